@@ -1,0 +1,283 @@
+"""DVPT: Dynamic Visual Prompt Tuning. He et al., arXiv 2307.09787; Neural Networks 185 (2025) 107168.
+
+Beside the MLP of a block, with x the residual stream after attention (B, N, d)::
+
+    z = act(x W_d + b_d)          a bottleneck: the domain's own distribution      (B, N, r)
+    A = softmax_N(P z^T / t)      prompts P are queries, z is key and value        (B, m, N)
+    q = A z                       prompts of this one image                        (B, m, r)
+    y = x + MLP(LN x) + g * U     U: q (and z) aggregated and projected back by W_u, b_u
+
+The gate g starts at 0 and nothing else does: with W_u = 0 as well, both gradients would vanish for ever. P is drawn
+from N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the attention is a plain mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, TuningError, attach
+from dvpt_monai.tuning.tuned import walk
+
+__all__ = ["DVPT", "attention_entropy"]
+
+AGGREGATIONS = ("attend", "prefix", "tokens")
+
+
+class Bottleneck(Tuner):
+    """What the three aggregations share: down, act, cross-attention, up, gate.
+
+    Shape:
+        x and y: (B, N, d); :meth:`attention`: (B, m, N).
+    """
+
+    def __init__(self, width: int, bottleneck: int, num_prompts: int, temperature: float, quick_gelu: bool) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, bottleneck)
+        self.up = nn.Linear(bottleneck, width)
+        self.gate = nn.Parameter(torch.zeros(1))
+        self.prompts = nn.Parameter(torch.randn(num_prompts, bottleneck)) if num_prompts else None
+        self.scale = 1.0 / temperature
+        self.quick_gelu = quick_gelu
+
+    def compress(self, x: Tensor) -> Tensor:
+        """z = act(x W_d + b_d), (B, N, r)."""
+        z = self.down(x)
+        return z * torch.sigmoid(1.702 * z) if self.quick_gelu else functional.gelu(z)
+
+    def attention(self, x: Tensor) -> Tensor:
+        """A, the weight of every token in every prompt, (B, m, N)."""
+        prompts = self.prompts
+        assert prompts is not None
+        return (prompts @ self.compress(x).transpose(1, 2) * self.scale).softmax(-1)
+
+    def read(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """softmax(queries keys^T / t) keys, one head."""
+        weights = (queries @ keys.transpose(1, 2) * self.scale).softmax(-1)
+        return weights @ keys
+
+
+class Attend(Bottleneck):
+    """Every token reads the image's prompts back: z' = z + softmax_m(z q^T / t) q, U = z' W_u + b_u."""
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        z = self.compress(x)
+        prompts = self.prompts
+        assert prompts is not None
+        q = self.read(prompts.expand(z.shape[0], -1, -1), z)  # (B, m, r)
+        return y + self.gate * self.up(z + self.read(z, q))
+
+
+class Prefix(Bottleneck):
+    """The image's prompts are added to the first m token positions: U = q W_u + b_u there, 0 elsewhere."""
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        z = self.compress(x)
+        prompts = self.prompts
+        assert prompts is not None
+        m = prompts.shape[0]
+        if m > z.shape[1]:
+            raise ValueError(f"DVPT: {m} prompts do not fit the {z.shape[1]} tokens of a prefix; give fewer prompts")
+        q = self.read(prompts.expand(z.shape[0], -1, -1), z)  # (B, m, r)
+        return torch.cat((y[:, :m] + self.gate * self.up(q), y[:, m:]), dim=1)
+
+
+class Tokens(Bottleneck):
+    """The prompts are the last m tokens of the sequence: their z attend to the z of the patches.
+
+    U = [z of the rest ; q] W_u + b_u. ``cross_attention=False`` leaves q out, as the released code does: U = z W_u + b_u.
+    """
+
+    def __init__(
+        self, width: int, bottleneck: int, temperature: float, quick_gelu: bool, first: int, m: int, cross: bool
+    ) -> None:
+        super().__init__(width, bottleneck, 0, temperature, quick_gelu)
+        self.first, self.m, self.cross_attention = first, m, cross
+
+    def attention(self, x: Tensor) -> Tensor:
+        z = self.compress(x)
+        n = z.shape[1] - self.m
+        return (z[:, n:] @ z[:, self.first : n].transpose(1, 2) * self.scale).softmax(-1)
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        z = self.compress(x)
+        if self.cross_attention:
+            n = z.shape[1] - self.m
+            q = self.read(z[:, n:], z[:, self.first : n])  # (B, m, r)
+            z = torch.cat((z[:, :n], q), dim=1)
+        return y + self.gate * self.up(z)
+
+
+class AppendPrompts(Tuner):
+    """Learnable tokens with their own positions at the end of the sequence; sits on ``vit.embed``.
+
+    Shape:
+        (B, N, d) to (B, N + m, d).
+    """
+
+    def __init__(self, num_prompts: int, width: int) -> None:
+        super().__init__()
+        self.prompts = nn.Parameter(torch.empty(1, num_prompts, width).normal_(std=0.02))
+        self.prompt_positions = nn.Parameter(torch.empty(1, num_prompts, width).normal_(std=0.02))
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat((y, (self.prompts + self.prompt_positions).expand(y.shape[0], -1, -1)), dim=1)
+
+
+@dataclass(frozen=True)
+class DVPT(Method):
+    """Dynamic Visual Prompt Tuning (arXiv 2307.09787): prompts that read each image through a bottleneck.
+
+    Args:
+        num_prompts: m; 50 in the paper's ViT.
+        bottleneck: r; 20 in the paper's ViT.
+        aggregate: how the prompts return to the features: ``"attend"``, every token reads them by a second
+            cross-attention (ours, about 1 % more inference time); ``"prefix"``, added to the first m positions (the
+            authors' Swin and SegFormer form); ``"tokens"``, m more tokens in the sequence (the authors' ViT form,
+            about 30 % more inference time, not the identity at the start).
+        share: how many consecutive blocks own one module: 1 none, 3 the authors' code for ViT.
+        temperature: t of the attention.
+        input: what the bottleneck reads: ``"residual"``, the stream after attention (as the authors' code does), or
+            ``"norm"``, the output of the second LayerNorm, which any network with an ``mlp`` has.
+        layers: indices of the blocks to tune; ``None`` is every one.
+        quick_gelu: x sigmoid(1.702 x), as in the authors' code, in place of GELU.
+        cross_attention: ``False`` is for :meth:`released_vit` alone.
+
+    Raises:
+        TuningError: an argument out of range, or a network without the parts that the method sits on.
+
+    Source:
+        Formulas of the paper; initialisation, ``"attend"`` and the defaults are ours.
+
+    Example:
+        >>> from dvpt_monai import ViTClassifier, report, tune
+        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
+        >>> f"{report(tune(net, DVPT())).percent:.3f} %"
+        '0.455 %'
+    """
+
+    paper: ClassVar[str] = "He et al., DVPT: Dynamic Visual Prompt Tuning, arXiv 2307.09787"
+
+    num_prompts: int = 50
+    bottleneck: int = 20
+    aggregate: str = "attend"
+    share: int = 1
+    temperature: float = 1.0
+    input: str = "residual"
+    layers: Sequence[int] | None = None
+    quick_gelu: bool = False
+    cross_attention: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_prompts", "bottleneck", "share"):
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
+                raise TuningError(f"DVPT: {name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        if self.aggregate not in AGGREGATIONS:
+            raise TuningError(f"DVPT: aggregate must be one of {AGGREGATIONS}, not {self.aggregate!r}")
+        if self.input not in ("residual", "norm"):
+            raise TuningError(f"DVPT: input must be 'residual' or 'norm', not {self.input!r}")
+        if not self.temperature > 0:
+            raise TuningError(f"DVPT: temperature must be positive, not {self.temperature}")
+        if not self.cross_attention and self.aggregate != "tokens":
+            raise TuningError("DVPT: cross_attention=False exists for aggregate='tokens' alone (released_vit)")
+        if self.layers is not None:
+            object.__setattr__(self, "layers", tuple(self.layers))
+
+    @classmethod
+    def released_vit(cls) -> DVPT:
+        """The authors' ViT code as it runs: its cross-attention is computed and then never used.
+
+        So it is shallow VPT (50 tokens) plus a zero-gated parallel adapter (r = 20) that 3 consecutive blocks share.
+        """
+        return cls(aggregate="tokens", share=3, quick_gelu=True, cross_attention=False)
+
+    def attach(self, network: nn.Module) -> None:
+        sites = blocks_of(network, "residual2" if self.input == "residual" else "mlp")
+        chosen = range(len(sites)) if self.layers is None else self.layers
+        wrong = [index for index in chosen if not 0 <= index < len(sites)]
+        if wrong:
+            raise TuningError(f"DVPT: layers {wrong} are out of range; the network has blocks 0 to {len(sites) - 1}")
+        vit = getattr(network, "vit", network)
+        if self.aggregate == "tokens":
+            if not hasattr(vit, "embed"):
+                raise TuningError(
+                    f"DVPT: aggregate='tokens' needs a ViTEncoder's token sequence, which {type(network).__name__} "
+                    "does not have; choose aggregate='attend'"
+                )
+            embed = next(name for name, holder, child in walk(network) if child == "embed" and holder is vit)
+            attach(network, embed, lambda name, module: AppendPrompts(self.num_prompts, vit.hidden_size))
+        groups: dict[int, Tuner] = {}
+        for order, index in enumerate(chosen):
+            site, width = sites[index]
+            if order // self.share not in groups:
+                groups[order // self.share] = self._module(width, getattr(vit, "first", 0))
+            module = groups[order // self.share]
+            attach(network, site, lambda *_: module, TunedResidual if self.input == "residual" else Tuned)  # noqa: B023
+
+    def _module(self, width: int, first: int) -> Tuner:
+        if self.aggregate == "tokens":
+            m, cross = self.num_prompts, self.cross_attention
+            return Tokens(width, self.bottleneck, self.temperature, self.quick_gelu, first, m, cross)
+        form = Attend if self.aggregate == "attend" else Prefix
+        return form(width, self.bottleneck, self.num_prompts, self.temperature, self.quick_gelu)
+
+
+def blocks_of(network: nn.Module, part: str) -> list[tuple[str, int]]:
+    """Name of ``part`` in every transformer block, in order, with the width of its tokens."""
+    found = [
+        (name, int(holder.norm2.weight.shape[0]))  # type: ignore[union-attr, arg-type]
+        for name, holder, child in walk(network)
+        if child == part and hasattr(holder, "norm2") and hasattr(holder, "attn")
+    ]
+    if not found:
+        raise TuningError(
+            f"DVPT: {type(network).__name__} has no transformer block with norm2 and {part}; "
+            "use a network of this package, or input='norm' on one with attn, norm2 and mlp"
+        )
+    return found
+
+
+@torch.no_grad()
+def attention_entropy(network: nn.Module, batch: Tensor) -> list[float]:
+    """Whether DVPT's attention is alive: the mean entropy of its rows, over ln N, for every tuned block.
+
+    1 is plain averaging, the same for every prompt and image; towards 0 each prompt reads few tokens.
+
+    Args:
+        network: tuned with :class:`DVPT`.
+        batch: images, as the network takes them.
+
+    Shape:
+        batch (B, C, *img_size) to one number per tuned block, in order.
+
+    Raises:
+        TuningError: the network holds no module of DVPT.
+    """
+    entropies: list[float] = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        weights = module.tuner.attention(inputs[0]).double()
+        entropy = -(weights * weights.clamp_min(1e-300).log()).sum(-1)
+        entropies.append(float(entropy.mean() / torch.tensor(float(weights.shape[-1])).log()))
+
+    hooks: list[Any] = [
+        module.register_forward_pre_hook(look)
+        for module in network.modules()
+        if isinstance(module, Tuned) and isinstance(module.tuner, Bottleneck)
+    ]
+    if not hooks:
+        raise TuningError("attention_entropy: no module of DVPT in the network; call tune(network, DVPT()) first")
+    mode = network.training
+    network.eval()
+    try:
+        network(batch)
+    finally:
+        network.train(mode)
+        for hook in hooks:
+            hook.remove()
+    return entropies

@@ -1,0 +1,82 @@
+"""Methods that add nothing and only choose which of the backbone's own parameters train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from dvpt_monai.tuning import Method, TuningError
+from dvpt_monai.tuning.tuned import unwrapped, walk
+
+__all__ = ["BitFit", "FullFineTuning", "LinearProbe", "NormTuning", "PartialFineTuning"]
+
+
+@dataclass(frozen=True)
+class FullFineTuning(Method):
+    """Everything trains; the reference that parameter-efficient methods are measured against.
+
+    The adapter is then the whole network. :func:`~dvpt_monai.disabled` needs a copy of the backbone, which
+    :func:`~dvpt_monai.tune` keeps in memory.
+    """
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        # MONAI's transformer blocks own a norm that no forward pass reaches: it must not train, nor count.
+        return ("*", "!*norm_cross_attn*")
+
+
+@dataclass(frozen=True)
+class LinearProbe(Method):
+    """The head (or decoder) alone trains, on the backbone's features as they are."""
+
+
+@dataclass(frozen=True)
+class PartialFineTuning(Method):
+    """Partial-k: the last k blocks and the final norm train (Yosinski et al., arXiv 1411.1792).
+
+    Args:
+        blocks: k.
+
+    Raises:
+        TuningError: k is not between 1 and the number of blocks.
+    """
+
+    paper: ClassVar[str] = "Yosinski et al., How transferable are features in deep neural networks?, arXiv 1411.1792"
+
+    blocks: int = 1
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        for name, holder, child in walk(network):
+            module = unwrapped(getattr(holder, child))
+            if isinstance(module, nn.ModuleList) and child == "blocks":
+                if not 1 <= self.blocks <= len(module):
+                    raise TuningError(
+                        f"PartialFineTuning: blocks must be between 1 and {len(module)}, the depth of "
+                        f"{type(network).__name__}, not {self.blocks}"
+                    )
+                last = range(len(module) - self.blocks, len(module))
+                stem = name.removesuffix("blocks")
+                return (*(f"{name}.{index}.*" for index in last), f"{stem}norm.*")
+        raise TuningError(f"PartialFineTuning: {type(network).__name__} has no list of blocks")
+
+
+@dataclass(frozen=True)
+class BitFit(Method):
+    """All biases of the backbone train (Ben Zaken et al., arXiv 2106.10199)."""
+
+    paper: ClassVar[str] = "Ben Zaken et al., BitFit, arXiv 2106.10199"
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        return ("*.bias", "!*norm_cross_attn*")
+
+
+@dataclass(frozen=True)
+class NormTuning(Method):
+    """Scale and bias of every LayerNorm in the backbone train (Frankle et al., arXiv 2003.00152; Basu et al., 2023)."""
+
+    paper: ClassVar[str] = "Frankle et al., Training BatchNorm and only BatchNorm, arXiv 2003.00152"
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        names = (name for name, holder, child in walk(network) if isinstance(getattr(holder, child), nn.LayerNorm))
+        return (*(f"{name}.*" for name in names), "!*norm_cross_attn*")

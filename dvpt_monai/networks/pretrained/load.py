@@ -1,0 +1,243 @@
+"""Fill an encoder from a pre-trained file, adapted to its sizes, with a receipt; all or nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from dvpt_monai.networks.pretrained import catalog, monai, timm
+from dvpt_monai.networks.pretrained.backbone import Backbone
+from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
+from dvpt_monai.networks.resize import fold_normalization, inflate_kernel, resize_kernel, resize_positions
+from dvpt_monai.networks.vit import ViTEncoder
+
+__all__ = ["build_pretrained", "load_pretrained"]
+
+LAYOUTS = {"timm": timm, "monai": monai}
+NESTS = ("state_dict", "model", "teacher", "model_state_dict")
+PREFIXES = ("module.", "backbone.", "_orig_mod.")
+KERNEL = "patch_embedding.patch_embeddings.weight"
+BIAS = "patch_embedding.patch_embeddings.bias"
+POSITIONS = "patch_embedding.position_embeddings"
+
+Network = TypeVar("Network", bound=nn.Module)
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+def load_pretrained(network: nn.Module, source: Source) -> Receipt:
+    """Fill the encoder of a network from pre-trained weights.
+
+    Layouts (timm, DeiT, MAE, DINO, DINOv2; MONAI's ViT and UNETR) are recognised by their names. What the network has
+    at another size is adapted in float64: positions (bicubic, trilinear), patch kernels (pseudo-inverse), three
+    colours to other channels (normalisation folded in), 2D to 3D (kernels repeated along z and divided).
+
+    Args:
+        network: a :class:`~dvpt_monai.ViTEncoder`, or a network with one as ``vit``.
+        source: a path, a name of the catalog, or a state dict.
+
+    Returns:
+        The receipt, which is also kept as ``network.receipt``.
+
+    Raises:
+        PretrainedError: the source cannot be read, its layout is unknown, or it does not fill everything of the
+            encoder; the message names the constructor arguments that would fit. The network is then unchanged.
+
+    Example:
+        >>> from dvpt_monai import ViTEncoder, load_pretrained
+        >>> sizes = dict(patch_size=8, hidden_size=24, mlp_dim=48, num_layers=2, num_heads=2)
+        >>> flat = ViTEncoder(in_channels=3, img_size=32, **sizes)
+        >>> deep = ViTEncoder(in_channels=3, img_size=16, spatial_dims=3, depth_embedding=True, **sizes)
+        >>> load_pretrained(deep, flat.state_dict()).inflated
+        ('patch kernel 8x8 -> 8x8x8', 'positions 4x4 -> 2x2x2')
+    """
+    backbone, name, sha256 = _open(source)
+    encoder = network if isinstance(network, ViTEncoder) else getattr(network, "vit", None)
+    if not isinstance(encoder, ViTEncoder):
+        raise PretrainedError(f"load_pretrained: {type(network).__name__} holds no ViTEncoder as .vit")
+    fits = backbone.arguments()
+    if encoder.num_layers != fits["num_layers"]:
+        raise PretrainedError(
+            f"load_pretrained: {name} has {fits['num_layers']} blocks, the encoder {encoder.num_layers}.{_advice(fits)}"
+        )
+    adapted, resized, inflated, folded = _adapt(backbone, encoder, name)
+    state = encoder.state_dict()
+    # What training starts afresh is not the file's to fill: the norm behind a tap, the depth embedding.
+    fresh = {key for key in state if key.startswith("norm.") and encoder.tap is not None} | {"depth_embedding"}
+    wanted = [key for key in state if key not in fresh or (key == "depth_embedding" and key in adapted)]
+    wrong = [f"{key} {tuple(adapted[key].shape)}, not {tuple(state[key].shape)}" for key in wanted
+             if key in adapted and adapted[key].shape != state[key].shape]  # fmt: skip
+    missing = [key for key in wanted if key not in adapted]
+    if missing or wrong:
+        found = len(wanted) - len(missing) - len(wrong)
+        raise PretrainedError(
+            f"load_pretrained: {name} fills {found} of the encoder's {len(wanted)} tensors; "
+            + (f"missing: {', '.join(missing[:3])}; " if missing else "")
+            + (f"of another shape: {'; '.join(wrong[:3])}." if wrong else "")
+            + _advice(fits)
+        )
+    whole = network.state_dict()
+    prefix = "" if network is encoder else "vit."
+    outside = {key: value for key, value in backbone.rest.items() if key in whole and value.shape == whole[key].shape}
+    with torch.no_grad():
+        for key in wanted:
+            state[key].copy_(adapted[key])
+        for key, value in outside.items():
+            whole[key].copy_(value)
+    unused = [key for key in adapted if key not in wanted] + [key for key in backbone.rest if key not in outside]
+    mean_std = backbone.normalization
+    if mean_std is None:
+        expects = f"{encoder.in_channels} channels, scaled as in the source's own training"
+    elif encoder.in_channels == fits["in_channels"]:
+        expects = f"{encoder.in_channels} channels in [0, 1], minus {mean_std[0]}, divided by {mean_std[1]}"
+    else:
+        expects = f"{encoder.in_channels} channel(s) in [0, 1]; the normalisation is folded into the kernel"
+    receipt = Receipt(
+        source=name,
+        sha256=sha256,
+        layout=backbone.layout,
+        loaded=tuple(prefix + key for key in wanted) + tuple(outside),
+        folded=backbone.folded + tuple(folded),
+        resized=tuple(resized),
+        inflated=tuple(inflated),
+        ignored=backbone.ignored + tuple(unused),
+        missing=(),
+        input=expects,
+    )
+    network.receipt = receipt  # type: ignore[assignment]
+    return receipt
+
+
+def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, Any]) -> Network:
+    """Construct ``cls`` with the sizes of a pre-trained file, where ``arguments`` does not set them, and fill it.
+
+    Raises:
+        PretrainedError: as :func:`load_pretrained`; or no source was given.
+    """
+    if source is None:
+        raise PretrainedError(
+            f"{cls.__name__}.from_pretrained: no source; call {cls.__name__}(...) itself for random weights"
+        )
+    backbone, _, _ = _open(source)
+    fits = backbone.arguments()
+    if "spatial_dims" not in arguments and cls.__name__.endswith("UNETR"):
+        fits.pop("spatial_dims")
+    dims = arguments.get("spatial_dims", fits.get("spatial_dims", 3))
+    if backbone.kernel.ndim - 2 != dims:
+        fits.pop("img_size", None)
+        fits["depth_embedding"] = dims == 3
+        fits["patch_size"] = backbone.kernel.shape[-1]
+    if cls.__name__.endswith("UNETR") and fits["patch_size"] not in (8, 16):
+        fits["patch_size"] = 16
+    network = cls(**{**fits, **arguments})
+    load_pretrained(network, source)
+    return network
+
+
+def _adapt(
+    backbone: Backbone, encoder: ViTEncoder, name: str
+) -> tuple[dict[str, Tensor], list[str], list[str], list[str]]:
+    """The backbone's tensors at the encoder's sizes, in float64 where anything was computed."""
+    tensors = dict(backbone.tensors)
+    resized, inflated, folded = [], [], []
+    kernel, bias = tensors[KERNEL], tensors.get(BIAS, torch.zeros(tensors[KERNEL].shape[0]))
+    have, want = tuple(kernel.shape[2:]), tuple(encoder.patch_size)
+    if len(have) > len(want):
+        raise PretrainedError(f"load_pretrained: {name} is {len(have)}D; build the network with spatial_dims=3")
+    if kernel.shape[1] != encoder.in_channels:
+        if kernel.shape[1] != 3 or backbone.normalization is None:
+            raise PretrainedError(
+                f"load_pretrained: {name} reads {kernel.shape[1]} channels, the encoder {encoder.in_channels}; only "
+                f"a colour backbone can be folded. Build the network with in_channels={kernel.shape[1]}"
+            )
+        kernel, bias = fold_normalization(kernel, bias, *backbone.normalization)
+        folded.append(f"{len(backbone.normalization[0])} colours and their normalisation into the patch kernel")
+        if encoder.in_channels != 1:
+            kernel = kernel.repeat(1, encoder.in_channels, *(1,) * len(have)) / encoder.in_channels
+    plane = want[: len(have)]
+    if plane != have:
+        kernel = resize_kernel(kernel, plane)
+        resized.append(f"patch kernel {_by(have)} -> {_by(plane)}")
+    if len(have) < len(want):
+        kernel = inflate_kernel(kernel, want[-1])
+        inflated.append(f"patch kernel {_by(plane)} -> {_by(want)}")
+    tensors[KERNEL], tensors[BIAS] = kernel, bias
+
+    new = tuple(encoder.grid)
+    old = backbone.grid or new
+    if old != new:
+        if tensors[POSITIONS].shape[1] != torch.Size(old).numel():
+            raise PretrainedError(
+                f"load_pretrained: {name} has {tensors[POSITIONS].shape[1]} positions, of a grid that is no cube and not "
+                f"the encoder's {_by(new)}; build the network with the img_size of its training"
+            )
+        tensors[POSITIONS] = resize_positions(tensors[POSITIONS], old, new)
+        (inflated if len(old) < len(new) else resized).append(f"positions {_by(old)} -> {_by(new)}")
+    return tensors, resized, inflated, folded
+
+
+def _open(source: Source) -> tuple[Backbone, str, str | None]:
+    if isinstance(source, Mapping):
+        return _recognise(dict(source), "the state dict"), "state dict", None
+    path = Path(source)
+    if not path.exists():
+        if str(source) not in catalog.CATALOG:
+            raise PretrainedError(
+                f"load_pretrained: no file {source} and no backbone of that name; the catalog has "
+                f"{', '.join(catalog.CATALOG)}"
+            )
+        path = catalog.fetch(str(source))
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
+        raise PretrainedError(
+            f"load_pretrained: {path} cannot be read as weights alone ({str(error).splitlines()[0][:200]}); "
+            "give a complete file that holds a state dict"
+        ) from error
+    name = str(source) if str(source) in catalog.CATALOG else path.name
+    return _recognise(content, name), name, catalog.sha256_of(path)
+
+
+def _recognise(content: Any, name: str) -> Backbone:
+    while isinstance(content, Mapping) and not any(isinstance(value, Tensor) for value in content.values()):
+        nest = next((key for key in NESTS if isinstance(content.get(key), Mapping)), None)
+        if nest is None:
+            raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
+        content = content[nest]
+    if not isinstance(content, Mapping):
+        raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
+    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    for prefix in PREFIXES * 2:
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    for layout in LAYOUTS.values():
+        if layout.matches(set(state)):
+            try:
+                return layout.read(state)  # type: ignore[no-any-return, attr-defined]
+            except PretrainedError as error:
+                raise PretrainedError(f"load_pretrained: {name}: {error}") from error
+            except KeyError as error:
+                raise PretrainedError(f"load_pretrained: {name} lacks {error.args[0]}; it is incomplete") from error
+    some = ", ".join(sorted(state)[:4])
+    raise PretrainedError(
+        f"load_pretrained: {name} is no vision transformer of a known layout ({', '.join(LAYOUTS)}); it holds {some} ..."
+    )
+
+
+def _advice(fits: dict[str, Any]) -> str:
+    names = ("hidden_size", "mlp_dim", "num_layers", "cls_token", "num_registers", "qkv_bias", "spatial_dims")
+    return " Arguments that fit: " + ", ".join(f"{name}={fits[name]}" for name in names if name in fits)
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(str(s) for s in size)

@@ -1,0 +1,58 @@
+"""What loading pre-trained weights did, tensor by tensor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+__all__ = ["PretrainedError", "Receipt"]
+
+
+class PretrainedError(ValueError):
+    """A pre-trained file cannot be read, is of an unknown layout, or does not fit the network."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What became of every tensor of a source and of every tensor of the encoder.
+
+    Args:
+        source: file name or catalog name.
+        sha256: of the source file; ``None`` for a state dict in memory.
+        layout: the layout that was recognised.
+        loaded: names in the network that were filled.
+        folded: what was folded exactly into other tensors.
+        resized: what was interpolated, from which size to which.
+        inflated: what was carried from 2D to 3D.
+        ignored: names in the source that the network has no place for.
+        missing: names in the encoder that the source did not fill; empty unless allowed.
+        input: the values that the network expects of an image.
+    """
+
+    source: str
+    sha256: str | None
+    layout: str
+    loaded: tuple[str, ...]
+    folded: tuple[str, ...]
+    resized: tuple[str, ...]
+    inflated: tuple[str, ...]
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+    input: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+
+    def __str__(self) -> str:
+        lines = [f"{self.source} ({self.layout} layout)", f"  loaded    {len(self.loaded)} tensors"]
+        for name in ("folded", "resized", "inflated"):
+            lines += [f"  {name:<9} {entry}" for entry in getattr(self, name)]
+        for name in ("ignored", "missing"):
+            entries = getattr(self, name)
+            if entries:
+                lines.append(f"  {name:<9} {len(entries)}: {', '.join(entries[:4])}{' ...' if len(entries) > 4 else ''}")
+        lines.append(f"  input     {self.input}")
+        if self.sha256:
+            lines.append(f"  sha256    {self.sha256}")
+        return "\n".join(lines)

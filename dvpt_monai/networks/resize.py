@@ -1,0 +1,102 @@
+"""Fit what a vision transformer learned at one size to another: positions, patch kernels, channels, depth.
+
+All arithmetic is in float64 and gives float64; the caller rounds once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["fold_normalization", "inflate_kernel", "resize_kernel", "resize_positions"]
+
+
+def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
+    """Interpolate position embeddings from one token grid to another.
+
+    Bicubic in 2D, trilinear in 3D, corners not aligned. A 2D grid going to a 3D one is interpolated in the plane and
+    repeated along the last axis: p(h, w, d) = p(h, w).
+
+    Shape:
+        (1, prod(old), C) to (1, prod(new), C).
+
+    Raises:
+        ValueError: the number of tokens is not that of the old grid, or 3D is asked to become 2D.
+
+    Example:
+        >>> import torch
+        >>> resize_positions(torch.rand(1, 9, 4), (3, 3), (2, 2, 2)).shape
+        torch.Size([1, 8, 4])
+    """
+    if positions.shape[1] != prod(old):
+        raise ValueError(f"resize_positions: {positions.shape[1]} positions are not a grid of {tuple(old)}")
+    if len(new) < len(old):
+        raise ValueError(f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; choose spatial_dims={len(old)}")
+    grid = positions.detach().to(torch.float64).transpose(1, 2).unflatten(2, tuple(old))
+    plane = tuple(new[: len(old)])
+    if plane != tuple(old):
+        mode = "bicubic" if len(old) == 2 else "trilinear"
+        grid = functional.interpolate(grid, size=plane, mode=mode, align_corners=False)
+    for extra in new[len(old) :]:
+        grid = grid.unsqueeze(-1).expand(*grid.shape, extra)
+    return grid.flatten(2).transpose(1, 2).contiguous()
+
+
+def resize_kernel(kernel: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize a patch-embedding kernel so that resized patches give the same tokens as near as can be.
+
+    With B the matrix that bicubically resizes a patch of the old size to the new one, the kernel w becomes
+    ``pinv(B)^T w``, the least-squares solution of <B x, w'> = <x, w> (exact where B loses nothing, that is upwards).
+
+    Shape:
+        (C_out, C_in, *old) to (C_out, C_in, *size).
+
+    Source:
+        Beyer et al., FlexiViT, arXiv 2212.08013, Eq. 5.
+
+    Example:
+        >>> import torch
+        >>> resize_kernel(torch.rand(8, 3, 14, 14), (16, 16)).shape
+        torch.Size([8, 3, 16, 16])
+    """
+    kernel = kernel.detach().to(torch.float64)
+    for axis, new in enumerate(size, start=2):
+        old = kernel.shape[axis]
+        if old == new:
+            continue
+        # B is separable, and so is its pseudo-inverse: one axis after the other.
+        ones = torch.eye(old, dtype=torch.float64)[:, None, :, None]
+        resize = functional.interpolate(ones, size=(new, 1), mode="bicubic", align_corners=False)[:, 0, :, 0].T
+        kernel = torch.tensordot(kernel, torch.linalg.pinv(resize), dims=([axis], [0])).movedim(-1, axis)  # resize: (new, old)
+    return kernel
+
+
+def inflate_kernel(kernel: Tensor, depth: int) -> Tensor:
+    """Turn a 2D patch kernel into a 3D one that gives the same token on a volume that is constant along z.
+
+    Shape:
+        (C_out, C_in, H, W) to (C_out, C_in, H, W, depth).
+    """
+    return (kernel.detach().to(torch.float64) / depth).unsqueeze(-1).repeat(1, 1, 1, 1, depth)
+
+
+def fold_normalization(
+    kernel: Tensor, bias: Tensor, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """Make a kernel for normalised colour read one raw channel in [0, 1].
+
+    The grey image g stands for the colour image (g, g, g): W1 = sum_c W_c / std_c and
+    b1 = b - sum_c (mean_c / std_c) sum(W_c); exact for every image, since patches do not overlap.
+
+    Shape:
+        (C_out, 3, *size) and (C_out,) to (C_out, 1, *size) and (C_out,).
+    """
+    kernel, bias = kernel.detach().to(torch.float64), bias.detach().to(torch.float64)
+    shape = (1, -1) + (1,) * (kernel.ndim - 2)
+    scaled = kernel / torch.tensor(std, dtype=torch.float64).view(shape)
+    offset = (scaled * torch.tensor(mean, dtype=torch.float64).view(shape)).flatten(1).sum(1)
+    return scaled.sum(1, keepdim=True), bias - offset

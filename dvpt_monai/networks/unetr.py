@@ -1,0 +1,132 @@
+"""UNETR over any vision transformer: 2D and 3D, patches of 8 or 16, any depth and width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from monai.networks.blocks.dynunet_block import UnetOutBlock
+from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
+from torch import Tensor, nn
+
+from dvpt_monai.networks.vit import ViTEncoder
+
+if TYPE_CHECKING:
+    from dvpt_monai.networks.pretrained import Receipt
+
+__all__ = ["UNETR"]
+
+
+class UNETR(nn.Module):
+    """A U-shaped decoder over the maps of a ViT's blocks (Hatamizadeh et al., arXiv 2103.10504).
+
+    With 12 blocks, patch 16, no CLS token and ``qkv_bias=False`` it has the names, shapes and outputs of MONAI's
+    ``UNETR``, so that checkpoints of the one load into the other. Beyond it: any depth, width and heads, CLS and
+    registers in the sequence, patches of 8 (one level less), and an encoder that ends at a middle block.
+
+    The maps come from blocks ``depth * i // 4`` for i = 1, 2, 3 (3, 6, 9 of 12, 0-based), or from ``depth // 3`` and
+    ``2 * depth // 3`` with patches of 8, and from the normed end.
+
+    Args:
+        in_channels: channels of the image.
+        out_channels: channels of the output, background included.
+        img_size: pixels or voxels along each axis.
+        patch_size: 16 or 8, the same along every axis.
+        feature_size: channels of the decoder's finest level.
+        spatial_dims: 2 or 3.
+        norm_name: normalisation of the decoder.
+        encoder: further arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder`.
+
+    Shape:
+        (B, in_channels, *img_size) to (B, out_channels, *img_size).
+
+    Raises:
+        ValueError: another patch size, a grid of one patch along an axis, or an encoder too shallow for the taps.
+
+    Example:
+        >>> import torch
+        >>> net = UNETR(in_channels=1, out_channels=3, img_size=16, patch_size=8, feature_size=4, hidden_size=24,
+        ...             mlp_dim=48, num_layers=3, num_heads=2)
+        >>> net(torch.rand(1, 1, 16, 16, 16)).shape
+        torch.Size([1, 3, 16, 16, 16])
+    """
+
+    receipt: Receipt | None = None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        img_size: int | Sequence[int],
+        patch_size: int = 16,
+        feature_size: int = 16,
+        spatial_dims: int = 3,
+        norm_name: str | tuple[Any, ...] = "instance",
+        **encoder: Any,
+    ) -> None:
+        super().__init__()
+        if patch_size not in (8, 16):
+            raise ValueError(f"UNETR: patch_size must be 8 or 16, not {patch_size}; load_pretrained resizes the kernel")
+        layers, tap = encoder.get("num_layers", 12), encoder.get("tap")
+        depth = layers if tap is None else tap
+        parts = 4 if patch_size == 16 else 3
+        if depth < parts:
+            raise ValueError(f"UNETR: {depth} blocks are too few for {parts} maps; give at least {parts}")
+        taps = [depth * i // parts for i in range(1, parts)]
+        self.vit = ViTEncoder(
+            in_channels=in_channels,
+            img_size=img_size,
+            patch_size=patch_size,
+            spatial_dims=spatial_dims,
+            taps=taps,
+            **encoder,
+        )
+        if min(self.vit.grid) < 2:
+            raise ValueError(
+                f"UNETR: img_size {tuple(self.vit.img_size)} with patch_size {patch_size} leaves a grid of "
+                f"{tuple(self.vit.grid)}; give at least {2 * patch_size} along every axis, or patches of 8"
+            )
+        hidden, width = self.vit.hidden_size, feature_size
+        common: dict[str, Any] = {"spatial_dims": spatial_dims, "kernel_size": 3, "norm_name": norm_name}
+        up: dict[str, Any] = {**common, "upsample_kernel_size": 2, "res_block": True}
+
+        def skip(channels: int, ups: int) -> UnetrPrUpBlock:
+            return UnetrPrUpBlock(
+                in_channels=hidden, out_channels=channels, num_layer=ups, stride=1, conv_block=True, **up
+            )
+
+        self.encoder1 = UnetrBasicBlock(
+            in_channels=in_channels, out_channels=width, stride=1, res_block=True, **common
+        )
+        self.encoder2 = skip(2 * width, parts - 2)
+        self.encoder3 = skip(4 * width, parts - 3)
+        # Patches of 8 need one level less; TorchScript wants the attribute all the same.
+        self.encoder4 = skip(8 * width, 0) if parts == 4 else None
+        self.decoder5 = UnetrUpBlock(in_channels=hidden, out_channels=8 * width, **up) if parts == 4 else None
+        self.decoder4 = UnetrUpBlock(in_channels=8 * width if parts == 4 else hidden, out_channels=4 * width, **up)
+        self.decoder3 = UnetrUpBlock(in_channels=4 * width, out_channels=2 * width, **up)
+        self.decoder2 = UnetrUpBlock(in_channels=2 * width, out_channels=width, **up)
+        self.out = UnetOutBlock(spatial_dims=spatial_dims, in_channels=width, out_channels=out_channels)
+        self.fresh = ["encoder*", "decoder*", "out.*", *(f"vit.{pattern}" for pattern in self.vit.fresh)]
+        """Patterns of the parts that no pre-trained ViT fills: the decoder, and a new norm or depth embedding."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens, maps = self.vit(x)
+        y = self.vit.as_map(tokens)
+        if self.encoder4 is not None and self.decoder5 is not None:
+            y = self.decoder5(y, self.encoder4(maps[2]))
+        y = self.decoder4(y, self.encoder3(maps[1]))
+        y = self.decoder3(y, self.encoder2(maps[0]))
+        return self.out(self.decoder2(y, self.encoder1(x)))
+
+    @classmethod
+    def from_pretrained(cls, source: Any, **arguments: Any) -> UNETR:
+        """Build the network that fits a pre-trained file and load its encoder; see :func:`~dvpt_monai.load_pretrained`.
+
+        Args:
+            source: path, state dict or catalog name.
+            arguments: those of the constructor; what is left out is read from the file.
+        """
+        from dvpt_monai.networks.pretrained import build_pretrained
+
+        return build_pretrained(cls, source, arguments)

@@ -1,0 +1,49 @@
+"""Attach a method to a frozen network, train it, and ship it as a small file."""
+
+from dvpt_monai.tuning.adapter import (
+    AdapterError,
+    BackboneMismatchError,
+    load_adapter,
+    read_header,
+    save_adapter,
+    swap_adapter,
+)
+from dvpt_monai.tuning.tune import (
+    METHODS,
+    Method,
+    Report,
+    Stack,
+    disabled,
+    merge,
+    parameter_groups,
+    report,
+    trained_tensors,
+    tune,
+    untune,
+)
+from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, TuningError, attach
+
+__all__ = [
+    "METHODS",
+    "AdapterError",
+    "BackboneMismatchError",
+    "Method",
+    "Report",
+    "Stack",
+    "Tuned",
+    "TunedResidual",
+    "Tuner",
+    "TuningError",
+    "attach",
+    "disabled",
+    "load_adapter",
+    "merge",
+    "parameter_groups",
+    "read_header",
+    "report",
+    "save_adapter",
+    "swap_adapter",
+    "trained_tensors",
+    "tune",
+    "untune",
+]
