@@ -1,0 +1,62 @@
+"""``python -m dvpt_monai <command>``: what is needed around a bundle."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import fire
+
+from dvpt_monai.data import DataError, write_fundus, write_hippocampus
+from dvpt_monai.networks.pretrained import PretrainedError
+from dvpt_monai.networks.pretrained.catalog import CATALOG, cached, fetch
+from dvpt_monai.tuning import METHODS, AdapterError, read_header
+
+
+def backbone(name: str) -> str:
+    """Download a pre-trained backbone of the catalog once, check its hashes, and print its path."""
+    return str(fetch(name))
+
+
+def backbones() -> str:
+    """List the catalog: name, licence, title, and whether the cache holds it."""
+    lines = [
+        f"{name:<12} {entry.licence:<12} {'cached' if cached(name) else 'not cached':<11} {entry.title}"
+        for name, entry in CATALOG.items()
+    ]
+    return "\n".join(lines)
+
+
+def methods() -> str:
+    """List the tuning methods and their papers."""
+    return "\n".join(f"{name:<18} {method.paper}".rstrip() for name, method in sorted(METHODS.items()))
+
+
+def adapter(path: str) -> str:
+    """Print what an adapter file says of itself; names of tensors as their number."""
+    header = read_header(path)
+    receipt = header["backbone"]["receipt"] or {}
+    header["backbone"] = {key: len(value) if key in ("loaded", "ignored") else value for key, value in receipt.items()}
+    header["tensors"] = len(header["tensors"])
+    return json.dumps(header, indent=4) + f"\n{Path(path).stat().st_size:,} bytes"
+
+
+def phantoms(out: str) -> str:
+    """Write generated data in the layouts of both bundles: fundus photographs and hippocampus volumes."""
+    fundus = write_fundus(Path(out) / "idrid_grading")
+    volumes = write_hippocampus(Path(out) / "Task04_Hippocampus")
+    return f"phantoms, generated and not of patients: {fundus} {volumes}"
+
+
+def main() -> None:
+    """Run one command; an error of this package is one message, not a traceback."""
+    try:
+        fire.Fire({command.__name__: command for command in (adapter, backbone, backbones, methods, phantoms)})
+    except (AdapterError, DataError, PretrainedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
