@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
 from torch import Tensor, nn
 
 from dvpt_monai.networks.vit import ViTEncoder
-
-if TYPE_CHECKING:
-    from dvpt_monai.networks.pretrained import Receipt
 
 __all__ = ["UNETR"]
 
@@ -51,7 +48,7 @@ class UNETR(nn.Module):
         torch.Size([1, 3, 16, 16, 16])
     """
 
-    receipt: Receipt | None = None
+    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from monai.utils import ensure_tuple_rep
@@ -16,9 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.networks.resize import resize_positions
-
-if TYPE_CHECKING:
-    from dvpt_monai.networks.pretrained import Receipt
 
 __all__ = ["Attention", "Block", "MLP", "PatchEmbedding", "Residual", "ViTClassifier", "ViTEncoder"]
 
@@ -173,6 +170,8 @@ class ViTEncoder(nn.Module):
         (torch.Size([2, 19, 24]), torch.Size([2, 24, 4, 4]))
     """
 
+    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
+
     def __init__(
         self,
         in_channels: int,
@@ -284,6 +283,18 @@ class ViTEncoder(nn.Module):
         self.img_size, self.grid = list(size), grid
         return self
 
+    @classmethod
+    def from_pretrained(cls, source: Any, **arguments: Any) -> ViTEncoder:
+        """Build the encoder that fits a pre-trained file and load it; see :func:`~dvpt_monai.load_pretrained`.
+
+        Args:
+            source: path, state dict or catalog name.
+            arguments: those of the constructor; what is left out is read from the file.
+        """
+        from dvpt_monai.networks.pretrained import build_pretrained
+
+        return build_pretrained(cls, source, arguments)
+
 
 class Head(nn.Linear):
     """One linear layer to the classes, with dropout before it.
@@ -323,7 +334,7 @@ class ViTClassifier(nn.Module):
         torch.Size([2, 5])
     """
 
-    receipt: Receipt | None = None
+    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     def __init__(self, num_classes: int, pooling: str = "cls", head_dropout: float = 0.0, **encoder: Any) -> None:
         super().__init__()
