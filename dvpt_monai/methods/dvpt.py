@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, TuningError, attach
-from dvpt_monai.tuning.tuned import walk
+from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["DVPT", "attention_entropy"]
 
@@ -46,7 +46,7 @@ class Bottleneck(Tuner):
         self.quick_gelu = quick_gelu
 
     def compress(self, x: Tensor) -> Tensor:
-        """z = act(x W_d + b_d), (B, N, r)."""
+        """The compressed tokens z = act(x W_d + b_d), (B, N, r)."""
         z = self.down(x)
         return z * torch.sigmoid(1.702 * z) if self.quick_gelu else functional.gelu(z)
 
@@ -90,7 +90,8 @@ class Prefix(Bottleneck):
 class Tokens(Bottleneck):
     """The prompts are the last m tokens of the sequence: their z attend to the z of the patches.
 
-    U = [z of the rest ; q] W_u + b_u. ``cross_attention=False`` leaves q out, as the released code does: U = z W_u + b_u.
+    U = [z of the rest ; q] W_u + b_u. ``cross_attention=False`` leaves q out, as the released code does:
+    U = z W_u + b_u.
     """
 
     def __init__(
@@ -210,7 +211,8 @@ class DVPT(Method):
                     "does not have; choose aggregate='attend'"
                 )
             embed = next(name for name, holder, child in walk(network) if child == "embed" and holder is vit)
-            attach(network, embed, lambda name, module: AppendPrompts(self.num_prompts, vit.hidden_size))
+            width = sites[0][1]
+            attach(network, embed, lambda name, module: AppendPrompts(self.num_prompts, width))
         groups: dict[int, Tuner] = {}
         for order, index in enumerate(chosen):
             site, width = sites[index]
@@ -229,11 +231,11 @@ class DVPT(Method):
 
 def blocks_of(network: nn.Module, part: str) -> list[tuple[str, int]]:
     """Name of ``part`` in every transformer block, in order, with the width of its tokens."""
-    found = [
-        (name, int(holder.norm2.weight.shape[0]))  # type: ignore[union-attr, arg-type]
-        for name, holder, child in walk(network)
-        if child == part and hasattr(holder, "norm2") and hasattr(holder, "attn")
-    ]
+    found = []
+    for name, holder, child in walk(network):
+        norm = unwrapped(getattr(holder, "norm2", holder))
+        if child == part and isinstance(norm, nn.LayerNorm) and hasattr(holder, "attn"):
+            found.append((name, norm.weight.numel()))
     if not found:
         raise TuningError(
             f"DVPT: {type(network).__name__} has no transformer block with norm2 and {part}; "
@@ -261,7 +263,7 @@ def attention_entropy(network: nn.Module, batch: Tensor) -> list[float]:
     entropies: list[float] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        weights = module.tuner.attention(inputs[0]).double()
+        weights = cast(Bottleneck, module.tuner).attention(inputs[0]).double()
         entropy = -(weights * weights.clamp_min(1e-300).log()).sum(-1)
         entropies.append(float(entropy.mean() / torch.tensor(float(weights.shape[-1])).log()))
 

@@ -12,7 +12,7 @@ from dvpt_monai.tuning import tune
 __all__ = ["DVPTUNETR", "DVPTViT"]
 
 
-def DVPTViT(source: Any = None, *, method: DVPT | None = None, **arguments: Any) -> ViTClassifier:  # noqa: N802
+def DVPTViT(source: Any = None, *, method: DVPT | None = None, **arguments: Any) -> ViTClassifier:
     """A classifier tuned with DVPT, ready to train.
 
     Args:
@@ -31,7 +31,7 @@ def DVPTViT(source: Any = None, *, method: DVPT | None = None, **arguments: Any)
     return tune(network, method or DVPT())
 
 
-def DVPTUNETR(source: Any = None, *, method: DVPT | None = None, **arguments: Any) -> UNETR:  # noqa: N802
+def DVPTUNETR(source: Any = None, *, method: DVPT | None = None, **arguments: Any) -> UNETR:
     """A UNETR whose encoder is tuned with DVPT and whose decoder trains.
 
     Args:

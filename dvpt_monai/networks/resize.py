@@ -35,7 +35,7 @@ def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) 
     if positions.shape[1] != prod(old):
         raise ValueError(f"resize_positions: {positions.shape[1]} positions are not a grid of {tuple(old)}")
     if len(new) < len(old):
-        raise ValueError(f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; choose spatial_dims={len(old)}")
+        raise ValueError(f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; use spatial_dims={len(old)}")
     grid = positions.detach().to(torch.float64).transpose(1, 2).unflatten(2, tuple(old))
     plane = tuple(new[: len(old)])
     if plane != tuple(old):
@@ -71,7 +71,8 @@ def resize_kernel(kernel: Tensor, size: Sequence[int]) -> Tensor:
         # B is separable, and so is its pseudo-inverse: one axis after the other.
         ones = torch.eye(old, dtype=torch.float64)[:, None, :, None]
         resize = functional.interpolate(ones, size=(new, 1), mode="bicubic", align_corners=False)[:, 0, :, 0].T
-        kernel = torch.tensordot(kernel, torch.linalg.pinv(resize), dims=([axis], [0])).movedim(-1, axis)  # resize: (new, old)
+        inverse = torch.linalg.pinv(resize)  # (old, new)
+        kernel = torch.tensordot(kernel, inverse, dims=([axis], [0])).movedim(-1, axis)
     return kernel
 
 

@@ -92,9 +92,7 @@ class UNETR(nn.Module):
                 in_channels=hidden, out_channels=channels, num_layer=ups, stride=1, conv_block=True, **up
             )
 
-        self.encoder1 = UnetrBasicBlock(
-            in_channels=in_channels, out_channels=width, stride=1, res_block=True, **common
-        )
+        self.encoder1 = UnetrBasicBlock(in_channels=in_channels, out_channels=width, stride=1, res_block=True, **common)
         self.encoder2 = skip(2 * width, parts - 2)
         self.encoder3 = skip(4 * width, parts - 3)
         # Patches of 8 need one level less; TorchScript wants the attribute all the same.

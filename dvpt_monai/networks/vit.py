@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from dvpt_monai.networks.resize import resize_positions
 
-__all__ = ["Attention", "Block", "MLP", "PatchEmbedding", "Residual", "ViTClassifier", "ViTEncoder"]
+__all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ViTClassifier", "ViTEncoder"]
 
 POOLINGS = ("cls", "mean", "cls+mean", "prompts")
 
@@ -120,7 +120,7 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, in_channels: int, grid: Sequence[int], patch: Sequence[int], hidden_size: int) -> None:
         super().__init__()
-        conv = nn.Conv2d if len(patch) == 2 else nn.Conv3d
+        conv: type[Any] = nn.Conv2d if len(patch) == 2 else nn.Conv3d
         self.patch_embeddings = conv(in_channels, hidden_size, kernel_size=tuple(patch), stride=tuple(patch))
         self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), hidden_size))
         nn.init.trunc_normal_(self.position_embeddings, std=0.02)

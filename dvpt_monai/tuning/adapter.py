@@ -188,8 +188,8 @@ def _check_backbone(network: nn.Module, expected: dict[str, Any], path: str | os
     absent = [key for key in expected if key not in state]
     if absent:
         raise BackboneMismatchError(
-            f"load_adapter: {path} belongs to a backbone with {absent[0]} and {len(absent) - 1} other tensors that this "
-            f"{type(network).__name__} lacks; build the network with the depth and registers of the adapter's backbone"
+            f"load_adapter: {path} belongs to a backbone with {absent[0]} and {len(absent) - 1} other tensors that "
+            f"this {type(network).__name__} lacks; build the network with the depth and registers of that backbone"
         )
     worst, where = 0.0, ""
     for key, want in expected.items():

@@ -33,6 +33,9 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {}
 """Every method by the name of its class; the header of an adapter and the contract tests read it."""
 
+UNDECAYED = ("prompt", "gate", "cls_token", "register", "position", "depth")
+"""Beginnings of the names of tensors with several axes that weight decay leaves alone."""
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -148,7 +151,8 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
         network: any network of this package, or another one whose parts the method finds.
         method: what to attach.
         train: shell patterns over the names in the state dict, for example ``["decoder*", "out*"]``; one that
-            begins with ``!`` excludes. ``None`` takes ``network.fresh``: the parts that no pre-trained file can fill. A depth embedding always trains.
+            begins with ``!`` excludes. ``None`` takes ``network.fresh``: the parts that no pre-trained file can fill.
+            A depth embedding always trains.
 
     Returns:
         The same network.
@@ -167,9 +171,9 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
     """
     if not isinstance(method, Method):
         raise TuningError(f"tune: method must be a Method such as DVPT(), not {type(method).__name__}")
-    if hasattr(network, "tuning"):
+    if (tuning := _tuning_of(network)) is not None:
         raise TuningError(
-            f"tune: the network is already tuned with {network.tuning.method}; "
+            f"tune: the network is already tuned with {tuning.method}; "
             "call untune(network) first, or give both methods at once as Stack(first, second)"
         )
     patterns = tuple(getattr(network, "fresh", ()) if train is None else train)
@@ -202,7 +206,7 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
             originals[key] = value.detach().clone()
             value.requires_grad_(True)
     network.tuning = Tuning(method, patterns, chosen, originals)  # type: ignore[assignment]
-    network.train = partial(_train, network)  # type: ignore[method-assign]
+    network.train = partial(_train, network)  # type: ignore[assignment, method-assign]
     return network.train(network.training)
 
 
@@ -342,7 +346,8 @@ def parameter_groups(
         >>> [(len(g["params"]), g["weight_decay"]) for g in parameter_groups(nn.Linear(2, 2), lr=0.1)]
         [(1, 0.0001), (1, 0.0)]
     """
-    fresh = network.tuning.train if isinstance(getattr(network, "tuning", None), Tuning) else ()
+    tuning = _tuning_of(network)
+    fresh = tuning.train if tuning else ()
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     seen: set[int] = set()
     for key, value in network.state_dict(keep_vars=True).items():
@@ -350,10 +355,10 @@ def parameter_groups(
             continue
         seen.add(id(value))
         name = key.rsplit(".", 1)[-1]
-        decays = value.ndim > 1 and not name.startswith(("prompt", "gate", "cls_token", "register", "position", "depth"))
+        decays = value.ndim > 1 and not name.startswith(UNDECAYED)
         groups.setdefault((_matches(key, fresh), decays), []).append(value)
     if not groups:
-        raise TuningError(f"parameter_groups: nothing in {type(network).__name__} requires a gradient; call tune() first")
+        raise TuningError(f"parameter_groups: nothing in {type(network).__name__} trains; call tune() first")
     return [
         {
             "params": parameters,
@@ -435,8 +440,13 @@ def _exchange(network: nn.Module, values: dict[str, Tensor]) -> dict[str, Tensor
     return replaced
 
 
-def _tuning(network: nn.Module, asked: str) -> Tuning:
+def _tuning_of(network: nn.Module) -> Tuning | None:
     tuning = getattr(network, "tuning", None)
-    if not isinstance(tuning, Tuning):
+    return tuning if isinstance(tuning, Tuning) else None
+
+
+def _tuning(network: nn.Module, asked: str) -> Tuning:
+    tuning = _tuning_of(network)
+    if tuning is None:
         raise TuningError(f"{asked}: the network is not tuned; call tune(network, method) first")
     return tuning

@@ -175,8 +175,8 @@ def _adapt(
     if old != new:
         if tensors[POSITIONS].shape[1] != torch.Size(old).numel():
             raise PretrainedError(
-                f"load_pretrained: {name} has {tensors[POSITIONS].shape[1]} positions, of a grid that is no cube and not "
-                f"the encoder's {_by(new)}; build the network with the img_size of its training"
+                f"load_pretrained: {name} has {tensors[POSITIONS].shape[1]} positions, of a grid that is no cube and "
+                f"not the encoder's {_by(new)}; build the network with the img_size of its training"
             )
         tensors[POSITIONS] = resize_positions(tensors[POSITIONS], old, new)
         (inflated if len(old) < len(new) else resized).append(f"positions {_by(old)} -> {_by(new)}")
@@ -223,14 +223,15 @@ def _recognise(content: Any, name: str) -> Backbone:
     for layout in LAYOUTS.values():
         if layout.matches(set(state)):
             try:
-                return layout.read(state)  # type: ignore[no-any-return, attr-defined]
+                return layout.read(state)
             except PretrainedError as error:
                 raise PretrainedError(f"load_pretrained: {name}: {error}") from error
             except KeyError as error:
                 raise PretrainedError(f"load_pretrained: {name} lacks {error.args[0]}; it is incomplete") from error
     some = ", ".join(sorted(state)[:4])
     raise PretrainedError(
-        f"load_pretrained: {name} is no vision transformer of a known layout ({', '.join(LAYOUTS)}); it holds {some} ..."
+        f"load_pretrained: {name} is no vision transformer of a known layout ({', '.join(LAYOUTS)}); "
+        f"it holds {some} ..."
     )
 
 

@@ -13,6 +13,7 @@ __all__ = ["matches", "read"]
 
 KERNEL = "patch_embedding.patch_embeddings.weight"
 UNUSED = ("norm_cross_attn.", "cross_attn.")
+OURS = ("patch_embedding.", "blocks.", "norm.", "cls_token", "register_tokens", "depth_embedding")
 
 
 def matches(keys: set[str]) -> bool:
@@ -34,7 +35,7 @@ def read(state: dict[str, Tensor]) -> Backbone:
     for key, value in inside.items():
         if any(part in key for part in UNUSED) or key.startswith("classification_head"):
             ignored.append(prefix + key)
-        elif key.startswith(("patch_embedding.", "blocks.", "norm.", "cls_token", "register_tokens", "depth_embedding")):
+        elif key.startswith(OURS):
             tensors[key] = value
         else:
             ignored.append(prefix + key)

@@ -51,7 +51,8 @@ class Receipt:
         for name in ("ignored", "missing"):
             entries = getattr(self, name)
             if entries:
-                lines.append(f"  {name:<9} {len(entries)}: {', '.join(entries[:4])}{' ...' if len(entries) > 4 else ''}")
+                more = " ..." if len(entries) > 4 else ""
+                lines.append(f"  {name:<9} {len(entries)}: {', '.join(entries[:4])}{more}")
         lines.append(f"  input     {self.input}")
         if self.sha256:
             lines.append(f"  sha256    {self.sha256}")

@@ -46,7 +46,7 @@ def read(state: dict[str, Tensor]) -> Backbone:
         PretrainedError: a feed-forward part or tokens that the encoder cannot hold.
     """
     if any(key.endswith("mlp.w12.weight") for key in state):
-        raise PretrainedError("this is a SwiGLU vision transformer (ViT-g); the encoder has GELU feed-forward parts alone")
+        raise PretrainedError("this is a SwiGLU vision transformer (ViT-g); the encoder has GELU in its MLPs alone")
     if "dist_token" in state:
         raise PretrainedError("this is a distilled DeiT with a second class token; take the plain DeiT of that size")
     tensors: dict[str, Tensor] = {}
