@@ -1,0 +1,10 @@
+"""What a bundle's configs need beside MONAI and the package itself."""
+
+from dvpt_monai.bundle.autocast import Autocast
+from dvpt_monai.bundle.backbone import load_backbone
+from dvpt_monai.bundle.grade import DecideGraded
+from dvpt_monai.bundle.images import find_images
+from dvpt_monai.bundle.root import root
+from dvpt_monai.bundle.spacing import Spacingd
+
+__all__ = ["Autocast", "DecideGraded", "Spacingd", "find_images", "load_backbone", "root"]

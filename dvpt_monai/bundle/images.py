@@ -1,0 +1,74 @@
+"""The images to predict: those of a folder, of a list, or one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from csv import DictReader
+from pathlib import Path
+
+from dvpt_monai.data.errors import DataError
+
+__all__ = ["find_images"]
+
+
+def find_images(
+    source: str | os.PathLike[str] | Sequence[str], suffixes: Sequence[str], column: str = "image"
+) -> list[dict[str, str]]:
+    """List the images to predict.
+
+    Args:
+        source: a folder, whose images are taken in the order of their names; one image; a table (``.csv``) with the
+            paths in a column, or a text file (``.txt``) with one path a line, relative to its folder; or several paths.
+        suffixes: what counts as an image in a folder, in lower case, for example ``[".nii", ".nii.gz"]``.
+        column: column of a table.
+
+    Returns:
+        One ``{"image": path}`` for each.
+
+    Raises:
+        DataError: on what does not exist, a folder without an image, or a table without the column.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     for name in ("b.png", "a.png", "notes.md"):
+        ...         _ = Path(home, name).write_bytes(b"")
+        ...     found = find_images(home, [".png"])
+        >>> [Path(case["image"]).name for case in found]
+        ['a.png', 'b.png']
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        paths = [Path(path) for path in source]
+        where = "dataset_dir"
+    else:
+        path, where = Path(source), str(source)
+        if path.is_dir():
+            paths = sorted(p for p in path.iterdir() if _is_image(p, suffixes))
+        elif path.suffix.lower() == ".csv" and path.is_file():
+            paths = [path.parent / name for name in _column(path, column)]
+        elif path.suffix.lower() == ".txt" and path.is_file():
+            paths = [path.parent / line.strip() for line in path.read_text().splitlines() if line.strip()]
+        else:
+            paths = [path]
+    if not paths:
+        raise DataError(f"{where}: no images here; expected files that end in {', '.join(suffixes)}")
+    missing = [p for p in paths if not p.is_file()]
+    if missing:
+        raise DataError(
+            f"{where}: no file {missing[0]} ({len(missing)} of {len(paths)} images missing); correct dataset_dir"
+        )
+    return [{"image": str(p)} for p in paths]
+
+
+def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    # macOS leaves "._name" beside each file that it unpacks.
+    return path.is_file() and not path.name.startswith(".") and path.name.lower().endswith(tuple(suffixes))
+
+
+def _column(table: Path, column: str) -> list[str]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = DictReader(file)
+        if column not in (reader.fieldnames or []):
+            raise DataError(f"{table}: no column {column!r} among {list(reader.fieldnames or [])}; rename yours")
+        return [row[column] for row in reader if row[column]]

@@ -1,0 +1,60 @@
+"""The folder of the bundle whose config is being read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from monai.bundle import ConfigWorkflow
+from monai.utils import ensure_tuple
+
+__all__ = ["root"]
+
+
+def root() -> str:
+    """The bundle's own folder, for ``"bundle_root": "$bundle.root()"``.
+
+    MONAI tells a config neither its file's name nor its folder, so that a ``bundle_root`` of ``"."`` works only from
+    inside the bundle. Whoever resolves a config knows the file, though: a ``ConfigWorkflow`` (``run``, ``load``,
+    federated clients), or the function of ``monai.bundle`` that verifies or exports. The call stack leads there.
+
+    Raises:
+        RuntimeError: a bare ``ConfigParser`` resolves the config and knows no file; it has to set ``bundle_root``.
+
+    Example:
+        >>> root()
+        Traceback (most recent call last):
+        RuntimeError: bundle_root: nothing in the call stack knows the config's file; ...
+    """
+    for frame in _callers():
+        asking = frame.f_locals.get("self")
+        if isinstance(asking, ConfigWorkflow):
+            return _bundle_of(Path(asking.config_root_path) / "config")
+        if frame.f_globals.get("__name__") == "monai.bundle.scripts":
+            files = frame.f_locals.get("config_file_") or frame.f_locals.get("config_file")
+            if files:
+                return _bundle_of(Path(_first(files)))
+    raise RuntimeError(
+        "bundle_root: nothing in the call stack knows the config's file; a ConfigParser of your own has to set it "
+        'before anything is resolved: parser["bundle_root"] = "path/of/the/bundle"'
+    )
+
+
+def _callers() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _first(files: object) -> str:
+    # MONAI takes one path, a list of paths, or several in one string with commas.
+    first = str(ensure_tuple(files)[0])
+    return first if Path(first).is_file() else first.split(",")[0]
+
+
+def _bundle_of(config: Path) -> str:
+    folder = config.resolve().parent
+    return str(folder.parent if folder.name == "configs" else folder)
