@@ -1,0 +1,30 @@
+"""Ignite handlers that MONAI and Ignite lack: adapters in and out, clear restoring, curves, figures, tables."""
+
+from dvpt_monai.handlers.adapter_loader import AdapterLoader
+from dvpt_monai.handlers.adapter_saver import AdapterSaver
+from dvpt_monai.handlers.cases_table import CasesTable
+from dvpt_monai.handlers.checkpoint_loader import CheckpointError, CheckpointLoader
+from dvpt_monai.handlers.classification_figure import ClassificationFigure
+from dvpt_monai.handlers.curves import Curves
+from dvpt_monai.handlers.figure import PredictionFigure
+from dvpt_monai.handlers.gradient_clip import GradientClip
+from dvpt_monai.handlers.metrics_table import MetricsTable
+from dvpt_monai.handlers.predictions_table import PredictionsTable
+from dvpt_monai.handlers.progress_bar import ProgressBar
+from dvpt_monai.handlers.segmentation_figure import SegmentationFigure
+
+__all__ = [
+    "AdapterLoader",
+    "AdapterSaver",
+    "CasesTable",
+    "CheckpointError",
+    "CheckpointLoader",
+    "ClassificationFigure",
+    "Curves",
+    "GradientClip",
+    "MetricsTable",
+    "PredictionFigure",
+    "PredictionsTable",
+    "ProgressBar",
+    "SegmentationFigure",
+]

@@ -1,0 +1,75 @@
+"""The best adapter of a training, beside the checkpoint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from dvpt_monai.tuning import save_adapter
+
+__all__ = ["AdapterSaver"]
+
+
+class AdapterSaver:
+    """Save the adapter whenever the key metric of an evaluator improves.
+
+    The metric and its epoch go into the file's header with the task. An equal value keeps the earlier adapter, as
+    MONAI's ``CheckpointSaver`` keeps the earlier checkpoint. The file is never half-written.
+
+    Args:
+        network: a tuned network.
+        path: the file, by custom ``*.safetensors``.
+        key_metric: name of the metric; None takes the evaluator's own key metric.
+        task: what the network predicts, any JSON-ready values, for the file's header.
+
+    Raises:
+        TuningError: when the network is not tuned.
+        KeyError: when the evaluator has no such metric.
+
+    Example:
+        >>> import tempfile
+        >>> from dvpt_monai import DVPT, ViTClassifier, read_header, tune
+        >>> net = tune(ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
+        ...                          num_layers=1, num_heads=1), DVPT())
+        >>> evaluator = Engine(lambda engine, batch: None)
+        >>> evaluator.state.metrics = {"accuracy": 0.9}
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     path = Path(home, "adapter.safetensors")
+        ...     AdapterSaver(net, path, key_metric="accuracy").attach(evaluator)
+        ...     _ = evaluator.run([0])
+        ...     print(read_header(path)["task"])
+        {'metric': 'accuracy', 'value': 0.9, 'epoch': 1}
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        path: str | os.PathLike[str],
+        key_metric: str | None = None,
+        task: dict[str, Any] | None = None,
+    ) -> None:
+        self.network = network
+        self.path = Path(path)
+        self.key_metric = key_metric
+        self.task = dict(task or {})
+        self.best: float | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save, if the metric is the best so far."""
+        name = self.key_metric or str(getattr(engine.state, "key_metric_name", None))
+        if name not in engine.state.metrics:
+            raise KeyError(f"AdapterSaver: no metric {name!r}; the evaluator has {sorted(engine.state.metrics)}")
+        value = float(engine.state.metrics[name])
+        if self.best is not None and not value > self.best:
+            return
+        task = {**self.task, "metric": name, "value": value, "epoch": engine.state.epoch}
+        save_adapter(self.network, self.path, task)
+        self.best = value

@@ -1,0 +1,60 @@
+"""A metric of each case, for whoever wants intervals or the worst case."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+
+from dvpt_monai.handlers.figure import name_of
+from dvpt_monai.handlers.whole_file import whole_file
+
+__all__ = ["CasesTable"]
+
+
+class CasesTable:
+    """Write one row for each case with the details of one of MONAI's metrics, such as the Dice of each structure.
+
+    MONAI's ``MetricsSaver`` calls the columns class0, class1, and the cases by their full paths.
+
+    Args:
+        path: the CSV file.
+        metric: name of a metric that keeps details, **Shape** (cases, columns).
+        columns: names of the columns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], metric: str, columns: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.metric = metric
+        self.columns = list(columns)
+        self._names: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.STARTED, self._begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the file."""
+        details: dict[str, Any] = getattr(engine.state, "metric_details", {})
+        if self.metric not in details:
+            raise KeyError(f"CasesTable: no details of a metric {self.metric!r}; there are some of {sorted(details)}")
+        rows = details[self.metric].tolist()
+        with whole_file(self.path) as part, part.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["case", *self.columns])
+            for name, row in zip(self._names, rows, strict=True):
+                writer.writerow([name, *(f"{value:.6g}" for value in row)])
+
+    def _begin(self, engine: Engine) -> None:
+        self._names = []
+
+    def _collect(self, engine: Engine) -> None:
+        batch: Any = engine.state.batch
+        self._names += [name_of(case[CommonKeys.IMAGE]) for case in batch]

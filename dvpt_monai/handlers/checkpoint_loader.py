@@ -1,0 +1,72 @@
+"""MONAI's checkpoint loader, with an error that says what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine
+from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
+
+from dvpt_monai.tuning import AdapterError, read_header
+
+__all__ = ["CheckpointError", "CheckpointLoader"]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, damaged, or of another network."""
+
+
+class CheckpointLoader(MonaiCheckpointLoader):
+    """Load a checkpoint before an evaluation, every tensor of it, or say what is wrong with it.
+
+    Where an adapter lies beside the checkpoint, the message quotes the method and the task from its header: the
+    settings that the network has to be built with.
+
+    Args:
+        load_path: the checkpoint.
+        load_dict: as in MONAI, for example ``{"model": network}``.
+        arguments: further arguments of MONAI's ``CheckpointLoader``.
+
+    Raises:
+        CheckpointError: when the run starts.
+    """
+
+    def __init__(self, load_path: str, load_dict: dict[str, Any], **arguments: Any) -> None:
+        super().__init__(load_path, load_dict, **arguments)
+
+    def __call__(self, engine: Engine) -> None:
+        """Load it."""
+        path = Path(self.load_path)
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path}: no such file. Train first (`python -m monai.bundle run training`), name another with "
+                "--checkpoint, or give an adapter and its backbone with --adapter and --backbone_weights"
+            )
+        try:
+            super().__call__(engine)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path} does not fit the network, or is damaged: {_short(error)}\nBuild the network with the settings "
+                f"of its training{_settings(path.parent)}"
+            ) from error
+        except Exception as error:  # what torch.load raises on damaged files is of many types
+            raise CheckpointError(f"{path} cannot be read ({_short(error)}); copy or train it again") from error
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) < 400 else f"{text[:400]} ..."
+
+
+def _settings(folder: Path) -> str:
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            header = read_header(path)
+        except AdapterError:
+            continue
+        return (
+            f"; {path.name} beside it was trained with {json.dumps(header['method'])} for {json.dumps(header['task'])}"
+        )
+    return " (method, num_classes, image_size, ...)"

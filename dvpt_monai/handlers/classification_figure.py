@@ -1,0 +1,58 @@
+"""Images with their true and their predicted class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from monai.utils import CommonKeys
+
+from dvpt_monai.handlers.figure import PredictionFigure, name_of
+
+__all__ = ["ClassificationFigure"]
+
+
+class ClassificationFigure(PredictionFigure):
+    """Draw images above what was said of them; green where it is true, red where not.
+
+    Args:
+        path: the PNG.
+        cases: how many.
+        columns: how many side by side.
+        note: printed above.
+        mean: of each channel, that was subtracted from intensities in [0, 1].
+        std: of each channel, that they were divided by.
+        probability: key of the probabilities in the evaluator's output.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        cases: int = 12,
+        columns: int = 4,
+        note: str = "",
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+        probability: str = "probability",
+    ) -> None:
+        super().__init__(path, cases, columns, note)
+        self.mean = np.reshape(mean, (-1, 1, 1))
+        self.std = np.reshape(std, (-1, 1, 1))
+        self.probability = probability
+
+    def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
+        image = case[CommonKeys.IMAGE]
+        picture = (np.asarray(image.cpu()) * self.std + self.mean).clip(0, 1).transpose(1, 2, 0)
+        truth = int(case[CommonKeys.LABEL]) if CommonKeys.LABEL in case else None
+        said = int(output[CommonKeys.PRED])
+        return name_of(image), picture.squeeze(), truth, said, float(output[self.probability].flatten()[said])
+
+    def draw(self, axes: list[Axes], kept: Any) -> None:
+        name, picture, truth, said, probability = kept
+        axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
+        text = f"{name}\n" + (f"true {truth}, " if truth is not None else "") + f"predicted {said} ({probability:.2f})"
+        color = "black" if truth is None else "darkgreen" if truth == said else "firebrick"
+        axes[0].set_title(text, fontsize=8, color=color)

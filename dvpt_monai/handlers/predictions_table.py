@@ -1,0 +1,90 @@
+"""What a classifier said of each image."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor
+from monai.utils import CommonKeys
+
+from dvpt_monai.handlers.whole_file import whole_file
+
+__all__ = ["PredictionsTable"]
+
+
+class PredictionsTable:
+    """Write one row for each image: its path, the truth where it is known, the prediction, all probabilities.
+
+    MONAI's ``ClassificationSaver`` writes neither a header nor the truth.
+
+    Args:
+        path: the CSV file.
+        root: image paths below this folder are written relative to it; it may be a file in that folder.
+        probability: key of the probabilities in the evaluator's output.
+
+    Example:
+        >>> import tempfile, torch
+        >>> image = MetaTensor(torch.zeros(1, 2, 2), meta={"filename_or_obj": "/data/a.png"})
+        >>> case = {"image": image, "label": torch.tensor(1)}
+        >>> said = {"pred": torch.tensor([1]), "probability": torch.tensor([0.25, 0.75])}
+        >>> def step(engine, batch):
+        ...     engine.state.batch = batch
+        ...     return [said]
+        >>> evaluator = Engine(step)
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     PredictionsTable(Path(home, "predictions.csv"), root="/data").attach(evaluator)
+        ...     _ = evaluator.run([[case]])
+        ...     print(Path(home, "predictions.csv").read_text())
+        image,label,prediction,probability_0,probability_1
+        a.png,1,1,0.25000,0.75000
+        <BLANKLINE>
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        probability: str = "probability",
+    ) -> None:
+        self.path = Path(path)
+        self.root = None if root is None else (Path(root).parent if Path(root).is_file() else Path(root))
+        self.probability = probability
+        self._rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.STARTED, self._begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the file."""
+        with whole_file(self.path) as part, part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self._rows[0]) if self._rows else ["image"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+    def _begin(self, engine: Engine) -> None:
+        self._rows = []
+
+    def _collect(self, engine: Engine) -> None:
+        batch: Any = engine.state.batch
+        output: Any = engine.state.output
+        for case, said in zip(batch, output, strict=True):
+            row: dict[str, Any] = {"image": self._name(case[CommonKeys.IMAGE])}
+            if CommonKeys.LABEL in case:
+                row["label"] = int(case[CommonKeys.LABEL])
+            row["prediction"] = int(said[CommonKeys.PRED])
+            row |= {f"probability_{c}": f"{float(p):.5f}" for c, p in enumerate(said[self.probability].flatten())}
+            self._rows.append(row)
+
+    def _name(self, image: Any) -> str:
+        name = str(image.meta.get("filename_or_obj", "")) if isinstance(image, MetaTensor) else ""
+        path = Path(name)
+        if self.root is not None and name and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return name
