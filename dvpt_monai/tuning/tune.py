@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
@@ -52,6 +52,11 @@ class Method:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         METHODS[cls.__name__] = cls
+
+    @property
+    def starts_as_identity(self) -> bool:
+        """Whether a network computes the same right after :func:`tune` as before it."""
+        return True
 
     def attach(self, network: nn.Module) -> None:
         """Put this method's tuners into the frozen network, in place."""
@@ -112,6 +117,10 @@ class Stack(Method):
             raise TuningError("Stack needs at least one method")
         object.__setattr__(self, "methods", built)
 
+    @property
+    def starts_as_identity(self) -> bool:
+        return all(method.starts_as_identity for method in self.methods)
+
     def attach(self, network: nn.Module) -> None:
         for method in self.methods:
             method.attach(network)
@@ -131,13 +140,17 @@ class Tuning:
         method: the method.
         train: patterns of whole parts that train beside the tuners (head, decoder).
         chosen: patterns of the backbone's own parameters that the method trains.
-        originals: those parameters as they were, by name, for :func:`disabled` and :func:`untune`.
+        originals: those parameters, and the buffers beside them, as they were: for :func:`disabled` and :func:`untune`.
     """
 
     method: Method
     train: tuple[str, ...]
     chosen: tuple[str, ...]
     originals: dict[str, Tensor]
+
+    def covers(self, name: str) -> bool:
+        """Whether a module or tensor of this name trains by either list of patterns."""
+        return _matches(name, self.train) or _matches(name, self.chosen)
 
 
 def tune(network: Network, method: Method, train: Sequence[str] | None = None) -> Network:
@@ -181,31 +194,51 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
         raise TuningError(f"tune: train is a list of patterns, for example ['head*'], not the string {train!r}")
     keys = [key for key, value in network.state_dict(keep_vars=True).items() if isinstance(value, nn.Parameter)]
     chosen = method.chosen(network)
-    for pattern in (*patterns, *chosen):
-        if not (pattern.startswith("!") or any(fnmatchcase(key, pattern) for key in keys)):
+    # What a method leaves out need not be there: not every network has MONAI's unused norms.
+    for pattern in (*patterns, *(pattern for pattern in chosen if not pattern.startswith("!"))):
+        if not any(fnmatchcase(key, pattern.removeprefix("!")) for key in keys):
             tops = ", ".join(sorted({key.split(".")[0] for key in keys}))
             raise TuningError(f"tune: {pattern!r} matches no parameter of {type(network).__name__}; it has: {tops}")
     patterns += tuple(key for key in keys if key.endswith("depth_embedding") and not _matches(key, patterns))
 
-    gradients = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    restore = remember(network)
     network.requires_grad_(False)
     try:
         method.attach(network)
     except Exception:
         detach(network)
-        for parameter, flag in gradients:
-            parameter.requires_grad_(flag)
+        restore()
         raise
-    originals = {}
-    for key, value in network.state_dict(keep_vars=True).items():
-        if not isinstance(value, nn.Parameter):
-            continue
-        if _matches(key, patterns) or _in_tuner(key):
-            value.requires_grad_(True)
-        elif _matches(key, chosen):
-            originals[key] = value.detach().clone()
-            value.requires_grad_(True)
-    network.tuning = Tuning(method, patterns, chosen, originals)  # type: ignore[assignment]
+    tuning = Tuning(method, patterns, chosen, {})
+    state = network.state_dict(keep_vars=True)
+    for key, value in state.items():
+        if isinstance(value, nn.Parameter):
+            value.requires_grad_(_in_tuner(key) or tuning.covers(key))
+    # A module with a trained parameter is in training mode, so its buffers (running statistics) change as well.
+    moving = {key.rpartition(".")[0] for key, value in state.items() if value.requires_grad}
+    for key, value in state.items():
+        changes = value.requires_grad or not isinstance(value, nn.Parameter)
+        if changes and key.rpartition(".")[0] in moving and not (_in_tuner(key) or _matches(key, patterns)):
+            tuning.originals[key] = value.detach().clone()
+    return _govern(network, tuning)
+
+
+def remember(network: nn.Module) -> Callable[[], None]:
+    """A function that sets every parameter's ``requires_grad`` and every module's mode to what they are now."""
+    flags = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    modes = [(module, module.training) for module in network.modules()]
+
+    def restore() -> None:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+        for module, mode in modes:
+            module.training = mode
+
+    return restore
+
+
+def _govern(network: Network, tuning: Tuning) -> Network:
+    network.tuning = tuning  # type: ignore[assignment]
     network.train = partial(_train, network)  # type: ignore[assignment, method-assign]
     return network.train(network.training)
 
@@ -215,21 +248,20 @@ def _train(network: nn.Module, mode: bool = True) -> nn.Module:
     tuning: Tuning = network.tuning  # type: ignore[assignment]
     type(network).train(network, False)
     if mode:
-        patterns = (*tuning.train, *tuning.chosen)
-        _wake(network, "", patterns)
+        _wake(network, "", tuning)
     return network
 
 
-def _wake(module: nn.Module, name: str, patterns: Sequence[str], inside: bool = False) -> bool:
+def _wake(module: nn.Module, name: str, tuning: Tuning, in_tuner: bool = False) -> bool:
     """Put ``module`` in training mode if it or anything inside it trains; say whether it does."""
-    inside = inside or bool(name and _matches(name, patterns))
-    awake = inside or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+    awake = in_tuner or bool(name and tuning.covers(name))
+    awake |= any(parameter.requires_grad for parameter in module.parameters(recurse=False))
     for child, part in module.named_children():
         if isinstance(module, Tuned):
             # "base" leaves no trace in names; everything of the tuner trains.
-            awake |= _wake(part, name, patterns, inside=child == "tuner")
+            awake |= _wake(part, name, tuning, in_tuner or child == "tuner")
         else:
-            awake |= _wake(part, f"{name}.{child}" if name else child, patterns, inside)
+            awake |= _wake(part, f"{name}.{child}" if name else child, tuning, in_tuner)
     module.training = awake
     return awake
 
@@ -248,17 +280,24 @@ def _in_tuner(key: str) -> bool:
 def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Everything that training can change, by its name in the state dict: parameters, and buffers beside them.
 
-    Tensors that several blocks share come once. This is what an adapter holds; the rest is the frozen backbone.
+    Tensors that several blocks share come once. This is what an adapter holds; :func:`frozen_tensors` are the rest.
     """
     tuning = _tuning(network, "trained_tensors")
     tensors: dict[str, Tensor] = {}
     seen: set[int] = set()
     for key, value in network.state_dict(keep_vars=True).items():
-        own = value.requires_grad if isinstance(value, nn.Parameter) else _in_tuner(key) or _matches(key, tuning.train)
-        if own and id(value) not in seen:
+        trained = _in_tuner(key) or _matches(key, tuning.train) or key in tuning.originals
+        if trained and id(value) not in seen:
             seen.add(id(value))
             tensors[key] = value
     return tensors
+
+
+def frozen_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """The backbone as no training changes it, by name."""
+    trained = {id(value) for value in trained_tensors(network).values()}
+    state = network.state_dict(keep_vars=True)
+    return {key: value for key, value in state.items() if id(value) not in trained}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,7 +317,7 @@ class Report:
     @property
     def percent(self) -> float:
         """The method's parameters in percent of the backbone's; head and decoder apart, as both papers count."""
-        return 100.0 * self.method / self.backbone
+        return 100.0 * self.method / max(self.backbone, 1)
 
     @property
     def trainable(self) -> int:
@@ -396,15 +435,12 @@ def disabled(network: Network) -> Iterator[Network]:
     Raises:
         TuningError: the network is not tuned.
     """
-    tuning = _tuning(network, "disabled")
-    taken = detach(network)
-    trained = _exchange(network, tuning.originals)
+    _tuning(network, "disabled")
+    put_back = take_out(network)
     try:
         yield network
     finally:
-        _exchange(network, trained)
-        for holder, child, wrapper in taken:
-            setattr(holder, child, wrapper)
+        put_back()
 
 
 def untune(network: Network) -> Network:
@@ -416,11 +452,25 @@ def untune(network: Network) -> Network:
     Raises:
         TuningError: the network is not tuned.
     """
-    tuning = _tuning(network, "untune")
-    detach(network)
-    _exchange(network, tuning.originals)
+    _tuning(network, "untune")
+    take_out(network)
     _forget(network)
     return network
+
+
+def take_out(network: nn.Module) -> Callable[[], None]:
+    """Leave the plain backbone, in place; the function that is returned puts the very same tuners back."""
+    tuning = _tuning(network, "take_out")
+    taken = detach(network)
+    trained = _exchange(network, tuning.originals)
+
+    def put_back() -> None:
+        for holder, child, wrapper in taken:
+            setattr(holder, child, wrapper)
+        _exchange(network, trained)
+        _govern(network, tuning)
+
+    return put_back
 
 
 def _forget(network: nn.Module) -> None:

@@ -113,6 +113,7 @@ def attach(
         network: the network to change.
         pattern: shell pattern over qualified module names, for example ``"*blocks.*.mlp"``; ``*`` crosses dots.
         make: gives the tuner for a module, from its name and the module; return the same tuner twice to share it.
+            The tuner moves to the network's device and dtype.
         wrapper: :class:`Tuned`, or :class:`TunedResidual` for a module that sums stream and branch.
 
     Returns:
@@ -139,9 +140,11 @@ def attach(
         own = {"base", "tuner"} & {part for part, _ in module.named_children()}
         if own and not isinstance(module, Tuned):
             raise TuningError(f"attach: {name} has children of its own named {sorted(own)}, which Tuned needs itself")
+    like = next((parameter for parameter in network.parameters() if parameter.is_floating_point()), None)
     for name, holder, child in found:
         module = getattr(holder, child)
-        tuned = wrapper(module, make(name, module))
+        tuner = make(name, module)
+        tuned = wrapper(module, tuner if like is None else tuner.to(like.device, like.dtype))
         tuned.train(module.training)
         setattr(holder, child, tuned)
     return [name for name, _, _ in found]
