@@ -25,7 +25,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dvpt_monai.tuning.tune import Method, Tuning, trained_tensors, tune, untune
+from dvpt_monai.tuning.tune import (
+    Method,
+    Tuning,
+    frozen_tensors,
+    remember,
+    take_out,
+    trained_tensors,
+    tune,
+    untune,
+)
 from dvpt_monai.tuning.tuned import TuningError
 
 __all__ = ["AdapterError", "BackboneMismatchError", "load_adapter", "read_header", "save_adapter", "swap_adapter"]
@@ -58,7 +67,7 @@ def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[st
 
     Raises:
         TuningError: the network is not tuned.
-        AdapterError: a tensor is not finite; nothing is written.
+        AdapterError: a tensor is not finite, or ``task`` is not JSON-ready; nothing is written.
     """
     tensors = {key: value.detach().cpu().contiguous() for key, value in trained_tensors(network).items()}
     for key, value in tensors.items():
@@ -70,11 +79,15 @@ def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[st
         "format": FORMAT,
         "method": tuning.method.arguments(),
         "train": list(tuning.train),
-        "tensors": {key: [str(value.dtype).removeprefix("torch."), *value.shape] for key, value in tensors.items()},
+        "tensors": _shapes(tensors),
         "backbone": {"receipt": receipt.as_dict() if receipt else None, "fingerprint": fingerprint(network)},
         "task": task or {},
         "versions": {name: _version(name) for name in ("dvpt-monai", "torch", "monai", "safetensors")},
     }
+    try:
+        header = json.loads(json.dumps(header))  # as it will be read: keys are strings, tuples are lists
+    except (TypeError, ValueError) as error:
+        raise AdapterError(f"save_adapter: task is not JSON-ready ({error}); nothing was written to {path}") from error
     header["sha256"] = _digest(header, tensors)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,26 +117,30 @@ def load_adapter(network: Network, path: str | os.PathLike[str]) -> Network:
         The same network, tuned.
 
     Raises:
-        AdapterError: the file is missing or damaged, or its tensors do not fit.
+        AdapterError: the file is missing or damaged, its method is unknown, or its tensors do not fit.
         BackboneMismatchError: the backbone is another one; the message names the tensor that differs most.
-        TuningError: the network is tuned already (:func:`swap_adapter` exchanges), or the method is unknown.
+        TuningError: the network is tuned already (:func:`swap_adapter` exchanges).
     """
     header, tensors = _read(path, tensors=True)
     if isinstance(getattr(network, "tuning", None), Tuning):
         raise TuningError(f"load_adapter: the network is already tuned; swap_adapter(network, {str(path)!r}) exchanges")
     _check_backbone(network, header["backbone"]["fingerprint"], path)
-    flags = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
-    mode = network.training
+    restore = remember(network)
     try:
         tune(network, Method.from_arguments(header["method"]), train=header["train"])
     except TuningError as error:
         raise AdapterError(f"load_adapter: {path} does not fit {type(network).__name__}: {error}") from error
     targets = trained_tensors(network)
     problem = _difference(targets, tensors)
-    if problem:
-        untune(network).train(mode)
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(flags[name])
+    surplus = sorted(frozen_tensors(network).keys() - header["backbone"]["fingerprint"].keys())
+    if problem or surplus:
+        untune(network)
+        restore()
+        if surplus:
+            raise BackboneMismatchError(
+                f"load_adapter: {path} belongs to a backbone without {surplus[0]} and {len(surplus) - 1} other tensors "
+                f"of this {type(network).__name__}; build the network with the depth and registers of that backbone"
+            )
         raise AdapterError(f"load_adapter: {path} does not fit {type(network).__name__}: {problem}")
     with torch.no_grad():
         for key, target in targets.items():
@@ -135,29 +152,24 @@ def swap_adapter(network: Network, path: str | os.PathLike[str]) -> Network:
     """Exchange the adapter of a tuned network for the one at ``path``, in place; the backbone stays bit-identical.
 
     Raises:
-        AdapterError: the file does not fit; the network then keeps the adapter that it had.
+        AdapterError: the file does not fit; the network then keeps the very tuners that it had.
     """
-    tuning = getattr(network, "tuning", None)
-    if not isinstance(tuning, Tuning):
+    if not isinstance(getattr(network, "tuning", None), Tuning):
         return load_adapter(network, path)
-    kept = {key: value.detach().clone() for key, value in trained_tensors(network).items()}
-    mode = network.training
-    untune(network)
+    restore = remember(network)
+    put_back = take_out(network)
+    del network.tuning, network.train
     try:
-        return load_adapter(network, path).train(mode)
-    except (AdapterError, TuningError):
-        tune(network, tuning.method, train=tuning.train)
-        with torch.no_grad():
-            for key, target in trained_tensors(network).items():
-                target.copy_(kept[key])
-        network.train(mode)
+        return load_adapter(network, path)
+    except BaseException:
+        put_back()
+        restore()
         raise
 
 
 def fingerprint(network: nn.Module) -> dict[str, Any]:
     """Dtype, shape, norm and eight projections, in float64, of every tensor that a tuned network does not train."""
-    trained = set(trained_tensors(network)) | {key for key in network.state_dict() if ".tuner." in f".{key}"}
-    return {key: _describe(value) for key, value in network.state_dict().items() if key not in trained}
+    return {key: _describe(value) for key, value in frozen_tensors(network).items()}
 
 
 def _describe(tensor: Tensor) -> dict[str, Any]:
@@ -242,7 +254,7 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
     try:
         header = json.loads(metadata["dvpt_monai"])
         known = header["format"] <= FORMAT
-        checked = not tensors or header["sha256"] == _digest(header, held)
+        checked = not tensors or (header["sha256"] == _digest(header, held) and header["tensors"] == _shapes(held))
         header["method"], header["train"], header["backbone"]["fingerprint"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AdapterError(f"read: {path} has no readable dvpt_monai header; it is no adapter, or damaged") from error
@@ -251,6 +263,10 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
     if not checked:
         raise AdapterError(f"read: {path} is damaged, its sha256 does not agree with its content; copy it again")
     return header, held
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[Any]]:
+    return {key: [str(value.dtype).removeprefix("torch."), *value.shape] for key, value in tensors.items()}
 
 
 def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
