@@ -182,12 +182,15 @@ class DVPT(Method):
             raise TuningError(f"DVPT: aggregate must be one of {AGGREGATIONS}, not {self.aggregate!r}")
         if self.input not in ("residual", "norm"):
             raise TuningError(f"DVPT: input must be 'residual' or 'norm', not {self.input!r}")
-        if not self.temperature > 0:
-            raise TuningError(f"DVPT: temperature must be positive, not {self.temperature}")
+        if not (isinstance(self.temperature, (int, float)) and self.temperature > 0):
+            raise TuningError(f"DVPT: temperature must be a positive number, not {self.temperature!r}")
         if not self.cross_attention and self.aggregate != "tokens":
             raise TuningError("DVPT: cross_attention=False exists for aggregate='tokens' alone (released_vit)")
         if self.layers is not None:
-            object.__setattr__(self, "layers", tuple(self.layers))
+            layers = tuple(self.layers) if isinstance(self.layers, Sequence) else ()
+            if not layers or len(set(layers)) < len(layers) or not all(isinstance(index, int) for index in layers):
+                raise TuningError(f"DVPT: layers must be different block numbers, such as [0, 1], not {self.layers!r}")
+            object.__setattr__(self, "layers", layers)
 
     @classmethod
     def released_vit(cls) -> DVPT:
@@ -196,6 +199,10 @@ class DVPT(Method):
         So it is shallow VPT (50 tokens) plus a zero-gated parallel adapter (r = 20) that 3 consecutive blocks share.
         """
         return cls(aggregate="tokens", share=3, quick_gelu=True, cross_attention=False)
+
+    @property
+    def starts_as_identity(self) -> bool:
+        return self.aggregate != "tokens"
 
     def attach(self, network: nn.Module) -> None:
         sites = blocks_of(network, "residual2" if self.input == "residual" else "mlp")

@@ -78,5 +78,7 @@ class NormTuning(Method):
     paper: ClassVar[str] = "Frankle et al., Training BatchNorm and only BatchNorm, arXiv 2003.00152"
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
-        names = (name for name, holder, child in walk(network) if isinstance(getattr(holder, child), nn.LayerNorm))
+        names = [name for name, holder, child in walk(network) if isinstance(getattr(holder, child), nn.LayerNorm)]
+        if not names:
+            raise TuningError(f"NormTuning: {type(network).__name__} has no LayerNorm")
         return (*(f"{name}.*" for name in names), "!*norm_cross_attn*")
