@@ -1,11 +1,11 @@
 """DVPT: Dynamic Visual Prompt Tuning. He et al., arXiv 2307.09787; Neural Networks 185 (2025) 107168.
 
-Beside the MLP of a block, with x the residual stream after attention (B, N, d)::
+Beside the MLP of a block, with x its input (B, N, d), the normed residual stream or the stream itself::
 
     z = act(x W_d + b_d)          a bottleneck: the domain's own distribution      (B, N, r)
     A = softmax_N(P z^T / t)      prompts P are queries, z is key and value        (B, m, N)
     q = A z                       prompts of this one image                        (B, m, r)
-    y = x + MLP(LN x) + g * U     U: q (and z) aggregated and projected back by W_u, b_u
+    y = MLP(x) + g * U            U: q (and z) aggregated and projected back by W_u, b_u
 
 The gate g starts at 0 and nothing else does: with W_u = 0 as well, both gradients would vanish for ever. P is drawn
 from N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the attention is a plain mean.
@@ -142,9 +142,11 @@ class DVPT(Method):
             authors' Swin and SegFormer form); ``"tokens"``, m more tokens in the sequence (the authors' ViT form,
             about 30 % more inference time, not the identity at the start).
         share: how many consecutive blocks own one module: 1 none, 3 the authors' code for ViT.
-        temperature: t of the attention.
-        input: what the bottleneck reads: ``"residual"``, the stream after attention (as the authors' code does), or
-            ``"norm"``, the output of the second LayerNorm, which any network with an ``mlp`` has.
+        temperature: t of the attention. The defaults of ``temperature`` and ``input`` keep every block's attention
+            alive on real features: entropies of 0.56 to 0.78 on fundus photographs through a DINOv2 ViT-S.
+        input: what the bottleneck reads: ``"norm"``, the output of the second LayerNorm, whose scale is the same in
+            every block, or ``"residual"``, the stream after attention, as in the authors' code. The stream of a
+            pre-trained ViT is small in its first blocks (0.2 in DINOv2's), where the attention then is a plain mean.
         layers: indices of the blocks to tune; ``None`` is every one.
         quick_gelu: x sigmoid(1.702 x), as in the authors' code, in place of GELU.
         cross_attention: ``False`` is for :meth:`released_vit` alone.
@@ -168,8 +170,8 @@ class DVPT(Method):
     bottleneck: int = 20
     aggregate: str = "attend"
     share: int = 1
-    temperature: float = 1.0
-    input: str = "residual"
+    temperature: float = 0.7
+    input: str = "norm"
     layers: Sequence[int] | None = None
     quick_gelu: bool = False
     cross_attention: bool = True
@@ -198,7 +200,7 @@ class DVPT(Method):
 
         So it is shallow VPT (50 tokens) plus a zero-gated parallel adapter (r = 20) that 3 consecutive blocks share.
         """
-        return cls(aggregate="tokens", share=3, quick_gelu=True, cross_attention=False)
+        return cls(aggregate="tokens", share=3, input="residual", quick_gelu=True, cross_attention=False)
 
     @property
     def starts_as_identity(self) -> bool:
