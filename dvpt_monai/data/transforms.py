@@ -1,0 +1,116 @@
+"""Guards of MONAI pipelines that MONAI lacks: three colour channels, and labels in range."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import convert_to_tensor
+from PIL import Image
+from torch import Tensor
+
+from dvpt_monai.data.errors import DataError
+
+_MODES = ("1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA")
+
+
+class EnsureRGBd(MapTransform):
+    """Give 2D images three channels in float32, right after loading with the channel first.
+
+    Gray is repeated, an alpha channel dropped, and the indices of a palette file replaced by their colours. Intensities
+    stay as they are: scale them afterwards.
+
+    **Shape**: (C, H, W) with C of 1 to 4 -> (3, H, W)
+
+    Args:
+        keys: keys of the images.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: on any other shape, and on other colours such as CMYK; names the file.
+
+    Example:
+        >>> gray = torch.ones(1, 4, 4)
+        >>> EnsureRGBd("image")({"image": gray})["image"].shape
+        torch.Size([3, 4, 4])
+    """
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            case[key] = _rgb(convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor)), key)
+        return case
+
+
+class CheckLabeld(MapTransform):
+    """Check that a mask or a grade holds nothing but the integers from 0 to `num_classes` - 1.
+
+    Args:
+        keys: keys of the labels.
+        num_classes: number of labels with the background.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: names the file and the values that do not belong.
+
+    Example:
+        >>> _ = CheckLabeld("label", num_classes=3)({"label": torch.tensor([0, 2, 1])})
+        >>> CheckLabeld("label", num_classes=3)({"label": torch.tensor([0, 255])})
+        Traceback (most recent call last):
+        dvpt_monai.data.errors.DataError: label (in memory): value 255 is not an integer in 0..2; ...
+    """
+
+    def __init__(self, keys: KeysCollection, num_classes: int, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.num_classes = num_classes
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            label = torch.as_tensor(case[key])
+            wrong = label[(label < 0) | (label >= self.num_classes) | (label != label.round())]
+            if wrong.numel():
+                raise DataError(
+                    f"{key} {_file(case[key])}: value {wrong.flatten()[0].item():g} is not an integer in "
+                    f"0..{self.num_classes - 1}; set num_classes, or map the values with MapLabelValued"
+                )
+        return case
+
+
+def _rgb(image: Tensor, key: Hashable) -> Tensor:
+    if image.ndim != 3 or image.shape[0] not in (1, 2, 3, 4):
+        raise DataError(
+            f"{key} {_file(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
+            "load it with ensure_channel_first=True, or choose the channels yourself"
+        )
+    image = image.float()
+    mode = image.meta.get("mode", "RGB") if isinstance(image, MetaTensor) else "RGB"  # as Pillow calls it
+    if mode not in _MODES:
+        raise DataError(f"{key} {_file(image)}: its colours are {mode}; save it as RGB")
+    if isinstance(image, MetaTensor) and mode == "P":
+        palette = _palette(image)
+        index = image[0].long()
+        if int(index.min()) < 0 or int(index.max()) >= len(palette) or not torch.equal(index.float(), image[0]):
+            raise DataError(f"{key} {_file(image)}: not the indices of its palette; put EnsureRGBd right after loading")
+        colours = palette[torch.as_tensor(index)].movedim(-1, 0)  # (3, H, W)
+        return MetaTensor(colours, meta={**image.meta, "mode": "RGB"}, applied_operations=image.applied_operations)
+    if image.shape[0] <= 2:  # gray, or gray with alpha
+        return image[:1].repeat(3, 1, 1)
+    return image[:3]
+
+
+def _palette(image: MetaTensor) -> Tensor:
+    with Image.open(image.meta["filename_or_obj"]) as file:
+        colours = file.getpalette("RGB") or []
+    return torch.tensor(colours, dtype=torch.float32).reshape(-1, 3)
+
+
+def _file(image: Any) -> str:
+    return str(image.meta.get("filename_or_obj", "(in memory)")) if isinstance(image, MetaTensor) else "(in memory)"
