@@ -14,12 +14,14 @@ from torch.nn import functional
 
 __all__ = ["fold_normalization", "inflate_kernel", "resize_kernel", "resize_positions"]
 
+MODES = {1: "linear", 2: "bicubic", 3: "trilinear"}
+
 
 def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
     """Interpolate position embeddings from one token grid to another.
 
-    Bicubic in 2D, trilinear in 3D, corners not aligned. A 2D grid going to a 3D one is interpolated in the plane and
-    repeated along the last axis: p(h, w, d) = p(h, w).
+    Linear in 1D, bicubic in 2D, trilinear in 3D, corners not aligned. A 2D grid going to a 3D one is interpolated
+    in the plane and repeated along the last axis: p(h, w, d) = p(h, w).
 
     Shape:
         (1, prod(old), C) to (1, prod(new), C).
@@ -39,8 +41,7 @@ def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) 
     grid = positions.detach().to(torch.float64).transpose(1, 2).unflatten(2, tuple(old))
     plane = tuple(new[: len(old)])
     if plane != tuple(old):
-        mode = "bicubic" if len(old) == 2 else "trilinear"
-        grid = functional.interpolate(grid, size=plane, mode=mode, align_corners=False)
+        grid = functional.interpolate(grid, size=plane, mode=MODES[len(old)], align_corners=False)
     for extra in new[len(old) :]:
         grid = grid.unsqueeze(-1).expand(*grid.shape, extra)
     return grid.flatten(2).transpose(1, 2).contiguous()

@@ -277,9 +277,8 @@ class ViTEncoder(nn.Module):
         positions = self.patch_embedding.position_embeddings
         positions.data = resize_positions(positions, self.grid, grid).to(positions)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
-            depth = self.depth_embedding.detach().to(torch.float64).T[None]
-            resized = functional.interpolate(depth, size=grid[-1], mode="linear", align_corners=False)[0].T
-            self.depth_embedding.data = resized.to(self.depth_embedding)
+            depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
+            self.depth_embedding.data = depth.to(self.depth_embedding)
         self.img_size, self.grid = list(size), grid
         return self
 

@@ -20,7 +20,7 @@ class Backbone:
     Args:
         layout: the layout that they came from.
         tensors: by the encoder's names.
-        grid: token grid of the positions; ``None`` where the file does not tell.
+        grid: token grid of the positions, a square or cube where the file does not tell; ``None`` if it is neither.
         eps: LayerNorm eps of the layout's networks, which no file holds.
         normalization: mean and standard deviation of each channel that it was trained with, of values in [0, 1].
         folded: what was folded exactly.
@@ -57,6 +57,7 @@ class Backbone:
             "num_registers": self.tensors["register_tokens"].shape[1] if "register_tokens" in self.tensors else 0,
             "qkv_bias": "blocks.0.attn.qkv.bias" in self.tensors,
             "eps": self.eps,
+            "depth_embedding": "depth_embedding" in self.tensors,
         }
         if self.grid is not None:
             arguments["img_size"] = tuple(g * p for g, p in zip(self.grid, patch, strict=True))

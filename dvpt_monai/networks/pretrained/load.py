@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +29,7 @@ PREFIXES = ("module.", "backbone.", "_orig_mod.")
 KERNEL = "patch_embedding.patch_embeddings.weight"
 BIAS = "patch_embedding.patch_embeddings.bias"
 POSITIONS = "patch_embedding.position_embeddings"
+DEPTH = "depth_embedding"
 
 Network = TypeVar("Network", bound=nn.Module)
 Source = str | os.PathLike[str] | Mapping[str, Any]
@@ -67,19 +70,28 @@ def load_pretrained(network: nn.Module, source: Source) -> Receipt:
         raise PretrainedError(
             f"load_pretrained: {name} has {fits['num_layers']} blocks, the encoder {encoder.num_layers}.{_advice(fits)}"
         )
+    if encoder.hidden_size % 64 == 0 and encoder.num_heads != fits["num_heads"]:
+        warnings.warn(
+            f"load_pretrained: published networks of width {encoder.hidden_size} have {fits['num_heads']} heads, the "
+            f"encoder {encoder.num_heads}; no file tells. A wrong number of heads gives wrong features",
+            stacklevel=2,
+        )
     adapted, resized, inflated, folded = _adapt(backbone, encoder, name)
     state = encoder.state_dict()
+    depth = len(encoder.blocks)
+    unplaced = [key for key in adapted if key not in state and not _beyond(key, depth)]
     # What training starts afresh is not the file's to fill: the norm behind a tap, the depth embedding.
-    fresh = {key for key in state if key.startswith("norm.") and encoder.tap is not None} | {"depth_embedding"}
-    wanted = [key for key in state if key not in fresh or (key == "depth_embedding" and key in adapted)]
+    fresh = {key for key in state if key.startswith("norm.") and encoder.tap is not None} | {DEPTH}
+    wanted = [key for key in state if key not in fresh or (key == DEPTH and key in adapted)]
     wrong = [f"{key} {tuple(adapted[key].shape)}, not {tuple(state[key].shape)}" for key in wanted
              if key in adapted and adapted[key].shape != state[key].shape]  # fmt: skip
     missing = [key for key in wanted if key not in adapted]
-    if missing or wrong:
+    if missing or wrong or unplaced:
         found = len(wanted) - len(missing) - len(wrong)
         raise PretrainedError(
             f"load_pretrained: {name} fills {found} of the encoder's {len(wanted)} tensors; "
             + (f"missing: {', '.join(missing[:3])}; " if missing else "")
+            + (f"without a place in it: {', '.join(unplaced[:3])}; " if unplaced else "")
             + (f"of another shape: {'; '.join(wrong[:3])}." if wrong else "")
             + _advice(fits)
         )
@@ -170,17 +182,26 @@ def _adapt(
         inflated.append(f"patch kernel {_by(plane)} -> {_by(want)}")
     tensors[KERNEL], tensors[BIAS] = kernel, bias
 
-    new = tuple(encoder.grid)
-    old = backbone.grid or new
+    new, count = tuple(encoder.grid), tensors[POSITIONS].shape[1]
+    old = backbone.grid
+    if backbone.layout == "monai" and len(have) == len(want) and count == prod(new):
+        old = new  # MONAI's files do not tell their grid: as many positions as the encoder's are the encoder's
+    if old is None:
+        raise PretrainedError(
+            f"load_pretrained: {name} has {count} positions, of a grid that is neither equal-sided nor the encoder's "
+            f"{_by(new)}; build the network with the img_size of its training, then call resize"
+        )
     if old != new:
-        if tensors[POSITIONS].shape[1] != torch.Size(old).numel():
-            raise PretrainedError(
-                f"load_pretrained: {name} has {tensors[POSITIONS].shape[1]} positions, of a grid that is no cube and "
-                f"not the encoder's {_by(new)}; build the network with the img_size of its training"
-            )
         tensors[POSITIONS] = resize_positions(tensors[POSITIONS], old, new)
         (inflated if len(old) < len(new) else resized).append(f"positions {_by(old)} -> {_by(new)}")
+    if encoder.depth_embedding is not None and DEPTH in tensors and len(tensors[DEPTH]) != new[-1]:
+        resized.append(f"depth embedding {len(tensors[DEPTH])} -> {new[-1]}")
+        tensors[DEPTH] = resize_positions(tensors[DEPTH][None], tensors[DEPTH].shape[:1], new[-1:])[0]
     return tensors, resized, inflated, folded
+
+
+def _beyond(key: str, depth: int) -> bool:
+    return key.startswith("blocks.") and int(key.split(".")[1]) >= depth
 
 
 def _open(source: Source) -> tuple[Backbone, str, str | None]:
@@ -200,8 +221,9 @@ def _open(source: Source) -> tuple[Backbone, str, str | None]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise PretrainedError(
-            f"load_pretrained: {path} cannot be read as weights alone ({str(error).splitlines()[0][:200]}); "
+            f"load_pretrained: {path} cannot be read as weights alone ({reason}); "
             "give a complete file that holds a state dict"
         ) from error
     name = str(source) if str(source) in catalog.CATALOG else path.name
@@ -217,13 +239,14 @@ def _recognise(content: Any, name: str) -> Backbone:
     if not isinstance(content, Mapping):
         raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
     state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    for prefix in PREFIXES * 2:
-        if all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    for prefix in PREFIXES * 2:  # beside "backbone." a teacher of DINO has heads, which stay what they are
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     for layout in LAYOUTS.values():
         if layout.matches(set(state)):
             try:
-                return layout.read(state)
+                backbone = layout.read(state)
+                backbone.arguments()
+                return backbone
             except PretrainedError as error:
                 raise PretrainedError(f"load_pretrained: {name}: {error}") from error
             except KeyError as error:
@@ -236,7 +259,16 @@ def _recognise(content: Any, name: str) -> Backbone:
 
 
 def _advice(fits: dict[str, Any]) -> str:
-    names = ("hidden_size", "mlp_dim", "num_layers", "cls_token", "num_registers", "qkv_bias", "spatial_dims")
+    names = (
+        "hidden_size",
+        "mlp_dim",
+        "num_layers",
+        "num_heads",
+        "cls_token",
+        "num_registers",
+        "qkv_bias",
+        "spatial_dims",
+    )
     return " Arguments that fit: " + ", ".join(f"{name}={fits[name]}" for name in names if name in fits)
 
 

@@ -12,7 +12,7 @@ from dvpt_monai.networks.pretrained.receipt import PretrainedError
 __all__ = ["matches", "read"]
 
 KERNEL = "patch_embedding.patch_embeddings.weight"
-UNUSED = ("norm_cross_attn.", "cross_attn.")
+UNUSED = ("norm_cross_attn.", "cross_attn.", ".tuner.")
 OURS = ("patch_embedding.", "blocks.", "norm.", "cls_token", "register_tokens", "depth_embedding")
 
 
@@ -44,5 +44,4 @@ def read(state: dict[str, Tensor]) -> Backbone:
     count = tensors["patch_embedding.position_embeddings"].shape[1]
     side = round(count ** (1 / dims))
     grid = (side,) * dims
-    # A grid that is not a cube is only known to the network that is being filled.
     return Backbone("monai", tensors, grid if prod(grid) == count else None, 1e-5, None, (), tuple(ignored), rest)

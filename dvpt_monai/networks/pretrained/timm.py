@@ -43,7 +43,7 @@ def read(state: dict[str, Tensor]) -> Backbone:
     """Rename, and fold what the encoder has no place for.
 
     Raises:
-        PretrainedError: a feed-forward part or tokens that the encoder cannot hold.
+        PretrainedError: a feed-forward part, tokens or a norm that the encoder cannot hold.
     """
     if any(key.endswith("mlp.w12.weight") for key in state):
         raise PretrainedError("this is a SwiGLU vision transformer (ViT-g); the encoder has GELU in its MLPs alone")
@@ -59,6 +59,9 @@ def read(state: dict[str, Tensor]) -> Backbone:
             tensors[f"{line[1] or ''}{NAMES[line[2]]}.{line[3]}"] = value
         elif key not in ("cls_token", "pos_embed", "register_tokens", "reg_token"):
             ignored.append(key)
+    foreign = [key for key in ignored if key.startswith(("blocks.", "norm_pre."))]
+    if foreign:
+        raise PretrainedError(f"the encoder has no place for {foreign[0]} and would compute something else without it")
     for target, gamma in scales.items():
         tensors[f"{target}.weight"] = tensors[f"{target}.weight"].to(torch.float64) * gamma[:, None]
         tensors[f"{target}.bias"] = tensors[f"{target}.bias"].to(torch.float64) * gamma
