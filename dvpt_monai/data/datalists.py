@@ -184,7 +184,8 @@ def split(
         cases: the cases, in any order.
         part: ``"training"`` or ``"validation"``; together they are all cases.
         fold: which fold validates, 0 to `folds` - 1.
-        folds: number of folds; over all of them each case validates once.
+        folds: number of folds; over all of them each case validates once. 1 holds nothing out, for a last training
+            whose settings are chosen: both parts are then all cases, and the validation is no longer independent.
         seed: another seed, other folds.
         stratify: give each fold its share of every grade, where labels are integers.
 
@@ -200,12 +201,14 @@ def split(
     """
     _check_part(part, ("training", "validation"))
     units = _units(cases, seed)
-    if not 2 <= folds <= len(units):
-        raise DataError(f"folds={folds} for {len(units)} cases or groups: choose 2 to {len(units)}")
+    if not 1 <= folds <= len(units):
+        raise DataError(f"folds={folds} for {len(units)} cases or groups: choose 1 to {len(units)}")
     if not 0 <= fold < folds:
         raise DataError(f"fold={fold} is out of range: choose 0 to {folds - 1} for folds={folds}")
     if stratify:
         units = [unit for stratum in _strata(units).values() for unit in stratum]
+    if folds == 1:
+        return _flat(units)
     return _flat([unit for place, unit in enumerate(units) if (place % folds == fold) == (part == "validation")])
 
 

@@ -215,14 +215,18 @@ class TestSplit:
         sides = [{owner[name] for name in names(split(plain, part))} for part in ("training", "validation")]
         assert sides[0] & sides[1]
 
+    def test_one_fold_holds_nothing_out(self):
+        cases = cases_of(3, 3)
+        assert names(split(cases, "training", folds=1)) == names(cases) == names(split(cases, "validation", folds=1))
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             ({"part": "test"}, "choose 'training' or 'validation'"),
             ({"part": "training", "fold": 5}, "fold=5 is out of range: choose 0 to 4"),
             ({"part": "training", "fold": -1}, "fold=-1 is out of range"),
-            ({"part": "training", "folds": 1}, "folds=1 for 6 cases or groups: choose 2 to 6"),
-            ({"part": "training", "folds": 7}, "choose 2 to 6"),
+            ({"part": "training", "folds": 0}, "folds=0 for 6 cases or groups: choose 1 to 6"),
+            ({"part": "training", "folds": 7}, "choose 1 to 6"),
         ],
     )
     def test_refuses(self, arguments, message):
