@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ class AdapterSaver:
     """Save the adapter whenever the key metric of an evaluator improves.
 
     The metric and its epoch go into the file's header with the task. An equal value keeps the earlier adapter, as
-    MONAI's ``CheckpointSaver`` keeps the earlier checkpoint. The file is never half-written.
+    MONAI's ``CheckpointSaver`` keeps the earlier checkpoint. A metric without a value (NaN) is worse than any. The
+    file is never half-written.
 
     Args:
         network: a tuned network.
@@ -68,8 +70,9 @@ class AdapterSaver:
         if name not in engine.state.metrics:
             raise KeyError(f"AdapterSaver: no metric {name!r}; the evaluator has {sorted(engine.state.metrics)}")
         value = float(engine.state.metrics[name])
-        if self.best is not None and not value > self.best:
+        known = math.isfinite(value)
+        if self.best is not None and not (known and value > self.best):
             return
-        task = {**self.task, "metric": name, "value": value, "epoch": engine.state.epoch}
+        task = {**self.task, "metric": name, "value": value if known else None, "epoch": engine.state.epoch}
         save_adapter(self.network, self.path, task)
-        self.best = value
+        self.best = value if known else -math.inf
