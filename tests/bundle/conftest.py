@@ -1,0 +1,102 @@
+"""Small bundles: the real configs with a tiny network, on phantoms, in a folder of their own."""
+
+import json
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+NETWORK = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}
+
+
+@dataclass
+class Bundle:
+    """A bundle's folder, and what the command line would say besides the config file."""
+
+    root: Path
+    data: Path
+    images: str
+    overrides: dict = field(default_factory=dict)
+
+    def config(self, *names):
+        return [str(self.root / "configs" / f"{name}.json") for name in names]
+
+    def workflow(self, *names, workflow_type="train", **overrides):
+        from monai.bundle import ConfigWorkflow
+
+        if "inference" in names:
+            given = {"dataset_dir": str(self.data / self.images), **overrides}
+        else:
+            given = {"dataset_dir": str(self.data), "backbone_weights": "random", **self.overrides, **overrides}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MONAI warns that configs execute code
+            workflow = ConfigWorkflow(
+                self.config(*names), workflow_type=workflow_type, logging_file=False, run_id="run", **given
+            )
+            workflow.initialize()
+        return workflow
+
+    def run(self, *names, **overrides):
+        workflow = self.workflow(*names, **overrides)
+        workflow.run()
+        return workflow
+
+
+def tiny(name, folder, **values):
+    """Copy a bundle with a tiny network as its default."""
+    root = folder / name
+    shutil.copytree(BUNDLES / name, root, ignore=shutil.ignore_patterns("models", "output", "eval"))
+    for config in ("train", "inference"):
+        path = root / "configs" / f"{config}.json"
+        content = json.loads(path.read_text())
+        content["backbone"].update(NETWORK)
+        content.update({key: value for key, value in values.items() if key in content})
+        path.write_text(json.dumps(content))
+    path = root / "configs" / "metadata.json"
+    content = json.loads(path.read_text())
+    if "image_size" in values:
+        content["network_data_format"]["inputs"]["image"]["spatial_shape"] = [values["image_size"]] * 2
+    path.write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture(scope="session")
+def fundus(tmp_path_factory):
+    from dvpt_monai.data import write_fundus
+
+    folder = tmp_path_factory.mktemp("fundus bundle")  # with a space, as users' folders have
+    data = write_fundus(folder / "eyes", num_train=20, num_test=10, size=64)
+    return Bundle(tiny("fundus_dr_classification", folder, image_size=56, tap=2), data, "images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def hippocampus(tmp_path_factory):
+    from dvpt_monai.data import write_hippocampus
+
+    folder = tmp_path_factory.mktemp("hippocampus")
+    root = tiny("hippocampus_mri_segmentation", folder, feature_size=2)
+    data = write_hippocampus(folder / "volumes", num=8)
+    return Bundle(root, data, "imagesTr", {"epochs": 1, "val_interval": 1, "folds": 3})
+
+
+@pytest.fixture(scope="session")
+def trained_fundus(fundus):
+    fundus.run("train")
+    fundus.run("train", "evaluate")
+    return fundus
+
+
+@pytest.fixture(scope="session")
+def trained_hippocampus(hippocampus):
+    hippocampus.run("train")
+    hippocampus.run("train", "evaluate")
+    return hippocampus
+
+
+@pytest.fixture(params=["fundus", "hippocampus"])
+def trained(request):
+    """Each bundle, after training and evaluation on phantoms."""
+    return request.getfixturevalue(f"trained_{request.param}")

@@ -1,0 +1,105 @@
+"""The small parts that configs name: grades, lists of images, spacing, backbones."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Invertd
+from monai.transforms import Spacingd as MonaiSpacingd
+
+from dvpt_monai import PretrainedError, ViTEncoder
+from dvpt_monai.bundle import DecideGraded, Spacingd, find_images, load_backbone
+from dvpt_monai.data import DataError
+
+SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}
+
+
+def test_expected_grade_minimises_the_squared_distance():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        p = torch.rand(5, generator=generator).softmax(0)
+        cost = [(p * (torch.arange(5) - grade) ** 2).sum() for grade in range(5)]
+        assert DecideGraded("pred", "expected")({"pred": p})["pred"].item() == int(np.argmin(cost))
+        assert DecideGraded("pred")({"pred": p})["pred"].item() == p.argmax()
+
+
+def test_grades_of_maps_too():
+    p = torch.rand(4, 3, 2).softmax(0)
+    assert DecideGraded("pred", "expected")({"pred": p, "other": 1})["pred"].shape == (1, 3, 2)
+    with pytest.raises(ValueError, match="'mode'"):
+        DecideGraded("pred", "mode")
+
+
+@pytest.fixture
+def images(tmp_path):
+    for name in ("b.PNG", "a.png", "._a.png", "notes.txt.bak", "c.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "deeper.png").mkdir()
+    return tmp_path
+
+
+def names(cases):
+    return [case["image"].rsplit("/", 1)[-1] for case in cases]
+
+
+def test_images_of_a_folder_a_list_a_table_a_file(images):
+    assert names(find_images(images, [".png"])) == ["a.png", "b.PNG"]
+    assert names(find_images(images / "c.jpg", [".png"])) == ["c.jpg"]
+    assert names(find_images([str(images / "c.jpg"), str(images / "a.png")], [".png"])) == ["c.jpg", "a.png"]
+    (images / "list.txt").write_text("c.jpg\n\na.png\n")
+    assert names(find_images(images / "list.txt", [".png"])) == ["c.jpg", "a.png"]
+    (images / "table.csv").write_text("grade,image\n1,c.jpg\n2,a.png\n")
+    assert names(find_images(images / "table.csv", [".png"])) == ["c.jpg", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "source", "words"),
+    [
+        ("", "gone", "gone"),
+        ("", "empty.txt", "no images"),
+        ("gone.png\n", "list.txt", "gone.png"),
+        ("file\na.png\n", "table.csv", "'image'"),
+    ],
+)
+def test_images_that_are_not_there(images, content, source, words):
+    if "." in source:
+        (images / source).write_text(content)
+    with pytest.raises(DataError, match=words):
+        find_images(images / source, [".png"])
+
+
+def test_spacing_leaves_other_keys_alone_where_monai_fails():
+    image = MetaTensor(torch.rand(1, 6, 5, 4), meta={"filename_or_obj": "a.nii.gz"})
+    case = {"image": image, "image_path": "a.nii.gz", "image_note": {"x": 1}}
+    with pytest.raises(AttributeError):
+        MonaiSpacingd("image", pixdim=(2.0, 1.0, 1.0))(dict(case))
+    moved = Spacingd("image", pixdim=(2.0, 1.0, 1.0))(dict(case))
+    assert moved["image_path"] == "a.nii.gz" and moved["image_note"] == {"x": 1}
+    plain = MonaiSpacingd("image", pixdim=(2.0, 1.0, 1.0))({"image": case["image"]})
+    assert torch.equal(moved["image"], plain["image"])
+
+
+def test_spacing_inverts():
+    image = MetaTensor(torch.linspace(0, 1, 9).reshape(1, 9, 1, 1).repeat(1, 1, 4, 4))
+    spacing = Spacingd("image", pixdim=(2.0, 1.0, 1.0))
+    case = spacing({"image": image, "image_path": "x"})
+    case["pred"] = case["image"]
+    back = Invertd("pred", spacing, orig_keys="image", nearest_interp=False)(case)["pred"]
+    torch.testing.assert_close(back.as_tensor(), image.as_tensor(), atol=0.05, rtol=0)
+
+
+def test_backbone_loads_in_place_and_random_says_so(caplog):
+    source, target = ViTEncoder(in_channels=3, **SIZES), ViTEncoder(in_channels=3, **SIZES)
+    with caplog.at_level(logging.INFO):
+        assert load_backbone(target, source.state_dict()) is target
+        assert load_backbone(target, "random") is target
+    assert torch.equal(target.blocks[1].mlp.linear1.weight, source.blocks[1].mlp.linear1.weight)
+    assert "loaded" in caplog.text and "RANDOM" in caplog.text
+
+
+@pytest.mark.parametrize("weights", [None, "", "/none.pt"])
+def test_backbone_that_is_not_there(weights):
+    with pytest.raises(PretrainedError):
+        load_backbone(ViTEncoder(in_channels=3, **SIZES), weights)

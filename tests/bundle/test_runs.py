@@ -1,0 +1,243 @@
+"""Training, evaluation and inference of both bundles, on phantoms with a tiny network."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dvpt_monai import AdapterError, PretrainedError, read_header
+from dvpt_monai.data import DataError
+from dvpt_monai.handlers import CheckpointError
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cause(error, kind):
+    """MONAI wraps what a config raises; the error of ours is among the causes."""
+    seen = error.value
+    while seen is not None and not isinstance(seen, kind):
+        seen = seen.__cause__ or seen.__context__
+    assert seen is not None, f"no {kind.__name__} behind {error.value!r}"
+    return str(seen)
+
+
+def test_outputs_lie_in_the_bundle_and_say_phantom(trained):
+    names = {path.name for path in (trained.root / "output").iterdir()}
+    assert {"curves.csv", "curves.png", "metrics.csv", "metrics.json", "predictions.png"} <= names
+    assert {path.name for path in (trained.root / "models").iterdir()} == {"model.pt", "adapter.safetensors"}
+    metrics = json.loads((trained.root / "output" / "metrics.json").read_text())
+    assert next(iter(metrics)) in ("quadratic_kappa", "mean_dice")
+    assert metrics["data"] == "phantom" and metrics["dataset"] == trained.data.name
+    assert read_header(trained.root / "models" / "adapter.safetensors")["task"]["phantom"] is True
+
+
+def test_curves_hold_every_epoch(trained):
+    rows = read(trained.root / "output" / "curves.csv")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, trained.overrides["epochs"] + 1))
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_official_test_split_is_what_is_evaluated(trained_fundus):
+    table = read(trained_fundus.data / "labels.csv")
+    truth = {row["image"]: row["dr_grade"] for row in table if row["split"] == "test"}
+    rows = read(trained_fundus.root / "output" / "predictions.csv")
+    assert {row["image"]: row["label"] for row in rows} == truth
+    for row in rows:
+        probabilities = [float(row[f"probability_{grade}"]) for grade in range(5)]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert int(row["prediction"]) == int(np.argmax(probabilities))
+    right = np.mean([row["label"] == row["prediction"] for row in rows])
+    assert json.loads((trained_fundus.root / "output" / "metrics.json").read_text())["accuracy"] == pytest.approx(right)
+
+
+def test_kappa_is_the_quadratic_one(trained_fundus):
+    from sklearn.metrics import cohen_kappa_score
+
+    rows = read(trained_fundus.root / "output" / "predictions.csv")
+    pairs = [[int(row[name]) for row in rows] for name in ("label", "prediction")]
+    expected = cohen_kappa_score(*pairs, weights="quadratic", labels=list(range(5)))
+    metrics = json.loads((trained_fundus.root / "output" / "metrics.json").read_text())
+    assert metrics["quadratic_kappa"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_dice_of_each_structure_and_case(trained_hippocampus):
+    metrics = json.loads((trained_hippocampus.root / "output" / "metrics.json").read_text())
+    rows = read(trained_hippocampus.root / "output" / "cases.csv")
+    assert len(rows) == metrics["cases"] == 1
+    for name in ("dice_anterior", "dice_posterior"):
+        assert metrics[name] == pytest.approx(np.mean([float(row[name]) for row in rows]), abs=1e-5)
+    assert metrics["mean_dice"] == pytest.approx((metrics["dice_anterior"] + metrics["dice_posterior"]) / 2, abs=1e-5)
+
+
+def test_parts_do_not_overlap(trained):
+    workflow = trained.workflow("train", "evaluate")
+    parts = [workflow.parser.get_parsed_content(name) for name in ("train_cases", "val_cases", "test_cases")]
+    images = [case["image"] for part in parts for case in part]
+    assert len(images) == len(set(images))
+
+
+def test_inference_of_a_classifier_equals_its_evaluation(trained_fundus):
+    trained_fundus.run("inference")
+    rows = read(trained_fundus.root / "output" / "inference" / "predictions.csv")
+    assert len(rows) == 30 and "label" not in rows[0]
+    said = {row["image"]: row["probability_0"] for row in rows}
+    for row in read(trained_fundus.root / "output" / "predictions.csv"):
+        assert said[row["image"].removeprefix("images/")] == row["probability_0"]
+
+
+def test_inference_writes_masks_in_the_grid_of_the_input(trained_hippocampus, tmp_path):
+    """A volume in another orientation and spacing comes back as it went in."""
+    case = sorted((trained_hippocampus.data / "imagesTr").glob("*.nii.gz"))[0]
+    volume = nib.load(case)
+    affine = np.diag([-1.0, 1.5, 1.0, 1.0])[:, [1, 0, 2, 3]]
+    affine[:3, 3] = (7, -3, 11)
+    odd = nib.Nifti1Image(np.asarray(volume.dataobj)[:30, :33], affine)
+    (tmp_path / "in").mkdir()
+    nib.save(odd, tmp_path / "in" / "odd.nii.gz")
+    nib.save(volume, tmp_path / "in" / "plain.nii.gz")
+    trained_hippocampus.run("inference", dataset_dir=str(tmp_path / "in"), output_dir=str(tmp_path / "out"))
+    for name, source in (("odd", odd), ("plain", volume)):
+        mask = nib.load(tmp_path / "out" / f"{name}_seg.nii.gz")
+        assert mask.shape == source.shape and mask.get_data_dtype() == np.uint8
+        np.testing.assert_allclose(mask.affine, source.affine, atol=1e-5)
+        assert set(np.unique(mask.dataobj)) <= {0, 1, 2}
+
+
+def test_inference_takes_an_adapter_and_its_backbone(trained, tmp_path):
+    """The same predictions from adapter and backbone as from the checkpoint, without opening the checkpoint."""
+    whole = trained.workflow("inference").network_def
+    state = torch.load(trained.root / "models" / "model.pt", weights_only=True)
+    whole.load_state_dict(state)
+    backbone = {key: value for key, value in state.items() if key.startswith("vit.") and ".tuner." not in key}
+    # A whole backbone has the blocks, too, that the network leaves out behind its tap.
+    behind = {key.replace(".1.", ".2."): value for key, value in backbone.items() if key.startswith("vit.blocks.1.")}
+    torch.save(behind | backbone, tmp_path / "vit.pt")
+    workflow = trained.workflow(
+        "inference",
+        adapter=str(trained.root / "models" / "adapter.safetensors"),
+        backbone_weights=str(tmp_path / "vit.pt"),
+        checkpoint=str(tmp_path / "none.pt"),
+        output_dir=str(tmp_path / "out"),
+        method={"_target_": "dvpt_monai.LinearProbe"},  # the adapter's own method wins
+        **{"cases": "$bundle.find_images(@dataset_dir, @suffixes)[:1]"},
+    )
+    workflow.run()
+    found = workflow.parser.get_parsed_content("network").state_dict()
+    assert found.keys() == state.keys()
+    for key, value in state.items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["LinearProbe", "BitFit", "FullFineTuning"])
+def test_another_method_is_one_override(fundus, tmp_path, method):
+    override = {"method": {"_target_": f"dvpt_monai.{method}"}, "epochs": 1, "label_fraction": 0.5,
+                "models_dir": str(tmp_path), "output_dir": str(tmp_path)}  # fmt: skip
+    fundus.run("train", **override)
+    assert read_header(tmp_path / "adapter.safetensors")["method"]["method"] == method
+    fundus.run("train", "evaluate", **override)
+
+
+def test_options_for_few_cases_of_a_grade(fundus, tmp_path):
+    fundus.run(
+        "train", epochs=1, balanced=True, class_weight_power=0.5, decision="expected", precision="bfloat16",
+        loss={"_target_": "dvpt_monai.losses.OrdinalLoss", "num_classes": "@num_classes", "weight": "@class_weights"},
+        models_dir=str(tmp_path), output_dir=str(tmp_path),
+    )  # fmt: skip
+    assert read_header(tmp_path / "adapter.safetensors")["task"]["decision"] == "expected"
+
+
+def test_the_same_seed_gives_the_same_network(fundus, tmp_path):
+    states = []
+    for run, seed in enumerate((3, 3, 4)):
+        out = str(tmp_path / str(run))
+        fundus.run("train", epochs=1, seed=seed, models_dir=out, output_dir=out)
+        states.append(torch.load(tmp_path / str(run) / "model.pt", weights_only=True))
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert not torch.equal(states[0]["head.weight"], states[2]["head.weight"])
+
+
+def test_colour_palette_and_gray_images_are_taken(trained_fundus, tmp_path):
+    image = Image.open(sorted((trained_fundus.data / "images").iterdir())[0])
+    for name, mode in (("rgba.png", "RGBA"), ("palette.png", "P"), ("gray.png", "L"), ("plain.png", "RGB")):
+        image.convert(mode).save(tmp_path / name)
+    image.crop((0, 0, 64, 40)).save(tmp_path / "oblong.png")
+    trained_fundus.run("inference", dataset_dir=str(tmp_path), output_dir=str(tmp_path / "out"))
+    rows = {row["image"]: float(row["probability_0"]) for row in read(tmp_path / "out" / "predictions.csv")}
+    assert rows["rgba.png"] == rows["plain.png"] and len(rows) == 5
+
+
+def test_missing_checkpoint_names_the_file_and_the_remedy(trained, tmp_path):
+    with pytest.raises(Exception) as error:
+        trained.run("inference", checkpoint=str(tmp_path / "gone.pt"), output_dir=str(tmp_path / "out"))
+    message = cause(error, CheckpointError)
+    assert "gone.pt" in message and "--adapter" in message
+    assert not (tmp_path / "out" / "predictions.csv").exists()
+
+
+def test_checkpoint_of_another_network_names_its_settings(trained_fundus):
+    with pytest.raises(Exception) as error:
+        trained_fundus.run("inference", num_classes=3)
+    message = cause(error, CheckpointError)
+    assert "head.weight" in message and '"num_classes": 5' in message
+
+
+def test_checkpoint_of_another_method_names_its_method(trained_fundus):
+    with pytest.raises(Exception) as error:
+        trained_fundus.run("inference", method={"_target_": "dvpt_monai.LinearProbe"})
+    assert '"method": "DVPT"' in cause(error, CheckpointError)
+
+
+def test_damaged_checkpoint(trained_fundus, tmp_path):
+    part = tmp_path / "model.pt"
+    part.write_bytes((trained_fundus.root / "models" / "model.pt").read_bytes()[:1000])
+    with pytest.raises(Exception) as error:
+        trained_fundus.run("inference", checkpoint=str(part))
+    assert str(part) in cause(error, CheckpointError)
+
+
+def test_adapter_without_backbone_or_of_another(trained_fundus, tmp_path):
+    adapter = str(trained_fundus.root / "models" / "adapter.safetensors")
+    with pytest.raises(Exception) as error:
+        trained_fundus.run("inference", adapter=adapter, backbone_weights="")
+    cause(error, PretrainedError)
+    with pytest.raises(Exception) as error:
+        trained_fundus.run("inference", adapter=adapter, backbone_weights="random")
+    assert "another backbone" in cause(error, AdapterError)
+
+
+@pytest.mark.parametrize(
+    ("override", "kind", "words"),
+    [
+        ({"datalist": "none.csv"}, DataError, "none.csv"),
+        ({"num_classes": 3}, DataError, "num_classes"),
+        ({"train_split": "trian"}, DataError, "trian"),
+        ({"image_size": 50}, ValueError, "patch_size"),
+        ({"method": {"_target_": "dvpt_monai.DVPT", "prompts": 3}}, TypeError, "prompts"),
+        ({"train_patterns": ["haed.*"]}, ValueError, "haed"),
+        ({"backbone_weights": ""}, PretrainedError, "backbone_weights"),
+        ({"backbone_weights": "nobody"}, PretrainedError, "nobody"),
+        ({"precision": "float16"}, ValueError, "float16"),
+        ({"decision": "median"}, ValueError, "median"),
+        ({"fold": 7}, DataError, "fold"),
+    ],
+)
+def test_bad_input_is_a_typed_error_that_names_it(fundus, tmp_path, override, kind, words):
+    out = tmp_path / "out"
+    with pytest.raises(Exception) as error:
+        fundus.run("train", models_dir=str(out), output_dir=str(out), **override)
+    assert words in cause(error, kind)
+    assert not out.exists() or not any(out.iterdir())
+
+
+def test_empty_folder_and_missing_image(trained_fundus, tmp_path):
+    for name in (tmp_path, tmp_path / "gone.png"):
+        with pytest.raises(Exception) as error:
+            trained_fundus.run("inference", dataset_dir=str(name))
+        assert str(name) in cause(error, DataError)
