@@ -112,10 +112,10 @@ fi
 
 opened=""
 if [[ $bundle != hippocampus ]]; then
-    demonstrate fundus fundus_dr_classification idrid_grading images --epochs 4
+    demonstrate fundus fundus_dr_classification idrid_grading images --epochs 3
 fi
 if [[ $bundle != fundus ]]; then
-    demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr --epochs 4
+    demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr --epochs 3 --val_interval 3
 fi
 
 stage "Done. Open:"
