@@ -81,15 +81,15 @@ NETWORKS = {
 SAMPLES = {
     "DVPT": {
         "DVPT-attend": DVPT(num_prompts=4, bottleneck=3),
-        "DVPT-prefix-shared": DVPT(num_prompts=5, bottleneck=3, aggregate="prefix", share=2),
-        "DVPT-tokens": DVPT(num_prompts=4, bottleneck=3, aggregate="tokens"),
-        "DVPT-norm-one-layer": DVPT(num_prompts=4, bottleneck=3, temperature=0.5, input="norm", layers=(1,)),
+        "DVPT-prefix-shared": DVPT(num_prompts=5, bottleneck=3, aggregate="prefix", share=2, input="residual"),
+        "DVPT-tokens": DVPT(num_prompts=4, bottleneck=3, aggregate="tokens", input="residual"),
+        "DVPT-one-layer": DVPT(num_prompts=4, bottleneck=3, temperature=0.5, layers=(1,)),
     },
     "Stack": {
         # Two tuners on each residual sum, one on each mlp, and parameters of the backbone.
         "Stack": Stack(
-            DVPT(num_prompts=4, bottleneck=3),
-            DVPT(num_prompts=2, bottleneck=2),
+            DVPT(num_prompts=4, bottleneck=3, input="residual"),
+            DVPT(num_prompts=2, bottleneck=2, input="residual"),
             DVPT(num_prompts=2, bottleneck=2, input="norm"),
             BitFit(),
         ),
