@@ -3,8 +3,16 @@
 from dvpt_monai.bundle.autocast import Autocast
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.grade import DecideGraded
-from dvpt_monai.bundle.images import find_images
+from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.spacing import Spacingd
 
-__all__ = ["Autocast", "DecideGraded", "Spacingd", "find_images", "load_backbone", "root"]
+__all__ = [
+    "Autocast",
+    "DecideGraded",
+    "Spacingd",
+    "find_images",
+    "load_backbone",
+    "root",
+    "shows_phantoms",
+]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from csv import DictReader
 from pathlib import Path
 
-from dvpt_monai.data.errors import DataError
+from dvpt_monai.data import DataError, is_phantom
 
-__all__ = ["find_images"]
+__all__ = ["find_images", "shows_phantoms"]
 
 
 def find_images(
@@ -59,6 +59,17 @@ def find_images(
             f"{where}: no file {missing[0]} ({len(missing)} of {len(paths)} images missing); correct dataset_dir"
         )
     return [{"image": str(p)} for p in paths]
+
+
+def shows_phantoms(cases: Sequence[dict[str, str]]) -> bool:
+    """Tell whether any image lies in a data set of phantoms: in its folder or the one below.
+
+    Example:
+        >>> shows_phantoms([{"image": "/photographs/a.png"}])
+        False
+    """
+    folders = {Path(case["image"]).absolute().parent for case in cases}
+    return any(is_phantom(place) for folder in folders for place in (folder, folder.parent))
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ class Spacingd(MonaiSpacingd):
         >>> from monai.data import MetaTensor
         >>> case = {"image": MetaTensor(torch.rand(1, 4, 4, 4)), "image_path": "a.nii.gz"}
         >>> Spacingd("image", pixdim=(2.0, 1.0, 1.0))(case)["image"].shape
-        torch.Size([1, 3, 4, 4])
+        torch.Size([1, 2, 4, 4])
     """
 
     def __call__(self, data: Mapping[Hashable, Any], lazy: bool | None = None) -> dict[Hashable, Any]:

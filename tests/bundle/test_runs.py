@@ -83,8 +83,9 @@ def test_parts_do_not_overlap(trained):
     assert len(images) == len(set(images))
 
 
-def test_inference_of_a_classifier_equals_its_evaluation(trained_fundus):
+def test_inference_of_a_classifier_equals_its_evaluation(trained_fundus, capsys):
     trained_fundus.run("inference")
+    assert "30 images to predict. PHANTOM DATA" in capsys.readouterr().out
     rows = read(trained_fundus.root / "output" / "inference" / "predictions.csv")
     assert len(rows) == 30 and "label" not in rows[0]
     said = {row["image"]: row["probability_0"] for row in rows}
@@ -142,6 +143,30 @@ def test_another_method_is_one_override(fundus, tmp_path, method):
     fundus.run("train", **override)
     assert read_header(tmp_path / "adapter.safetensors")["method"]["method"] == method
     fundus.run("train", "evaluate", **override)
+
+
+@pytest.mark.parametrize(("epochs", "batch_size"), [(1, 16), (1, 4), (5, 4), (7, 16), (12, 16)])
+def test_learning_rate_of_any_number_of_steps(fundus, epochs, batch_size):
+    """It rises, falls to almost nothing, and short runs learn too."""
+    parser = fundus.workflow("train", epochs=epochs, batch_size=batch_size).parser
+    scheduler, steps = parser.get_parsed_content("lr_scheduler"), epochs * (16 // batch_size)
+    rates = []
+    for _ in range(steps):
+        rates.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    peak = parser.get_parsed_content("learning_rate")
+    assert rates[0] > 0.03 * peak
+    if steps > 10:
+        assert max(rates) > 0.95 * peak and rates[-1] < 0.001 * peak and 0.1 < np.argmax(rates) / steps < 0.3
+
+
+@pytest.mark.parametrize(("epochs", "interval", "expected"), [(4, 5, 4), (30, 5, 5), (12, 5, 4), (7, 5, 1), (3, 1, 1)])
+def test_the_last_epoch_is_validated(fundus, epochs, interval, expected):
+    parser = fundus.workflow("train", epochs=epochs, val_interval=interval).parser
+    handlers = parser["train#handlers"]
+    place = next(i for i, handler in enumerate(handlers) if handler["_target_"] == "ValidationHandler")
+    assert parser.get_parsed_content(f"train#handlers#{place}#interval") == expected
 
 
 def test_options_for_few_cases_of_a_grade(fundus, tmp_path):
