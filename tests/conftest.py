@@ -26,7 +26,7 @@ def real_data() -> Callable[[str], Path]:
         try:
             return Path(find_data(name, start=Path(__file__).parent))
         except DataError as error:
-            pytest.skip(str(error))
+            pytest.skip(str(error).splitlines()[0])
 
     return find
 
