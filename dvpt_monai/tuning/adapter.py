@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -130,20 +131,14 @@ def load_adapter(network: Network, path: str | os.PathLike[str]) -> Network:
         tune(network, Method.from_arguments(header["method"]), train=header["train"])
     except TuningError as error:
         raise AdapterError(f"load_adapter: {path} does not fit {type(network).__name__}: {error}") from error
-    targets = trained_tensors(network)
-    problem = _difference(targets, tensors)
-    surplus = sorted(frozen_tensors(network).keys() - header["backbone"]["fingerprint"].keys())
-    if problem or surplus:
+    try:
+        _check_fit(network, header["backbone"]["fingerprint"], tensors, path)
+    except BaseException:
         untune(network)
         restore()
-        if surplus:
-            raise BackboneMismatchError(
-                f"load_adapter: {path} belongs to a backbone without {surplus[0]} and {len(surplus) - 1} other tensors "
-                f"of this {type(network).__name__}; build the network with the depth and registers of that backbone"
-            )
-        raise AdapterError(f"load_adapter: {path} does not fit {type(network).__name__}: {problem}")
+        raise
     with torch.no_grad():
-        for key, target in targets.items():
+        for key, target in trained_tensors(network).items():
             target.copy_(tensors[key])
     return network
 
@@ -217,29 +212,42 @@ def _check_backbone(network: nn.Module, expected: dict[str, Any], path: str | os
             *(abs(a - b) for a, b in zip(have["projections"], want["projections"], strict=True)),
         )
         distance = moved / max(want["norm"], 1e-12) / tolerance
-        if not distance <= worst:
+        if math.isnan(distance):
+            distance = math.inf
+        if distance > worst:
             worst, where = distance, key
-    if not worst <= 1.0:
+    if worst > 1.0:
         raise BackboneMismatchError(
             f"load_adapter: {path} was trained on another backbone: {where} differs by {worst:.3g} times what rounding "
             "allows. Load the backbone that the header names (read_header(path)['backbone']['receipt'])"
         )
 
 
-def _difference(targets: dict[str, Tensor], tensors: dict[str, Tensor]) -> str:
-    missing = sorted(targets.keys() - tensors.keys())
-    surplus = sorted(tensors.keys() - targets.keys())
+def _check_fit(
+    network: nn.Module, expected: dict[str, Any], tensors: dict[str, Tensor], path: str | os.PathLike[str]
+) -> None:
+    targets = trained_tensors(network)
+    here = type(network).__name__
+    deeper = sorted(frozen_tensors(network).keys() - expected.keys())
+    missing, surplus = sorted(targets.keys() - tensors.keys()), sorted(tensors.keys() - targets.keys())
+    other = [key for key, target in targets.items() if key in tensors and target.shape != tensors[key].shape]
+    if deeper:
+        raise BackboneMismatchError(
+            f"load_adapter: {path} belongs to a backbone without {deeper[0]} and {len(deeper) - 1} other tensors of "
+            f"this {here}; build the network with the depth and registers of that backbone"
+        )
     if missing:
-        return f"it lacks {missing[0]} ({len(missing)} missing in all)"
-    if surplus:
-        return f"the network has no {surplus[0]} ({len(surplus)} surplus in all)"
-    for key, target in targets.items():
-        if target.shape != tensors[key].shape:
-            return (
-                f"{key} is {tuple(tensors[key].shape)} in the file and {tuple(target.shape)} in the network; "
-                "build the network with the sizes (classes, channels, image size) that it was trained with"
-            )
-    return ""
+        problem = f"it lacks {missing[0]} ({len(missing)} missing in all)"
+    elif surplus:
+        problem = f"the network has no {surplus[0]} ({len(surplus)} surplus in all)"
+    elif other:
+        problem = (
+            f"{other[0]} is {tuple(tensors[other[0]].shape)} in the file and {tuple(targets[other[0]].shape)} in the "
+            "network; build the network with the sizes (classes, channels, image size) that it was trained with"
+        )
+    else:
+        return
+    raise AdapterError(f"load_adapter: {path} does not fit {here}: {problem}")
 
 
 def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
