@@ -30,17 +30,28 @@ while (($#)); do
 done
 [[ $bundle =~ ^(fundus|hippocampus|both)$ ]] || die "--bundle is fundus, hippocampus or both, not '$bundle'"
 # paths count from where the user stands
-[[ -z $data ]] || data=$(cd "$caller" && cd "$data" && pwd) || die "--data: no such folder"
+[[ -z $data ]] || data=$(cd "$caller" && cd "$data" 2>/dev/null && pwd) || die "--data is no folder"
 [[ ! -f $caller/$backbone ]] || backbone=$caller/$backbone
 
 python() { .venv/bin/python "$@"; }
 
-find_data() { python -c 'import sys; from dvpt_monai.data import find_data; print(find_data(sys.argv[1]))' "$1" 2>/dev/null; }
+find_data() {
+    python - "$1" <<'PYTHON'
+import sys
+from dvpt_monai.data import DataError, find_data
+
+try:
+    print(find_data(sys.argv[1]))
+except DataError:
+    sys.exit(1)
+PYTHON
+}
 
 download_hippocampus() {
-    local home=${DVPT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dvpt_monai}/data
+    local home=${DVPT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dvpt_monai}/data status=0
+    rm -rf "$home/.unfinished"
     mkdir -p "$home/.unfinished"
-    python - "$home/.unfinished" <<'PYTHON' && mv "$home/.unfinished/Task04_Hippocampus" "$home/"
+    python - "$home/.unfinished" <<'PYTHON' && mv "$home/.unfinished/Task04_Hippocampus" "$home/" || status=1
 import signal, sys
 from monai.apps import DecathlonDataset
 
@@ -50,6 +61,8 @@ try:
 except Exception as error:
     sys.exit(f"Task04_Hippocampus cannot be downloaded: {error}")
 PYTHON
+    rm -rf "$home/.unfinished"
+    return $status
 }
 
 # obtain NAME: prints the folder of a data set, which it downloads or generates where there is none
@@ -62,45 +75,59 @@ obtain() {
     elif [[ $1 == Task04_Hippocampus ]] && download_hippocampus >&2; then
         find_data "$1"
     else
-        python -m dvpt_monai phantoms quickstart/phantoms >&2
+        python -m dvpt_monai phantoms quickstart/phantoms >&2 || die "no phantoms could be written"
         echo "$PWD/quickstart/phantoms/$1"
     fi
 }
 
-# demonstrate NAME BUNDLE DATASET IMAGES [--id value]...: trains, evaluates, predicts; the ids shorten the training
+# says what it runs, in a form that can be typed
+run() {
+    local word said="python -m monai.bundle run"
+    for word; do
+        case $word in
+            *"'"*) said+=" \"$word\"" ;;
+            *[!A-Za-z0-9_./-]*) said+=" '$word'" ;;
+            *) said+=" $word" ;;
+        esac
+    done
+    echo "$said"
+    python -W "ignore:parsing config_file" -m monai.bundle run "$@"
+}
+
+# demonstrate NAME BUNDLE DATASET IMAGES EPOCHS: trains, evaluates and predicts
 demonstrate() {
-    local configs=bundles/$2/configs dataset out=$PWD/quickstart/$1 images=$4 file
-    stage "$1: data"
+    local name=$1 configs=bundles/$2/configs dataset images=$4 epochs=$5 out=$PWD/quickstart/$1 on=$3 file
+    stage "$name: data"
     dataset=$(obtain "$3")
     echo "$dataset"
+    # there are few phantoms, so an epoch of them is short
+    [[ ! -f $dataset/PHANTOM.txt ]] || on="PHANTOMS, generated images" epochs=$((4 * epochs))
     rm -rf "$out"
     local where=(--dataset_dir "$dataset" --models_dir "$out/models" --output_dir "$out")
 
-    stage "$1: SHORTENED training (${*:5})"
-    python -m monai.bundle run training --config_file "$configs/train.json" \
-        "${where[@]}" --backbone_weights "$backbone" "${@:5}"
+    stage "$name: SHORTENED training, $epochs epochs"
+    run training --config_file "$configs/train.json" "${where[@]}" --backbone_weights "$backbone" --epochs "$epochs"
 
-    stage "$1: evaluation on the test cases"
-    python -m monai.bundle run evaluating --config_file "['$configs/train.json','$configs/evaluate.json']" "${where[@]}"
+    stage "$name: evaluation on the test cases"
+    run evaluating --config_file "['$configs/train.json','$configs/evaluate.json']" "${where[@]}"
 
-    stage "$1: inference on images without labels"
+    stage "$name: inference on images without labels"
     # random weights come back from the whole checkpoint alone: an adapter needs a backbone that can be had again
     local weights=(--adapter "$out/models/adapter.safetensors" --backbone_weights "$backbone")
     [[ $backbone != random ]] || weights=(--checkpoint "$out/models/model.pt")
-    python -m monai.bundle run inferring --config_file "$configs/inference.json" "${weights[@]}" \
-        --dataset_dir "$dataset/$images" --cases '$bundle.find_images(@dataset_dir, @suffixes)[:20]' \
-        --output_dir "$out/inference"
+    run inferring --config_file "$configs/inference.json" "${weights[@]}" --dataset_dir "$dataset/$images" \
+        --cases '$bundle.find_images(@dataset_dir, @suffixes)[:20]' --output_dir "$out/inference"
 
     for file in models/adapter.safetensors metrics.csv predictions.png curves.png inference; do
-        [[ -e $out/$file ]] || die "$1: $out/$file was not written"
+        [[ -e $out/$file ]] || die "$name: $out/$file was not written"
     done
     opened+="
-  $1, after a shortened training on $(basename "$dataset"):
-    quickstart/$1/models/adapter.safetensors  the adapter
-    quickstart/$1/metrics.csv                 the metrics: $(tr '\n' ' ' <"$out/metrics.csv")
-    quickstart/$1/predictions.png             predictions beside truth
-    quickstart/$1/curves.png                  how the training went
-    quickstart/$1/inference/                  what was predicted for images without labels
+  $name, a shortened training on $on:
+    quickstart/$name/models/adapter.safetensors  the adapter
+    quickstart/$name/metrics.csv                 $(paste -sd '|' "$out/metrics.csv" | sed 's/|/ = /')
+    quickstart/$name/predictions.png             predictions beside truth
+    quickstart/$name/curves.png                  how the training went
+    quickstart/$name/inference/                  what was predicted for images without labels
 "
 }
 
@@ -111,12 +138,8 @@ if [[ $backbone != random && ! -f $backbone ]]; then
 fi
 
 opened=""
-if [[ $bundle != hippocampus ]]; then
-    demonstrate fundus fundus_dr_classification idrid_grading images --epochs 3
-fi
-if [[ $bundle != fundus ]]; then
-    demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr --epochs 3 --val_interval 3
-fi
+[[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification idrid_grading images 3
+[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 3
 
 stage "Done. Open:"
 echo "$opened"
