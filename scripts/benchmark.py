@@ -61,12 +61,10 @@ FUNDUS_METHODS = {
     "linear probe": _method("LinearProbe"),
 }
 # Everything that is not the test split trains; one evaluation at the end, and nothing is selected.
-WHOLE = {"folds": 1, "precision": "bfloat16"}
+WHOLE = {"folds": 1, "val_interval": 100, "precision": "bfloat16"}
 
 STUDIES = {
-    "fundus": Study(
-        "fundus_dr_classification", FUNDUS_METHODS, tuple({"seed": seed} for seed in range(3)), {**WHOLE}
-    ),
+    "fundus": Study("fundus_dr_classification", FUNDUS_METHODS, tuple({"seed": seed} for seed in range(3)), WHOLE),
     "fundus_folds": Study(
         "fundus_dr_classification",
         FUNDUS_METHODS,
