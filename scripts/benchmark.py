@@ -10,7 +10,6 @@ Every run is a folder under ``runs/STUDY``: its log, its adapter, its prediction
 """
 
 import csv
-import json
 import os
 import subprocess
 import sys
