@@ -138,8 +138,8 @@ if [[ $backbone != random && ! -f $backbone ]]; then
 fi
 
 opened=""
-[[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification idrid_grading images 3
-[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 3
+[[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification idrid_grading images 6
+[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 4
 
 stage "Done. Open:"
 echo "$opened"
