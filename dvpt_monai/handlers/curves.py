@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from monai.utils import CommonKeys, is_scalar
 
-from dvpt_monai.handlers.whole_file import whole_file
+from dvpt_monai.whole_file import whole_file
 
 __all__ = ["Curves"]
 

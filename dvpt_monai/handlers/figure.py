@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from monai.data import MetaTensor
 
-from dvpt_monai.handlers.whole_file import whole_file
+from dvpt_monai.whole_file import whole_file
 
 __all__ = ["PredictionFigure", "name_of"]
 

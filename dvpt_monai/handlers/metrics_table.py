@@ -12,7 +12,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
-from dvpt_monai.handlers.whole_file import whole_file
+from dvpt_monai.whole_file import whole_file
 
 __all__ = ["MetricsTable"]
 

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.utils import CommonKeys
 
-from dvpt_monai.handlers.whole_file import whole_file
+from dvpt_monai.whole_file import whole_file
 
 __all__ = ["PredictionsTable"]
 

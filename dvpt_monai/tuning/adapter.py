@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +36,7 @@ from dvpt_monai.tuning.tune import (
     untune,
 )
 from dvpt_monai.tuning.tuned import TuningError
+from dvpt_monai.whole_file import whole_file
 
 __all__ = ["AdapterError", "BackboneMismatchError", "load_adapter", "read_header", "save_adapter", "swap_adapter"]
 
@@ -91,8 +91,8 @@ def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[st
         raise AdapterError(f"save_adapter: task is not JSON-ready ({error}); nothing was written to {path}") from error
     header["sha256"] = _digest(header, tensors)
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, save(tensors, metadata={"dvpt_monai": json.dumps(header)}))
+    with whole_file(path) as part:
+        part.write_bytes(save(tensors, metadata={"dvpt_monai": json.dumps(header)}))
     return path
 
 
@@ -283,25 +283,6 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
         digest.update(key.encode())
         digest.update(tensors[key].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _version(name: str) -> str:

@@ -24,7 +24,7 @@ from dvpt_monai.handlers import (
     ProgressBar,
     SegmentationFigure,
 )
-from dvpt_monai.handlers.whole_file import whole_file
+from dvpt_monai.whole_file import whole_file
 
 
 def read(path):

@@ -32,6 +32,16 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield Path(name)
         os.chmod(name, 0o644)  # mkstemp's own is 0600: nobody else could read the result
+        _to_disk(name)  # before the rename, or a power cut could leave the new name with nothing behind it
         os.replace(name, target)
+        _to_disk(target.parent)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _to_disk(path: str | os.PathLike[str]) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
