@@ -59,16 +59,31 @@ FUNDUS_METHODS = {
     "full fine-tuning": _method("FullFineTuning", learning_rate=5e-5, head_learning_rate=5e-4),
     "linear probe": _method("LinearProbe"),
 }
-# Everything that is not the test split trains; one evaluation at the end, and nothing is selected.
+# Everything that is not the test set trains, and nothing is selected: one evaluation after the last epoch.
 WHOLE = {"folds": 1, "val_interval": 100, "precision": "bfloat16"}
+THREE_SEEDS = tuple({"seed": seed} for seed in range(3))
+# A network of zeros in place of the backbone: the decoder sees the image through its own convolutions alone.
+ZEROED = "$[n := @backbone(), n.vit.requires_grad_(False), [p.zero_() for p in n.vit.parameters()]][0]"
 
 STUDIES = {
-    "fundus": Study("fundus_dr_classification", FUNDUS_METHODS, tuple({"seed": seed} for seed in range(3)), WHOLE),
+    "fundus": Study("fundus_dr_classification", FUNDUS_METHODS, THREE_SEEDS, WHOLE),
     "fundus_folds": Study(
         "fundus_dr_classification",
         FUNDUS_METHODS,
         tuple({"fold": fold} for fold in range(5)),
-        {"test_split": "train", "precision": "bfloat16"},
+        {"precision": "bfloat16", "val_interval": 100, "test_cases": "@val_cases"},
+    ),
+    "hippocampus": Study("hippocampus_mri_segmentation", {"DVPT": _method("DVPT")}, ({"seed": 0},), WHOLE),
+    "hippocampus_controls": Study(
+        "hippocampus_mri_segmentation",
+        {
+            "DVPT": _method("DVPT"),
+            "no tuner": _method("LinearProbe"),
+            "random backbone, DVPT": _method("DVPT", backbone_weights="random"),
+            "taps zeroed": _method("LinearProbe", pretrained=ZEROED),
+        },
+        THREE_SEEDS,
+        {**WHOLE, "epochs": 3},
     ),
 }
 
