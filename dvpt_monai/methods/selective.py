@@ -12,6 +12,9 @@ from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["BitFit", "FullFineTuning", "LinearProbe", "NormTuning", "PartialFineTuning"]
 
+UNUSED = "!*norm_cross_attn*"
+"""MONAI's transformer blocks own a norm that no forward pass reaches: it must not train, nor count."""
+
 
 @dataclass(frozen=True)
 class FullFineTuning(Method):
@@ -22,8 +25,7 @@ class FullFineTuning(Method):
     """
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
-        # MONAI's transformer blocks own a norm that no forward pass reaches: it must not train, nor count.
-        return ("*", "!*norm_cross_attn*")
+        return ("*", UNUSED)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class PartialFineTuning(Method):
                     )
                 last = range(len(module) - self.blocks, len(module))
                 stem = name.removesuffix("blocks")
-                return (*(f"{name}.{index}.*" for index in last), f"{stem}norm.*")
+                return (*(f"{name}.{index}.*" for index in last), f"{stem}norm.*", UNUSED)
         raise TuningError(f"PartialFineTuning: {type(network).__name__} has no list of blocks")
 
 
@@ -68,7 +70,7 @@ class BitFit(Method):
     paper: ClassVar[str] = "Ben Zaken et al., BitFit, arXiv 2106.10199"
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
-        return ("*.bias", "!*norm_cross_attn*")
+        return ("*.bias", UNUSED)
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,4 @@ class NormTuning(Method):
         names = [name for name, holder, child in walk(network) if isinstance(getattr(holder, child), nn.LayerNorm)]
         if not names:
             raise TuningError(f"NormTuning: {type(network).__name__} has no LayerNorm")
-        return (*(f"{name}.*" for name in names), "!*norm_cross_attn*")
+        return (*(f"{name}.*" for name in names), UNUSED)
