@@ -91,6 +91,7 @@ class Curves:
             right[0].legend()
         for axes in (left, *right):
             axes.grid(alpha=0.3)
+            axes.set_xlim(0.5, self.rows[-1]["epoch"] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if self.note:
             figure.suptitle(self.note, color="firebrick")
