@@ -77,7 +77,7 @@ def hippocampus(tmp_path_factory):
     from dvpt_monai.data import write_hippocampus
 
     folder = tmp_path_factory.mktemp("hippocampus")
-    root = tiny("hippocampus_mri_segmentation", folder, feature_size=2)
+    root = tiny("hippocampus_mri_segmentation", folder, feature_size=2, tap=None)
     data = write_hippocampus(folder / "volumes", num=8)
     return Bundle(root, data, "imagesTr", {"epochs": 1, "val_interval": 1, "folds": 3})
 
