@@ -1,0 +1,85 @@
+"""What is said in several files is said alike, and what is imported is declared."""
+
+import ast
+import configparser
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import dvpt_monai
+from dvpt_monai import UNETR
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn"}
+
+
+@pytest.fixture(scope="module")
+def options():
+    """The part of setup.cfg that pip reads."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def names(requirements):
+    return {re.split(r"[<>=!~\[; ]", line)[0].lower() for line in requirements.split()}
+
+
+def imported(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
+def test_every_import_is_a_declared_requirement(options, folder):
+    declared = names(options["options"]["install_requires"])
+    if folder == "tests":
+        declared |= names(options["options.extras_require"]["test"])
+    ours = {"dvpt_monai", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
+    foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
+    assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
+
+
+def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
+    extras = options["options.extras_require"]
+    direct = names(options["options"]["install_requires"]) | names(extras["test"])
+    pins = [line.split(";")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"]
+    assert names(" ".join(pin.split("==")[0] for pin in pins)) == direct
+
+
+def test_the_version_is_the_same_everywhere():
+    version = dvpt_monai.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+    for metadata in ROOT.glob("bundles/*/configs/metadata.json"):
+        assert json.loads(metadata.read_text())["required_packages_version"]["dvpt-monai"] == version, metadata
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_documents_point_to_what_exists(document):
+    text = (ROOT / document).read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    files = re.findall(r"(?:\./)?((?:scripts|configs|\.ci)/[\w./]+)", text)
+    folders = [ROOT, *ROOT.glob("bundles/*")]
+    assert [path for path in links + files if not any((folder / path).exists() for folder in folders)] == []
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+
+    def small_and_always_the_same(source, **arguments):
+        torch.manual_seed(0)
+        return UNETR(**arguments, hidden_size=24, mlp_dim=48, num_layers=3, num_heads=2)
+
+    monkeypatch.setattr(UNETR, "from_pretrained", small_and_always_the_same)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "% of the backbone" in capsys.readouterr().out
