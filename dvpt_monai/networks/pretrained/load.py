@@ -88,12 +88,11 @@ def load_pretrained(network: nn.Module, source: Source) -> Receipt:
     missing = [key for key in wanted if key not in adapted]
     if missing or wrong or unplaced:
         found = len(wanted) - len(missing) - len(wrong)
+        problems = {"missing": missing, "without a place in it": unplaced, "of another shape": wrong}
         raise PretrainedError(
             f"load_pretrained: {name} fills {found} of the encoder's {len(wanted)} tensors; "
-            + (f"missing: {', '.join(missing[:3])}; " if missing else "")
-            + (f"without a place in it: {', '.join(unplaced[:3])}; " if unplaced else "")
-            + (f"of another shape: {'; '.join(wrong[:3])}." if wrong else "")
-            + _advice(fits)
+            + "; ".join(f"{problem}: {', '.join(keys[:3])}" for problem, keys in problems.items() if keys)
+            + f".{_advice(fits)}"
         )
     whole = network.state_dict()
     prefix = "" if network is encoder else "vit."
@@ -159,7 +158,9 @@ def _adapt(
     """The backbone's tensors at the encoder's sizes, in float64 where anything was computed."""
     tensors = dict(backbone.tensors)
     resized, inflated, folded = [], [], []
-    kernel, bias = tensors[KERNEL], tensors.get(BIAS, torch.zeros(tensors[KERNEL].shape[0]))
+    if BIAS not in tensors:
+        raise PretrainedError(f"load_pretrained: {name} lacks the bias of the patch embedding; it is incomplete")
+    kernel, bias = tensors[KERNEL], tensors[BIAS]
     have, want = tuple(kernel.shape[2:]), tuple(encoder.patch_size)
     if len(have) > len(want):
         raise PretrainedError(f"load_pretrained: {name} is {len(have)}D; build the network with spatial_dims=3")

@@ -62,6 +62,10 @@ def read(state: dict[str, Tensor]) -> Backbone:
     foreign = [key for key in ignored if key.startswith(("blocks.", "norm_pre."))]
     if foreign:
         raise PretrainedError(f"the encoder has no place for {foreign[0]} and would compute something else without it")
+    branches = [key.removesuffix(".weight") for key in tensors if key.endswith(("out_proj.weight", "linear2.weight"))]
+    unscaled = [branch for branch in branches if scales and branch not in scales]
+    if unscaled:
+        raise PretrainedError(f"it has LayerScale, but none for {unscaled[0]}; it is incomplete")
     for target, gamma in scales.items():
         tensors[f"{target}.weight"] = tensors[f"{target}.weight"].to(torch.float64) * gamma[:, None]
         tensors[f"{target}.bias"] = tensors[f"{target}.bias"].to(torch.float64) * gamma
