@@ -7,14 +7,15 @@ from typing import Any
 
 from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
-from torch import Tensor, nn
+from torch import Tensor
 
+from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.vit import ViTEncoder
 
 __all__ = ["UNETR"]
 
 
-class UNETR(nn.Module):
+class UNETR(FromPretrained):
     """A U-shaped decoder over the maps of a ViT's blocks (Hatamizadeh et al., arXiv 2103.10504).
 
     With 12 blocks, patch 16, no CLS token and ``qkv_bias=False`` it has the names, shapes and outputs of MONAI's
@@ -47,8 +48,6 @@ class UNETR(nn.Module):
         >>> net(torch.rand(1, 1, 16, 16, 16)).shape
         torch.Size([1, 3, 16, 16, 16])
     """
-
-    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     def __init__(
         self,
@@ -113,15 +112,3 @@ class UNETR(nn.Module):
         y = self.decoder4(y, self.encoder3(maps[1]))
         y = self.decoder3(y, self.encoder2(maps[0]))
         return self.out(self.decoder2(y, self.encoder1(x)))
-
-    @classmethod
-    def from_pretrained(cls, source: Any, **arguments: Any) -> UNETR:
-        """Build the network that fits a pre-trained file and load its encoder; see :func:`~dvpt_monai.load_pretrained`.
-
-        Args:
-            source: path, state dict or catalog name.
-            arguments: those of the constructor; what is left out is read from the file.
-        """
-        from dvpt_monai.networks.pretrained import build_pretrained
-
-        return build_pretrained(cls, source, arguments)

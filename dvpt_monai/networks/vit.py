@@ -15,6 +15,7 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.resize import resize_positions
 
 __all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ViTClassifier", "ViTEncoder"]
@@ -129,7 +130,7 @@ class PatchEmbedding(nn.Module):
         return self.patch_embeddings(x).flatten(2).transpose(1, 2) + self.position_embeddings
 
 
-class ViTEncoder(nn.Module):
+class ViTEncoder(FromPretrained):
     """A vision transformer without a head (Dosovitskiy et al., arXiv 2010.11929), in 2D or 3D.
 
     The token sequence is [CLS, registers, patches, whatever tuners append].
@@ -169,8 +170,6 @@ class ViTEncoder(nn.Module):
         >>> tokens.shape, maps[0].shape
         (torch.Size([2, 19, 24]), torch.Size([2, 24, 4, 4]))
     """
-
-    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     def __init__(
         self,
@@ -282,18 +281,6 @@ class ViTEncoder(nn.Module):
         self.img_size, self.grid = list(size), grid
         return self
 
-    @classmethod
-    def from_pretrained(cls, source: Any, **arguments: Any) -> ViTEncoder:
-        """Build the encoder that fits a pre-trained file and load it; see :func:`~dvpt_monai.load_pretrained`.
-
-        Args:
-            source: path, state dict or catalog name.
-            arguments: those of the constructor; what is left out is read from the file.
-        """
-        from dvpt_monai.networks.pretrained import build_pretrained
-
-        return build_pretrained(cls, source, arguments)
-
 
 class Head(nn.Linear):
     """One linear layer to the classes, with dropout before it.
@@ -312,7 +299,7 @@ class Head(nn.Linear):
         return functional.linear(functional.dropout(x, self.dropout, self.training), self.weight, self.bias)
 
 
-class ViTClassifier(nn.Module):
+class ViTClassifier(FromPretrained):
     """A ViT encoder, a pooled feature, and one linear layer to the classes, in 2D or 3D.
 
     Args:
@@ -332,8 +319,6 @@ class ViTClassifier(nn.Module):
         >>> net(torch.rand(2, 3, 32, 32)).shape
         torch.Size([2, 5])
     """
-
-    receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     def __init__(self, num_classes: int, pooling: str = "cls", head_dropout: float = 0.0, **encoder: Any) -> None:
         super().__init__()
@@ -364,15 +349,3 @@ class ViTClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))
-
-    @classmethod
-    def from_pretrained(cls, source: Any, **arguments: Any) -> ViTClassifier:
-        """Build the network that fits a pre-trained file and load it; see :func:`~dvpt_monai.load_pretrained`.
-
-        Args:
-            source: path, state dict or catalog name.
-            arguments: those of the constructor; what is left out is read from the file.
-        """
-        from dvpt_monai.networks.pretrained import build_pretrained
-
-        return build_pretrained(cls, source, arguments)
