@@ -181,7 +181,7 @@ def _scores(study: str, chosen: Study, name: str) -> list[np.ndarray]:
         if not (path.parent / "metrics.json").is_file():
             continue
         with open(path, newline="") as file:
-            rows = sorted(csv.DictReader(file), key=lambda row: row["image"])
+            rows = sorted(csv.DictReader(file), key=lambda row: next(iter(row.values())))
         columns = ("label", "prediction") if chosen.graded else ("mean_dice",)
         runs.append(np.array([[float(row[column]) for column in columns] for row in rows]))
     return runs
