@@ -174,7 +174,7 @@ def _score(study: Study, run: np.ndarray, cases: np.ndarray) -> float:
 
 
 def _scores(study: str, chosen: Study, name: str) -> list[np.ndarray]:
-    """One array for each finished run, one row a case in the order of names: (label, prediction), or (Dice,)."""
+    """One array for each finished run, one row a case in the order of names: (label, prediction), or the Dice of each structure."""
     runs = []
     for repeat in chosen.repeats:
         path = _folder(study, name, repeat) / ("predictions.csv" if chosen.graded else "cases.csv")
@@ -182,7 +182,7 @@ def _scores(study: str, chosen: Study, name: str) -> list[np.ndarray]:
             continue
         with open(path, newline="") as file:
             rows = sorted(csv.DictReader(file), key=lambda row: next(iter(row.values())))
-        columns = ("label", "prediction") if chosen.graded else ("mean_dice",)
+        columns = ("label", "prediction") if chosen.graded else [name for name in rows[0] if name.startswith("dice_")]
         runs.append(np.array([[float(row[column]) for column in columns] for row in rows]))
     return runs
 
