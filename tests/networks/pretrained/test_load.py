@@ -360,7 +360,7 @@ def test_a_depth_embedding_that_was_trained_returns_at_any_depth(depth, resized)
     receipt = load_pretrained(target, source.state_dict())
     assert receipt.resized == resized
     assert "depth_embedding" in receipt.loaded
-    column = target.depth_embedding[:, 0]
+    column = target.depth_embedding[:, 0].detach()
     assert (float(column[0]), float(column[-1])) == (0, 1)
     assert bool((column[1:] >= column[:-1]).all())
     built = ViTEncoder.from_pretrained(source.state_dict(), num_heads=2)
