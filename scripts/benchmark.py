@@ -57,6 +57,7 @@ def _method(name: str, **options: Any) -> Options:
 FUNDUS_METHODS = {
     "DVPT": _method("DVPT"),
     "full fine-tuning": _method("FullFineTuning", learning_rate=5e-5, head_learning_rate=5e-4),
+    "full fine-tuning, 2e-5": _method("FullFineTuning", learning_rate=2e-5, head_learning_rate=5e-4),
     "linear probe": _method("LinearProbe"),
 }
 # Everything that is not the test set trains, and nothing is selected: one evaluation after the last epoch.
@@ -174,7 +175,7 @@ def _score(study: Study, run: np.ndarray, cases: np.ndarray) -> float:
 
 
 def _scores(study: str, chosen: Study, name: str) -> list[np.ndarray]:
-    """One array for each finished run, one row a case in the order of names: (label, prediction), or the Dice of each structure."""
+    """One array for each finished run, one row a case by name: label and prediction, or the Dice of each structure."""
     runs = []
     for repeat in chosen.repeats:
         path = _folder(study, name, repeat) / ("predictions.csv" if chosen.graded else "cases.csv")
