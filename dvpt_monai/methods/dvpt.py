@@ -15,6 +15,7 @@ N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -280,7 +281,7 @@ def attention_entropy(network: nn.Module, batch: Tensor) -> list[float]:
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         weights = cast(Bottleneck, module.tuner).attention(inputs[0]).double()
         entropy = -(weights * weights.clamp_min(1e-300).log()).sum(-1)
-        entropies.append(float(entropy.mean() / torch.tensor(float(weights.shape[-1])).log()))
+        entropies.append(float(entropy.mean()) / math.log(weights.shape[-1]))
 
     hooks: list[Any] = [
         module.register_forward_pre_hook(look)

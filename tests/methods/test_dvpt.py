@@ -122,7 +122,7 @@ def test_the_network_computes_the_formulas(method):
         tokens, attentions = by_formula(plain, method, tuned.state_dict(), image)
         torch.testing.assert_close(tuned.vit(image)[0], tokens, rtol=1e-9, atol=1e-9)
         entropies = [float(-(a * a.log()).sum(-1).mean() / math.log(a.shape[-1])) for a in attentions]
-    assert attention_entropy(tuned, image) == pytest.approx(entropies, rel=1e-6)
+    assert attention_entropy(tuned, image) == pytest.approx(entropies, rel=1e-9)
 
 
 def test_the_prompts_are_read_out_with_cls():
