@@ -105,7 +105,7 @@ def run(study: str, jobs: int = 1, device: str | None = None, only: str | None =
         for name in chosen.methods
         if only in (None, name) and not (_folder(study, name, repeat) / "metrics.json").is_file()
     ]
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))  # more threads than cores wait for each other
     bar = tqdm(total=len(todo), desc=study, unit="run")
 
     def one(job: tuple[str, Options]) -> None:
