@@ -1,0 +1,47 @@
+"""The reason of a failure as the last line that a person sees."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+__all__ = ["plain_errors", "reason"]
+
+
+def plain_errors() -> None:
+    """From now on, end every traceback with the error that began it.
+
+    MONAI wraps whatever happens inside a config in ``RuntimeError("Failed to evaluate ...")``, under which the message
+    that names file and remedy stands in the middle of the output. For a bundle's ``initialize``.
+    """
+    before = sys.excepthook
+    if getattr(before, "__module__", "") == __name__:
+        return
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        before(kind, error, trace)
+        print(f"\nerror: {reason(error)}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def reason(error: BaseException) -> BaseException:
+    """The first of this package's own errors under ``error``, else the one at the bottom.
+
+    Example:
+        >>> try:
+        ...     try:
+        ...         raise ValueError("labels.csv: no such file")
+        ...     except ValueError as inner:
+        ...         raise RuntimeError("Failed to evaluate") from inner
+        ... except RuntimeError as outer:
+        ...     print(reason(outer))
+        labels.csv: no such file
+    """
+    while True:
+        if type(error).__module__.startswith("dvpt_monai."):
+            return error
+        below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if below is None:
+            return error
+        error = below
