@@ -20,16 +20,29 @@ from torch.utils.checkpoint import checkpoint
 
 import dvpt_monai
 from dvpt_monai import (
+    CVPT,
     DVPT,
+    EPT,
+    EVP,
     METHODS,
+    SSF,
     UNETR,
+    VPT,
+    Adapter,
+    AdaptFormer,
     BitFit,
+    Convpass,
+    DoRA,
     FullFineTuning,
+    GatedVPT,
+    LoRA,
     Method,
+    NormTuning,
     PartialFineTuning,
     Stack,
     Tuned,
     TuningError,
+    VisualPrompt,
     ViTClassifier,
     disabled,
     load_adapter,
@@ -85,6 +98,28 @@ SAMPLES = {
         "DVPT-tokens": DVPT(num_prompts=4, bottleneck=3, aggregate="tokens", input="residual"),
         "DVPT-one-layer": DVPT(num_prompts=4, bottleneck=3, temperature=0.5, layers=(1,)),
     },
+    "EPT": {
+        "EPT": EPT(num_prompts=5),
+        "EPT-shallow": EPT(num_prompts=5, deep=False, init_gate=0.5),
+        "EPT-multiply-concat": EPT(num_prompts=5, variant="multiply-concat"),
+        "EPT-add": EPT(variant="add"),
+        "EPT-multiply": EPT(variant="multiply"),
+    },
+    "VPT": {"VPT": VPT(num_prompts=3), "VPT-shallow": VPT(num_prompts=3, deep=False)},
+    "GatedVPT": {"GatedVPT": GatedVPT(num_prompts=3)},
+    "CVPT": {"CVPT": CVPT(num_prompts=3)},
+    "VisualPrompt": {"VisualPrompt": VisualPrompt(pad=2)},
+    "EVP": {"EVP": EVP(bottleneck=4)},
+    "Adapter": {"Adapter": Adapter(bottleneck=4)},
+    "AdaptFormer": {"AdaptFormer": AdaptFormer(bottleneck=4)},
+    "LoRA": {
+        "LoRA": LoRA(rank=2),
+        "LoRA-everywhere": LoRA(
+            rank=2, alpha=2, slices=("q", "k", "v"), modules=("*attn.out_proj", "*attn.qkv", "*mlp.linear?")
+        ),
+    },
+    "DoRA": {"DoRA": DoRA(rank=2), "DoRA-mlp": DoRA(rank=2, modules=("*mlp.linear1",))},
+    "Convpass": {"Convpass": Convpass(bottleneck=2)},
     "Stack": {
         # Two tuners on each residual sum, one on each mlp, and parameters of the backbone.
         "Stack": Stack(
@@ -92,6 +127,15 @@ SAMPLES = {
             DVPT(num_prompts=2, bottleneck=2, input="residual"),
             DVPT(num_prompts=2, bottleneck=2, input="norm"),
             BitFit(),
+        ),
+        "Stack-merges": Stack(DoRA(rank=2), LoRA(rank=2), LoRA(rank=1), SSF(), NormTuning()),
+        "Stack-attention": Stack(CVPT(num_prompts=2), EPT(num_prompts=3), VPT(num_prompts=2), EPT(num_prompts=2)),
+        "Stack-sequence": Stack(
+            DVPT(num_prompts=2, bottleneck=2, aggregate="tokens"),
+            VPT(num_prompts=2),
+            Convpass(bottleneck=2),
+            Adapter(bottleneck=2),
+            VisualPrompt(pad=1),
         ),
     },
 }

@@ -16,16 +16,18 @@ N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the at
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, sequence_of
 from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, TuningError, attach
-from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["DVPT", "attention_entropy"]
 
@@ -36,7 +38,7 @@ class Bottleneck(Tuner):
     """What the three aggregations share: down, act, cross-attention, up, gate.
 
     Shape:
-        x and y: (B, N, d); :meth:`attention`: (B, m, N).
+        x and y: (B, N, d), or maps (B, *size, d) of which every position is a token; :meth:`attention`: (B, m, N).
     """
 
     def __init__(self, width: int, method: DVPT) -> None:
@@ -54,7 +56,7 @@ class Bottleneck(Tuner):
 
     def compress(self, x: Tensor) -> Tensor:
         """The compressed tokens z = act(x W_d + b_d), (B, N, r)."""
-        z = self.down(x)
+        z = self.down(x).flatten(1, -2)
         return z * torch.sigmoid(1.702 * z) if self.quick_gelu else functional.gelu(z)
 
     def attention(self, x: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ class Attend(Bottleneck):
         prompts = self.prompts
         assert prompts is not None
         q = self.read(prompts.expand(z.shape[0], -1, -1), z)  # (B, m, r)
-        return y + self.gate * self.up(z + self.read(z, q))
+        return y + self.gate * self.up(z + self.read(z, q)).reshape(y.shape)
 
 
 class Prefix(Bottleneck):
@@ -87,39 +89,42 @@ class Prefix(Bottleneck):
         z = self.compress(x)
         prompts = self.prompts
         assert prompts is not None
-        m = prompts.shape[0]
-        if m > z.shape[1]:
-            raise ValueError(f"DVPT: {m} prompts do not fit the {z.shape[1]} tokens of a prefix; give fewer prompts")
         q = self.read(prompts.expand(z.shape[0], -1, -1), z)  # (B, m, r)
+        m = q.shape[1]
         return torch.cat((y[:, :m] + self.gate * self.up(q), y[:, m:]), dim=1)
 
 
 class Tokens(Bottleneck):
-    """The prompts are the last m tokens of the sequence: their z attend to the z of the patches.
+    """The prompts are m tokens of the sequence, behind the patches: their z attend to the z of the patches.
 
     U = [z of the rest ; q] W_u + b_u. ``cross_attention=False`` leaves q out, as the released code does:
     U = z W_u + b_u.
     """
 
-    def __init__(self, width: int, method: DVPT, first: int) -> None:
+    def __init__(self, width: int, method: DVPT, first: int, start: int) -> None:
         super().__init__(width, method)
-        self.first, self.m, self.cross_attention = first, method.num_prompts, method.cross_attention
+        self.first, self.start, self.end = first, start, start + method.num_prompts
+        self.cross_attention = method.cross_attention
 
     def attention(self, x: Tensor) -> Tensor:
         z = self.compress(x)
-        n = z.shape[1] - self.m
-        return (z[:, n:] @ z[:, self.first : n].transpose(1, 2) * self.scale).softmax(-1)
+        scores = z[:, self.start : self.end] @ z[:, self.first : self.start].transpose(1, 2)
+        return (scores * self.scale).softmax(-1)
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         z = self.compress(x)
         if self.cross_attention:
-            n = z.shape[1] - self.m
-            q = self.read(z[:, n:], z[:, self.first : n])  # (B, m, r)
-            z = torch.cat((z[:, :n], q), dim=1)
+            q = self.read(z[:, self.start : self.end], z[:, self.first : self.start])  # (B, m, r)
+            z = torch.cat((z[:, : self.start], q, z[:, self.end :]), dim=1)
         return y + self.gate * self.up(z)
 
+    def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
+        """Follow the prompts to their new place behind the patches."""
+        self.start += prod(new) - prod(old)
+        self.end += prod(new) - prod(old)
 
-class AppendPrompts(Tuner):
+
+class PositionedPrompts(Tuner):
     """Learnable tokens with their own positions at the end of the sequence; sits on ``vit.embed``.
 
     Shape:
@@ -172,6 +177,7 @@ class DVPT(Method):
     """
 
     paper: ClassVar[str] = "He et al., DVPT: Dynamic Visual Prompt Tuning, arXiv 2307.09787"
+    size: ClassVar[str] = "bottleneck"
 
     num_prompts: int = 50
     bottleneck: int = 20
@@ -185,9 +191,7 @@ class DVPT(Method):
     cross_attention: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("num_prompts", "bottleneck", "share"):
-            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
-                raise TuningError(f"DVPT: {name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        at_least_one(self, "num_prompts", "bottleneck", "share")
         if self.aggregate not in AGGREGATIONS:
             raise TuningError(f"DVPT: aggregate must be one of {AGGREGATIONS}, not {self.aggregate!r}")
         if self.input not in ("residual", "norm"):
@@ -198,11 +202,7 @@ class DVPT(Method):
             raise TuningError(f"DVPT: temperature must be a positive number, not {self.temperature!r}")
         if not self.cross_attention and self.aggregate != "tokens":
             raise TuningError("DVPT: cross_attention=False exists for aggregate='tokens' alone (released_vit)")
-        if self.layers is not None:
-            layers = tuple(self.layers) if isinstance(self.layers, Sequence) else ()
-            if not layers or len(set(layers)) < len(layers) or not all(isinstance(index, int) for index in layers):
-                raise TuningError(f"DVPT: layers must be different block numbers, such as [0, 1], not {self.layers!r}")
-            object.__setattr__(self, "layers", layers)
+        checked_layers(self)
 
     @classmethod
     def released_vit(cls) -> DVPT:
@@ -217,48 +217,30 @@ class DVPT(Method):
         return self.aggregate != "tokens"
 
     def attach(self, network: nn.Module) -> None:
-        sites = blocks_of(network, "residual2" if self.input == "residual" else "mlp")
-        chosen = range(len(sites)) if self.layers is None else self.layers
-        wrong = [index for index in chosen if not 0 <= index < len(sites)]
-        if wrong:
-            raise TuningError(f"DVPT: layers {wrong} are out of range; the network has blocks 0 to {len(sites) - 1}")
-        vit = getattr(network, "vit", network)
-        if self.aggregate == "tokens":
-            if not hasattr(vit, "embed"):
+        sites = blocks_of(network, self, self.layers)
+        build: Callable[[int], Tuner] = partial(Attend, method=self)
+        if self.aggregate != "attend":
+            sequence = sequence_of(network, self, appends=self.aggregate == "tokens")
+            if self.aggregate == "prefix" and self.num_prompts > sequence.tokens:
                 raise TuningError(
-                    f"DVPT: aggregate='tokens' needs a ViTEncoder's token sequence, which {type(network).__name__} "
-                    "does not have; choose aggregate='attend'"
+                    f"DVPT: {self.num_prompts} prompts do not fit the {sequence.tokens} tokens of "
+                    f"{type(network).__name__}; give num_prompts={sequence.tokens} or less"
                 )
-            embed = next(name for name, holder, child in walk(network) if child == "embed" and holder is vit)
-            width = sites[0][1]
-            attach(network, embed, lambda name, module: AppendPrompts(self.num_prompts, width))
-        groups: dict[int, Tuner] = {}
-        for order, index in enumerate(chosen):
-            site, width = sites[index]
-            if order // self.share not in groups:
-                groups[order // self.share] = self._module(width, getattr(vit, "first", 0))
-            module = groups[order // self.share]
-            attach(network, site, lambda *_: module, TunedResidual if self.input == "residual" else Tuned)  # noqa: B023
-
-    def _module(self, width: int, first: int) -> Tuner:
+            build = partial(Prefix, method=self)
         if self.aggregate == "tokens":
-            return Tokens(width, self, first)
-        return Attend(width, self) if self.aggregate == "attend" else Prefix(width, self)
-
-
-def blocks_of(network: nn.Module, part: str) -> list[tuple[str, int]]:
-    """Name of ``part`` in every transformer block, in order, with the width of its tokens."""
-    found = []
-    for name, holder, child in walk(network):
-        norm = unwrapped(getattr(holder, "norm2", holder))
-        if child == part and isinstance(norm, nn.LayerNorm) and hasattr(holder, "attn"):
-            found.append((name, norm.weight.numel()))
-    if not found:
-        raise TuningError(
-            f"DVPT: {type(network).__name__} has no transformer block with norm2 and {part}; "
-            "use a network of this package, or input='norm' on one with attn, norm2 and mlp"
-        )
-    return found
+            prompts = PositionedPrompts(self.num_prompts, sequence.width)
+            attach(network, f"{sequence.prefix}embed", lambda *_: prompts, Lengthened)
+            build = partial(Tokens, method=self, first=sequence.encoder.first, start=sequence.tokens)
+        wrapper = TunedResidual if self.input == "residual" else Tuned
+        shared: dict[tuple[int, int], Tuner] = {}
+        for order, site in enumerate(sites):
+            part = site.part("residual2" if self.input == "residual" else "mlp")
+            # Blocks of another width cannot share a module.
+            group = (order // self.share, site.width)
+            if group not in shared:
+                shared[group] = build(site.width)
+            module = shared[group]
+            attach(network, part, lambda *_: module, wrapper)  # noqa: B023
 
 
 @torch.no_grad()

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import nn
 
+from dvpt_monai.methods.sites import at_least_one, blocks_of
 from dvpt_monai.tuning import Method, TuningError
-from dvpt_monai.tuning.tuned import unwrapped, walk
+from dvpt_monai.tuning.tuned import walk
 
 __all__ = ["BitFit", "FullFineTuning", "LinearProbe", "NormTuning", "PartialFineTuning"]
 
@@ -24,6 +25,8 @@ class FullFineTuning(Method):
     :func:`~dvpt_monai.tune` keeps in memory.
     """
 
+    merges: ClassVar[bool] = True
+
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
         return ("*", UNUSED)
 
@@ -31,6 +34,8 @@ class FullFineTuning(Method):
 @dataclass(frozen=True)
 class LinearProbe(Method):
     """The head (or decoder) alone trains, on the backbone's features as they are."""
+
+    merges: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,24 @@ class PartialFineTuning(Method):
 
     paper: ClassVar[str] = "Yosinski et al., How transferable are features in deep neural networks?, arXiv 1411.1792"
 
+    size: ClassVar[str] = "blocks"
+    merges: ClassVar[bool] = True
+
     blocks: int = 1
 
+    def __post_init__(self) -> None:
+        at_least_one(self, "blocks")
+
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
-        for name, holder, child in walk(network):
-            module = unwrapped(getattr(holder, child))
-            if isinstance(module, nn.ModuleList) and child == "blocks":
-                if not 1 <= self.blocks <= len(module):
-                    raise TuningError(
-                        f"PartialFineTuning: blocks must be between 1 and {len(module)}, the depth of "
-                        f"{type(network).__name__}, not {self.blocks}"
-                    )
-                last = range(len(module) - self.blocks, len(module))
-                stem = name.removesuffix("blocks")
-                return (*(f"{name}.{index}.*" for index in last), f"{stem}norm.*", UNUSED)
-        raise TuningError(f"PartialFineTuning: {type(network).__name__} has no list of blocks")
+        sites = blocks_of(network, self)
+        if self.blocks > len(sites):
+            raise TuningError(
+                f"PartialFineTuning: blocks must be between 1 and {len(sites)}, the depth of "
+                f"{type(network).__name__}, not {self.blocks}"
+            )
+        stem = sites[0].name.split("blocks")[0]
+        norm = [name for name, _, _ in walk(network) if name == f"{stem}norm"]
+        return (*(f"{site.name}.*" for site in sites[-self.blocks :]), *(f"{name}.*" for name in norm), UNUSED)
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class BitFit(Method):
     """All biases of the backbone train (Ben Zaken et al., arXiv 2106.10199)."""
 
     paper: ClassVar[str] = "Ben Zaken et al., BitFit, arXiv 2106.10199"
+    merges: ClassVar[bool] = True
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
         return ("*.bias", UNUSED)
@@ -78,6 +87,7 @@ class NormTuning(Method):
     """Scale and bias of every LayerNorm in the backbone train (Frankle et al., arXiv 2003.00152; Basu et al., 2023)."""
 
     paper: ClassVar[str] = "Frankle et al., Training BatchNorm and only BatchNorm, arXiv 2003.00152"
+    merges: ClassVar[bool] = True
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
         names = [name for name, holder, child in walk(network) if isinstance(getattr(holder, child), nn.LayerNorm)]

@@ -18,13 +18,30 @@ from torch.nn import functional
 from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.resize import resize_positions
 
-__all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ViTClassifier", "ViTEncoder"]
+__all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct", "ViTClassifier", "ViTEncoder"]
 
 POOLINGS = ("cls", "mean", "cls+mean", "prompts")
 
 
+class ScaledDotProduct(nn.Module):
+    """softmax(q k^T scale) v through PyTorch's fused kernel, as a module that tuners of the scores can sit on.
+
+    Shape:
+        q (B, H, N, d), k and v (B, H, M, d) to (B, H, N, d).
+    """
+
+    def __init__(self, dropout_rate: float = 0.0) -> None:
+        super().__init__()
+        self.drop_weights = nn.Dropout(dropout_rate)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        # The leaf's own mode decides, not this module's: a tuner inside must not wake the dropout of frozen weights.
+        dropout = self.drop_weights.p if self.drop_weights.training else 0.0
+        return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
+
+
 class Attention(nn.Module):
-    """Multi-head self-attention through PyTorch's fused kernel.
+    """Multi-head self-attention.
 
     Shape:
         (B, N, C) to (B, N, C).
@@ -33,17 +50,16 @@ class Attention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int, qkv_bias: bool = True, dropout_rate: float = 0.0) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.scale = (hidden_size // num_heads) ** -0.5
         self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=qkv_bias)
+        self.attend = ScaledDotProduct(dropout_rate)
         self.out_proj = nn.Linear(hidden_size, hidden_size)
         self.drop_output = nn.Dropout(dropout_rate)
-        self.drop_weights = nn.Dropout(dropout_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, c = x.shape
         q, k, v = self.qkv(x).reshape(b, n, 3, self.num_heads, c // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
-        # The leaf's own mode decides, not this module's: a tuner inside must not wake the dropout of frozen weights.
-        dropout = self.drop_weights.p if self.drop_weights.training else 0.0
-        y = functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        y = self.attend(q, k, v, self.scale)
         return self.drop_output(self.out_proj(y.transpose(1, 2).reshape(b, n, c)))
 
 
@@ -218,6 +234,8 @@ class ViTEncoder(FromPretrained):
         self.tapped = [index in taps for index in range(depth)]
         self.first = int(cls_token) + num_registers
         """Index of the first patch token."""
+        self.end = self.first + prod(self.grid)
+        """Index behind the last patch token, where tuners append theirs."""
         self.fresh = ["norm.*"] * (tap is not None) + ["depth_embedding"] * depth_embedding
         """Patterns of the parts that no pre-trained file fills."""
 
@@ -261,24 +279,28 @@ class ViTEncoder(FromPretrained):
 
     def patches(self, tokens: Tensor) -> Tensor:
         """The patch tokens alone: without CLS, registers and whatever was appended."""
-        return tokens[:, self.first : self.first + self.patch_embedding.position_embeddings.shape[1]]
+        return tokens[:, self.first : self.end]
 
     def as_map(self, tokens: Tensor) -> Tensor:
         """The patch tokens as a map (B, C, *grid)."""
         return self.patches(tokens).transpose(1, 2).unflatten(2, self.grid).contiguous()
 
     def resize(self, img_size: int | Sequence[int]) -> ViTEncoder:
-        """Take images of another size from now on, with positions interpolated in float64, in place."""
+        """Take images of another size from now on, in place; positions, and prompts tied to them, are interpolated."""
         size = tuple(int(s) for s in ensure_tuple_rep(img_size, len(self.grid)))
         if any(s < p or s % p for s, p in zip(size, self.patch_size, strict=True)):
             raise ValueError(f"ViTEncoder.resize: {size} is not a multiple of patch_size {tuple(self.patch_size)}")
         grid = [s // p for s, p in zip(size, self.patch_size, strict=True)]
-        positions = self.patch_embedding.position_embeddings
+        # A tuner may stand around the embedding.
+        positions = next(m for m in self.modules() if isinstance(m, PatchEmbedding)).position_embeddings
         positions.data = resize_positions(positions, self.grid, grid).to(positions)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)
-        self.img_size, self.grid = list(size), grid
+        for module in self.modules():
+            if callable(follow := getattr(module, "resize_grid", None)):
+                follow(self.grid, grid)
+        self.img_size, self.grid, self.end = list(size), grid, self.first + prod(grid)
         return self
 
 
@@ -344,8 +366,7 @@ class ViTClassifier(FromPretrained):
             return mean
         if self.pooling == "cls+mean":
             return torch.cat((tokens[:, 0], mean), dim=1)
-        appended = tokens[:, self.vit.first + self.vit.patches(tokens).shape[1] :]
-        return torch.cat((tokens[:, :1], appended), dim=1).mean(1)
+        return torch.cat((tokens[:, :1], tokens[:, self.vit.end :]), dim=1).mean(1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))

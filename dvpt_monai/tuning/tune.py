@@ -49,6 +49,12 @@ class Method:
     paper: ClassVar[str] = ""
     """Authors, title and arXiv number."""
 
+    size: ClassVar[str] = ""
+    """The argument that sets how many parameters train; :func:`~dvpt_monai.match_budget` turns it."""
+
+    merges: ClassVar[bool] = False
+    """Whether :func:`merge` folds a trained network into plain weights."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         METHODS[cls.__name__] = cls
@@ -120,6 +126,10 @@ class Stack(Method):
     @property
     def starts_as_identity(self) -> bool:
         return all(method.starts_as_identity for method in self.methods)
+
+    @property
+    def merges(self) -> bool:  # type: ignore[override]
+        return all(method.merges for method in self.methods)
 
     def attach(self, network: nn.Module) -> None:
         for method in self.methods:

@@ -8,7 +8,7 @@ checkpoint of the backbone loads before and after tuning, and the keys that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -36,6 +36,9 @@ class Tuner(nn.Module):
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         """Change what the frozen module gives; ``x`` is its input before :meth:`before`."""
         return y
+
+    def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
+        """Follow :meth:`~dvpt_monai.ViTEncoder.resize` to another token grid, where the tuner is tied to positions."""
 
     def merge(self, base: nn.Module) -> nn.Module:
         """Fold this tuner into the weights of ``base`` and return the plain module.
@@ -69,6 +72,9 @@ class Tuned(nn.Module):
         self.tuner = tuner
         self.register_state_dict_post_hook(_drop_base)
         self.register_load_state_dict_pre_hook(_add_base)
+        self.register_load_state_dict_post_hook(_name_missing)
+        self.loading = ""
+        """The prefix under which a state dict is being loaded, for the names of what is missing."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.tuner.after(x, self.base(self.tuner.before(x)))
@@ -95,10 +101,19 @@ def _drop_base(module: nn.Module, state: dict[str, Any], prefix: str, metadata: 
 
 
 def _add_base(module: nn.Module, state: dict[str, Any], prefix: str, *unused: Any) -> None:
+    module.loading = prefix  # type: ignore[assignment]
     for key in [key for key in state if key.startswith(prefix)]:
         rest = key[len(prefix) :]
         if not _belongs_to_wrapper(rest):
             state[f"{prefix}base.{rest}"] = state.pop(key)
+
+
+def _name_missing(module: nn.Module, incompatible: Any) -> None:
+    start = f"{module.loading}base."
+    for index, key in enumerate(incompatible.missing_keys):
+        rest = key[len(start) :]
+        if key.startswith(start) and not _belongs_to_wrapper(rest):
+            incompatible.missing_keys[index] = f"{module.loading}{rest}"
 
 
 def attach(

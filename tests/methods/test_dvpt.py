@@ -21,7 +21,7 @@ from dvpt_monai import (
     report,
     tune,
 )
-from dvpt_monai.methods.dvpt import AppendPrompts, Attend, Bottleneck
+from dvpt_monai.methods.dvpt import PositionedPrompts, Attend, Bottleneck
 from dvpt_monai.tuning import trained_tensors
 
 SIZES = {"in_channels": 1, "img_size": 24, "patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_heads": 2}
@@ -380,7 +380,7 @@ def test_prompts_of_the_usual_size_would_be_dead(real, photographs):
 
 
 def test_appended_prompts_are_a_tuner():
-    tuner = AppendPrompts(3, 12)
+    tuner = PositionedPrompts(3, 12)
     x = torch.rand(2, 5, 12)
     y = nn.Identity()(x)
     assert torch.equal(tuner.after(x, y)[:, :5], x)

@@ -123,7 +123,7 @@ def test_tune_and_untune_keep_the_mode(mode):
         (DVPT(layers=[0, 3]), None, r"layers \[3\] are out of range; the network has blocks 0 to 2"),
         (Stack(DVPT(), DVPT(layers=[7])), None, r"layers \[7\] are out of range"),
         (PartialFineTuning(4), None, r"blocks must be between 1 and 3, the depth of ViTClassifier, not 4"),
-        (PartialFineTuning(0), None, r"blocks must be between 1 and 3"),
+        (PartialFineTuning(9), None, r"blocks must be between 1 and 3"),
     ],
 )
 @pytest.mark.parametrize("mode", [True, False])

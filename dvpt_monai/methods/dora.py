@@ -1,0 +1,117 @@
+"""DoRA: Weight-Decomposed Low-Rank Adaptation. Liu et al., arXiv 2402.09353.
+
+The weight as magnitude times direction, of which LoRA turns the direction (Eq. 5)::
+
+    W' = m (W + D) / ||W + D||,    D = (alpha / r) B A       m: one number for each output, from ||W||
+
+with the norm held constant in the backward pass (Section 4.3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dvpt_monai.methods.lora import LowRank, attach_to_linears, check_low_rank
+from dvpt_monai.tuning import Method, Tuned, TuningError
+
+__all__ = ["DoRA"]
+
+
+class Decomposed(LowRank):
+    """A low-rank update of the direction, and the magnitude of each output of the chosen slices.
+
+    Shape:
+        magnitude (S, d_slice); the rest as :class:`~dvpt_monai.methods.lora.LowRank`.
+    """
+
+    def __init__(self, linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> None:
+        super().__init__(linear, method, chosen)
+        norms = linear.weight.detach().norm(dim=1).unflatten(0, (len(chosen), -1))
+        self.magnitude = nn.Parameter(norms[[index for index, is_chosen in enumerate(chosen) if is_chosen]].clone())
+
+    def gain(self, weight: Tensor) -> Tensor:
+        """M / ||W + D|| of every output, 1 in slices that are left alone, (d_out,)."""
+        norm = (weight + self.delta()).detach().norm(dim=1)
+        wanted = self.place @ self.magnitude  # (slices, d_slice)
+        free = 1 - self.place.sum(1, keepdim=True)
+        return (wanted + free * norm.unflatten(0, [wanted.shape[0], wanted.shape[1]])).flatten() / norm
+
+    def decomposed(self, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """W' x + b from y = W x + b."""
+        gain = self.gain(weight)
+        y = gain * self.after(x, y)
+        return y if bias is None else y + (1 - gain) * bias
+
+    @torch.no_grad()
+    def merge(self, base: nn.Module) -> nn.Module:
+        """Write W' over the weight."""
+        weight: Tensor = base.weight  # type: ignore[assignment]
+        weight.copy_(self.gain(weight)[:, None] * (weight + self.delta()))
+        return base
+
+
+class TunedLinear(Tuned):
+    """A frozen linear layer whose tuner reads its weight."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tuner.decomposed(x, self.base(x), self.base.weight, self.base.bias)  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class DoRA(Method):
+    """Weight-Decomposed Low-Rank Adaptation (arXiv 2402.09353): LoRA of the direction, and a magnitude beside it.
+
+    Starts as the identity and merges into plain weights. In a Stack it comes before other methods on the same layer,
+    since it reads the layer's weight.
+
+    Args:
+        rank: r.
+        alpha: the update is scaled by alpha / r.
+        slices: of the fused projection: any of q, k and v.
+        modules: patterns of the names of linear layers to tune in place of the fused projections.
+        dropout: of the input of the update, while training.
+        layers: indices of the blocks to tune; ``None`` is every one. Not together with ``modules``.
+
+    Raises:
+        TuningError: an argument out of range, a pattern that matches no linear layer, a layer that another method has
+            wrapped already, or a network without blocks.
+
+    Source:
+        Eq. 5 and Section 4.3 of the paper.
+
+    Example:
+        >>> from dvpt_monai import DoRA, ViTClassifier, report, tune
+        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
+        >>> report(tune(net, DoRA(rank=4))).method
+        165888
+    """
+
+    paper: ClassVar[str] = "Liu et al., DoRA: Weight-Decomposed Low-Rank Adaptation, arXiv 2402.09353"
+    size: ClassVar[str] = "rank"
+    merges: ClassVar[bool] = True
+
+    rank: int = 8
+    alpha: float = 16.0
+    slices: Sequence[str] = ("q", "v")
+    modules: Sequence[str] = ()
+    dropout: float = 0.0
+    layers: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_low_rank(self)
+
+    def attach(self, network: nn.Module) -> None:
+        taken = {id(module.base) for module in network.modules() if isinstance(module, Tuned)}
+
+        def make(linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> Decomposed:
+            if id(linear) in taken:
+                raise TuningError(
+                    "DoRA: another method of the Stack has wrapped the layer, whose weight is then out of reach; "
+                    "put DoRA first"
+                )
+            return Decomposed(linear, method, chosen)
+
+        attach_to_linears(network, self, make, TunedLinear)

@@ -1,0 +1,156 @@
+"""LoRA: Low-Rank Adaptation. Hu et al., arXiv 2106.09685.
+
+    h = W x + (alpha / r) B A x        A: r x d_in, from Kaiming's rule;  B: d_out x r, from 0
+
+on the query and value projections, which a ViT holds as slices of one fused matrix (q, k, v).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers
+from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning.tuned import unwrapped
+
+__all__ = ["LoRA", "LowRank", "attach_to_linears"]
+
+SLICES = ("q", "k", "v")
+QKV = "attn.qkv"
+
+
+class LowRank(Tuner):
+    """One low-rank update for each chosen slice of a linear layer's output; an ordinary layer is one slice.
+
+    Args:
+        linear: the frozen layer.
+        method: LoRA or DoRA: rank, alpha, dropout.
+        chosen: for each slice of the output, whether it is updated.
+
+    Shape:
+        down (S, r, d_in) and up (S, d_slice, r) for S chosen slices; x (..., d_in) and y (..., d_out) to (..., d_out).
+    """
+
+    place: Tensor
+
+    def __init__(self, linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> None:
+        super().__init__()
+        count, rows = sum(chosen), linear.out_features // len(chosen)
+        self.down = nn.Parameter(torch.empty(count, method.rank, linear.in_features))
+        self.up = nn.Parameter(torch.zeros(count, rows, method.rank))
+        limit = 1 / math.sqrt(linear.in_features)  # Kaiming's uniform rule with a = sqrt(5), that of nn.Linear
+        nn.init.uniform_(self.down, -limit, limit)
+        self.scale = method.alpha / method.rank
+        self.dropout = float(method.dropout)
+        # (slices, S): which slice each update belongs to. Not in the state dict: it follows from the arguments.
+        place = torch.eye(len(chosen))[:, [index for index, is_chosen in enumerate(chosen) if is_chosen]]
+        self.register_buffer("place", place, persistent=False)
+
+    def wide_up(self) -> Tensor:
+        """B of all updates as one matrix, with zeros where a slice is left alone, (d_out, S r)."""
+        up = self.place[:, None, :, None] * self.up.transpose(0, 1)  # (slices, d_slice, S, r)
+        return up.flatten(0, 1).flatten(1)
+
+    def delta(self) -> Tensor:
+        """The update of the weight, (alpha / r) B A, (d_out, d_in)."""
+        return self.scale * self.wide_up() @ self.down.flatten(0, 1)
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        x = functional.dropout(x, self.dropout, self.training)
+        z = functional.linear(x, self.down.flatten(0, 1))  # (..., S r)
+        return y + functional.linear(z, self.scale * self.wide_up())
+
+    @torch.no_grad()
+    def merge(self, base: nn.Module) -> nn.Module:
+        """Add the update to the weight."""
+        base.weight += self.delta()  # type: ignore[operator]
+        return base
+
+
+@dataclass(frozen=True)
+class LoRA(Method):
+    """Low-Rank Adaptation (arXiv 2106.09685) of the query and value projections, or of any linear layers.
+
+    Starts as the identity and merges into plain weights.
+
+    Args:
+        rank: r.
+        alpha: the update is scaled by alpha / r.
+        slices: of the fused projection: any of q, k and v.
+        modules: patterns of the names of linear layers to tune in place of the fused projections, such as
+            ``["*attn.out_proj", "*mlp.linear?"]``; ``slices`` applies where one ends in ``attn.qkv``.
+        dropout: of the input of the update, while training.
+        layers: indices of the blocks to tune; ``None`` is every one. Not together with ``modules``.
+
+    Raises:
+        TuningError: an argument out of range, a pattern that matches no linear layer, or a network without blocks.
+
+    Source:
+        Section 4.1 of the paper; alpha = 2 r is the custom.
+
+    Example:
+        >>> from dvpt_monai import LoRA, ViTClassifier, report, tune
+        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
+        >>> report(tune(net, LoRA(rank=4))).method
+        147456
+    """
+
+    paper: ClassVar[str] = "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, arXiv 2106.09685"
+    size: ClassVar[str] = "rank"
+    merges: ClassVar[bool] = True
+
+    rank: int = 8
+    alpha: float = 16.0
+    slices: Sequence[str] = ("q", "v")
+    modules: Sequence[str] = ()
+    dropout: float = 0.0
+    layers: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_low_rank(self)
+
+    def attach(self, network: nn.Module) -> None:
+        attach_to_linears(network, self, LowRank)
+
+
+def check_low_rank(method: Any) -> None:
+    """Check the arguments that LoRA and DoRA share."""
+    who = type(method).__name__
+    at_least_one(method, "rank")
+    checked_layers(method)
+    for name in ("slices", "modules"):
+        if isinstance(getattr(method, name), str):
+            raise TuningError(f"{who}: {name} is a list, for example ['q', 'v'], not {getattr(method, name)!r}")
+        object.__setattr__(method, name, tuple(getattr(method, name)))
+    if not method.slices or not set(method.slices) <= set(SLICES) or len(set(method.slices)) < len(method.slices):
+        raise TuningError(f"{who}: slices must be different ones of q, k and v, not {method.slices!r}")
+    if not (isinstance(method.alpha, (int, float)) and method.alpha > 0):
+        raise TuningError(f"{who}: alpha must be a positive number, not {method.alpha!r}")
+    if not (isinstance(method.dropout, (int, float)) and 0 <= method.dropout < 1):
+        raise TuningError(f"{who}: dropout must be at least 0 and below 1, not {method.dropout!r}")
+    if method.modules and method.layers is not None:
+        raise TuningError(f"{who}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'")
+
+
+def attach_to_linears(network: nn.Module, method: Any, tuner: Any, wrapper: Any = None) -> None:
+    """Put a low-rank tuner on the fused projections, or on what ``method.modules`` names."""
+    patterns = method.modules or [site.part("qkv", of="attn") for site in blocks_of(network, method, method.layers)]
+
+    def make(name: str, module: nn.Module) -> Tuner:
+        linear = unwrapped(module)
+        if not isinstance(linear, nn.Linear):
+            raise TuningError(
+                f"{type(method).__name__}: {name} is a {type(linear).__name__}, not a linear layer; "
+                "let modules name linear layers alone"
+            )
+        fused = name.endswith(QKV)
+        built: Tuner = tuner(linear, method, [s in method.slices for s in SLICES] if fused else [True])
+        return built
+
+    for pattern in patterns:
+        attach(network, pattern, make, *([wrapper] if wrapper else []))
