@@ -29,12 +29,12 @@ class Decomposed(LowRank):
 
     def __init__(self, linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> None:
         super().__init__(linear, method, chosen)
-        norms = linear.weight.detach().norm(dim=1).unflatten(0, (len(chosen), -1))
+        norms = torch.linalg.vector_norm(linear.weight.detach(), dim=1).unflatten(0, (len(chosen), -1))
         self.magnitude = nn.Parameter(norms[[index for index, is_chosen in enumerate(chosen) if is_chosen]].clone())
 
     def gain(self, weight: Tensor) -> Tensor:
-        """M / ||W + D|| of every output, 1 in slices that are left alone, (d_out,)."""
-        norm = (weight + self.delta()).detach().norm(dim=1)
+        """The factor m / ||W + D|| of every output, 1 in slices that are left alone, (d_out,)."""
+        norm = torch.linalg.vector_norm((weight + self.delta()).detach(), dim=1)
         wanted = self.place @ self.magnitude  # (slices, d_slice)
         free = 1 - self.place.sum(1, keepdim=True)
         return (wanted + free * norm.unflatten(0, [wanted.shape[0], wanted.shape[1]])).flatten() / norm

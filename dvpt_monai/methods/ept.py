@@ -33,9 +33,6 @@ from dvpt_monai.tuning import Method, Stack, Tuned, Tuner, TuningError, attach
 __all__ = ["EPT", "collapse"]
 
 VARIANTS = ("concat", "multiply-concat", "add", "multiply")
-NO_PROMPT = -1e3
-"""A score that weighs nothing beside any other, and is still finite in float16 after the scaling."""
-
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -59,7 +56,8 @@ class EmbeddedPrompts(Tuner):
     def column(self, n: int) -> Tensor:
         """a, the score that all prompts of a row have together, (n,)."""
         a = self.prompts.logsumexp(-1)
-        return functional.pad(a, (0, n - a.shape[0]), value=NO_PROMPT)
+        # Weighs nothing beside any score, and is still finite in float16 behind the scaling.
+        return functional.pad(a, (0, n - a.shape[0]), value=-1e3)
 
     def extended(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values with the column as one more key, padded to a multiple of 8 channels."""
@@ -110,7 +108,7 @@ class ScorePrompts(Tuner):
         rows, columns = self.prompts.shape
         if self.variant == "multiply-concat":
             spread = scores.amax(-1, keepdim=True) - scores.amin(-1, keepdim=True)
-            prompts = functional.pad(self.prompts, (0, 0, 0, n - rows), value=NO_PROMPT) * spread
+            prompts = functional.pad(self.prompts, (0, 0, 0, n - rows), value=-1e3) * spread
             return torch.cat((prompts, scores), dim=-1).softmax(-1)[..., columns:]
         if self.variant == "add":
             return (scores + functional.pad(self.prompts, (0, m - columns, 0, n - rows))).softmax(-1)

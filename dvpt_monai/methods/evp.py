@@ -12,8 +12,6 @@ other, x - Q_h x Q_w^T with Q the projection of an axis on its low frequencies, 
 it runs. F is the same for all blocks: it travels behind the sequence, and no frozen block ever sees it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 x' = x + delta,    delta free on the outer p pixels of the image and 0 inside
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,6 +23,8 @@ class Border(Tuner):
     Shape:
         image (B, C, *size) to the same; prompts (C, number of pixels in the frame).
     """
+
+    index: Tensor
 
     def __init__(self, channels: int, size: Sequence[int], pad: int) -> None:
         super().__init__()
@@ -53,8 +53,7 @@ class Border(Tuner):
         """Resize the prompt as an image, and keep a frame of the same width in pixels."""
         size = [axis * after // before for axis, before, after in zip(self.size, old, new, strict=True)]
         pixels = resize_positions(self.image().flatten(1).T[None], self.size, size)[0].T.to(self.prompts)
-        index: Tensor = frame(size, self.pad).to(self.prompts.device)
-        self.index = index
+        self.index = frame(size, self.pad).to(self.prompts.device)
         self.size = size
         self.prompts.data = pixels[:, self.index]
 

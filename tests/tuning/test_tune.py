@@ -186,7 +186,7 @@ def test_a_stack_is_built_from_parts_keywords_or_dictionaries():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "Prompter"}, "method 'Prompter' is not known; this version has BitFit, DVPT"),
+        ({"method": "Prompter"}, "method 'Prompter' is not known; this version has AdaptFormer, Adapter, BitFit"),
         ({}, "method None is not known"),
         ({"method": "DVPT", "prompts": 3}, "method DVPT: .*unexpected keyword argument 'prompts'"),
         ({"method": "DVPT", "num_prompts": 0}, "num_prompts must be a whole number of at least 1, not 0"),
@@ -217,7 +217,7 @@ def test_a_tuned_part_of_a_larger_network_keeps_the_rule():
     inner = tune(vit(dropout_rate=0.1), DVPT(num_prompts=2, bottleneck=2))
     whole = nn.Sequential(inner, nn.Dropout(0.1)).train()
     assert whole[1].training
-    assert not inner.vit.blocks[0].attn.drop_weights.training
+    assert not inner.vit.blocks[0].attn.attend.drop_weights.training
     assert inner.head.training
     whole.eval()
     assert not any(module.training for module in whole.modules())
