@@ -36,8 +36,8 @@ class Bypass(Tuner):
         self.down = nn.Linear(width, bottleneck)
         conv: type[Any] = nn.Conv2d if len(grid) == 2 else nn.Conv3d
         self.conv = conv(bottleneck, bottleneck, 3)
-        # Zeros around the grid, put there by hand: with the convolution's own, PyTorch's bfloat16 gradient of its weight
-        # reads memory that nothing wrote where a 3D grid is 2 wide (torch 2.13 on CPU).
+        # Zeros around the grid, put there by hand: with the convolution's own, the bfloat16 gradient of its weight
+        # reads memory that nothing wrote where a 3D grid is 2 wide (torch 2.13, CPU).
         self.border = [1, 1] * len(grid)
         # The convolution starts as the identity: one in the middle of its kernel.
         nn.init.dirac_(self.conv.weight)
