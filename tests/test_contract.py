@@ -14,6 +14,7 @@ from itertools import product
 
 import pytest
 import torch
+from monai.networks.nets import SwinUNETR
 from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -58,6 +59,16 @@ from dvpt_monai.tuning import trained_tensors
 
 SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2, "patch_size": 8}
 
+
+def swin_unetr(dropout_rate=0.0, **more):
+    """MONAI's own network, with the list of its fresh parts that ours carry themselves."""
+    network = SwinUNETR(1, 2, depths=(1, 1, 1, 1), num_heads=(1, 2, 2, 2), window_size=4, feature_size=12,
+                        drop_rate=dropout_rate, **more)  # fmt: skip
+    network.fresh = ["encoder*", "decoder*", "out.*"]
+    network.img_size = (64, 32, 32)[: more["spatial_dims"]]
+    return network
+
+
 NETWORKS = {
     "vit-2d-registers": lambda **more: ViTClassifier(
         num_classes=3, in_channels=3, img_size=16, num_layers=2, num_registers=2, **SMALL, **more
@@ -89,6 +100,8 @@ NETWORKS = {
     "unetr-3d": lambda **more: UNETR(
         in_channels=1, out_channels=2, img_size=16, feature_size=2, num_layers=3, **SMALL, **more
     ),
+    "swin-2d": lambda **more: swin_unetr(spatial_dims=2, **more),
+    "swin-3d": lambda **more: swin_unetr(spatial_dims=3, **more),
 }
 
 # Small arguments for the tiny networks; a method that is not here runs with its defaults.
@@ -146,7 +159,36 @@ METHOD_SAMPLES: dict[str, Method] = {
 }
 
 
+# Methods of the one sequence of tokens, which the windows of a SwinUNETR are not: they must say so.
+OF_SEQUENCES = ("EPT", "VPT", "GatedVPT", "CVPT", "VisualPrompt", "EVP", "Convpass")
+
+
+def needs_sequence(method):
+    if isinstance(method, Stack):
+        return any(needs_sequence(part) for part in method.methods)
+    return type(method).__name__ in OF_SEQUENCES or getattr(method, "aggregate", "attend") != "attend"
+
+
+def applies(network, method):
+    """Whether a method works on a network; DVPT reads the residual stream where there is a module of the sum."""
+    parts = method.methods if isinstance(method, Stack) else (method,)
+    return "swin" not in network or not (
+        needs_sequence(method) or any(getattr(part, "input", "norm") == "residual" for part in parts)
+    )
+
+
+def cases():
+    """Every method on every network; by default the first sample of each method, and all on two of the networks."""
+    first = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
+    for network, (label, method) in product(NETWORKS, METHOD_SAMPLES.items()):
+        if applies(network, method):
+            quick = network in ("vit-2d-registers", "unetr-3d") or (label in first and network != "swin-3d")
+            yield pytest.param((network, label), id=f"{network}/{label}", marks=[] if quick else [pytest.mark.slow])
+
+
 def image(network):
+    if isinstance(network, SwinUNETR):
+        return torch.rand(2, 1, *network.img_size, dtype=next(network.parameters()).dtype)
     vit = network.vit
     return torch.rand(2, vit.in_channels, *vit.img_size, dtype=next(vit.parameters()).dtype)
 
@@ -162,6 +204,8 @@ def trains(network, method, key):
     """Whether a tensor is the tuner's, of the parts that no file fills, or of the backbone's that the method chose."""
     if ".tuner." in key:
         return True
+    if not network.state_dict()[key].is_floating_point():
+        return False  # an index, such as the relative positions of a window
     chosen = method.chosen(network)
     wanted = [*network.fresh, *(pattern for pattern in chosen if not pattern.startswith("!"))]
     excluded = [pattern[1:] for pattern in chosen if pattern.startswith("!")]
@@ -197,9 +241,9 @@ def step(network, x, target, optimizer):
     return gradients
 
 
-@pytest.fixture(scope="module", params=[f"{network}/{method}" for network in NETWORKS for method in METHOD_SAMPLES])
+@pytest.fixture(scope="module", params=list(cases()))
 def case(request) -> Trained:
-    network, method = request.param.split("/")
+    network, method = request.param
     method = METHOD_SAMPLES[method]
     plain = build(network)
     tuned = tune(copy.deepcopy(plain), method)
@@ -281,15 +325,11 @@ def test_an_adapter_returns_the_trained_network(case, tmp_path):
 
 
 def test_merge_is_equal_or_says_why_not(case):
-    if any(isinstance(module, Tuned) for module in case.tuned.modules()):
-        try:
-            merged = merge(case.tuned)
-        except TuningError as error:
-            assert str(error).startswith("merge: ")
-            assert "Keep the adapter" in str(error)
-            return
-    else:
-        merged = merge(case.tuned)
+    if not case.method.merges:
+        with pytest.raises(TuningError, match=r"^merge: .*Keep the adapter"):
+            merge(case.tuned)
+        return
+    merged = merge(case.tuned)
     assert merged.state_dict().keys() == case.plain.state_dict().keys()
     assert not hasattr(merged, "tuning")
     with torch.no_grad():
@@ -393,7 +433,8 @@ def compiled(network, x):
 
 def deployments():
     """All of them; by default the first method on every network and every method on the first network."""
-    for form, network, method in product((scripted, traced, exported, compiled), NETWORKS, [*TUNERS, "LinearProbe"]):
+    ours = [network for network in NETWORKS if "swin" not in network]
+    for form, network, method in product((scripted, traced, exported, compiled), ours, [*TUNERS, "LinearProbe"]):
         quick = method == "DVPT-attend" or (network == "vit-2d-registers" and form is not compiled)
         marks = [pytest.mark.export] if quick else [pytest.mark.export, pytest.mark.slow]
         yield pytest.param(network, method, form, marks=marks, id=f"{form.__name__}-{network}-{method}")
@@ -416,10 +457,9 @@ def test_deployed_forms_are_equal(network, method, form):
 # --- training and evaluation -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHOD_SAMPLES)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_frozen_dropout_sleeps_and_trained_dropout_wakes(network, method):
-    method = METHOD_SAMPLES[method]
+@pytest.mark.parametrize("pair", list(cases()))
+def test_frozen_dropout_sleeps_and_trained_dropout_wakes(pair):
+    network, method = pair[0], METHOD_SAMPLES[pair[1]]
     tuned = tune(build(network, dropout_rate=0.1), method)
     tuned.eval()
     assert not any(module.training for module in tuned.modules())
@@ -445,6 +485,14 @@ def test_partial_fine_tuning_wakes_the_dropout_of_its_blocks_alone():
     tuned = tune(build("vit-2d-registers", dropout_rate=0.1), PartialFineTuning(1)).train()
     modes = [{m.training for m in block.modules() if isinstance(m, nn.Dropout)} for block in tuned.vit.blocks]
     assert modes == [{False}, {True}]
+
+
+@pytest.mark.parametrize("label", [label for label, method in METHOD_SAMPLES.items() if not applies("swin", method)])
+def test_a_method_of_the_token_sequence_says_that_windows_have_none(label):
+    network = build("swin-2d")
+    with pytest.raises(TuningError, match=r"needs one sequence of all tokens.*SwinUNETR has none|has no residual2"):
+        tune(network, METHOD_SAMPLES[label])
+    assert not any(isinstance(module, Tuned) for module in network.modules())
 
 
 # --- what is legitimately without a gradient --------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def sequence_of(network: nn.Module, method: Method, appends: bool = False) -> Se
     if not (hasattr(encoder, "embed") and hasattr(encoder, "grid")):
         raise TuningError(
             f"{who} needs one sequence of all tokens, as a ViTEncoder has it, and {type(network).__name__} has none; "
-            "use a ViT or UNETR of this package, or a method that changes each block alone: LoRA, SSF, Adapter, DVPT"
+            "use a ViT or UNETR of this package, or a method that works in any block: LoRA, DoRA, SSF, Adapter, DVPT()"
         )
     if appends and any(isinstance(module, Lengthened) for module in encoder.modules()):
         raise TuningError(f"{who}: another method of the Stack lengthens the token sequence already; choose one")

@@ -110,11 +110,11 @@ def outside(network: nn.Module, block: str) -> list[str]:
     stem = block.split("blocks")[0].split("layers")[0]  # "vit.", "swinViT." or nothing
     backbone: Any = network.get_submodule(stem.rstrip(".")) if stem else network
     fresh = getattr(backbone, "fresh", ())
-    kinds = (nn.LayerNorm, nn.Conv2d, nn.Conv3d)
+    kinds = (nn.Linear, nn.LayerNorm, nn.Conv2d, nn.Conv3d)
     return [
         stem + name
         for name, holder, child in walk(backbone)
-        if (name.startswith("patch_embed") or name == "norm")
+        if (name.startswith("patch_embed") or ".downsample." in name or name == "norm")
         and isinstance(unwrapped(getattr(holder, child)), kinds)
         and f"{name}.*" not in fresh
     ]

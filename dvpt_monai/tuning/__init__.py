@@ -8,6 +8,7 @@ from dvpt_monai.tuning.adapter import (
     save_adapter,
     swap_adapter,
 )
+from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.tune import (
     METHODS,
     Method,
@@ -37,6 +38,7 @@ __all__ = [
     "attach",
     "disabled",
     "load_adapter",
+    "match_budget",
     "merge",
     "parameter_groups",
     "read_header",
