@@ -172,6 +172,8 @@ def needs_sequence(method):
 def applies(network, method):
     """Whether a method works on a network; DVPT reads the residual stream where there is a module of the sum."""
     parts = method.methods if isinstance(method, Stack) else (method,)
+    if network == "swin-3d":  # slow; in 2D it is the same code
+        return method in (METHOD_SAMPLES["LoRA"], METHOD_SAMPLES["SSF"], METHOD_SAMPLES["DVPT-attend"])
     return "swin" not in network or not (
         needs_sequence(method) or any(getattr(part, "input", "norm") == "residual" for part in parts)
     )
