@@ -8,6 +8,7 @@ tokens, and a patch embedding without a bias gets one of zeros.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -50,11 +51,11 @@ def fold_scales(parts: Parts) -> list[str]:
     return [f"LayerScale of {len(scales)} branches into their projections"]
 
 
-def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots: bool) -> list[str]:
+def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots: Sequence[str]) -> list[str]:
     """Positions of CLS and registers into these tokens, in place; says so.
 
-    The first of these counts that leaves a square (or ``grid``, where it is known) has slots: none, CLS, CLS and
-    registers. A grid that is no square is taken to have one for CLS, as the first ViT had.
+    Of the layout's possible slots, the first is taken that leaves ``grid``, where it is known, or a square; if none
+    does, CLS has a slot, as in the first ViT.
     """
     width = parts["patch_embedding.patch_embeddings.weight"].shape[0]
     for key in {"cls_token", "register_tokens", POSITIONS} & parts.keys():
@@ -63,10 +64,11 @@ def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots:
     count = positions.shape[1]
     cls = parts["cls_token"].shape[1] if "cls_token" in parts else 0
     registers = parts["register_tokens"].shape[1] if "register_tokens" in parts else 0
-    counts = (0, cls, cls + registers) if slots else (0,)
+    known = {"none": 0, "cls": cls, "all": cls + registers}
+    counts = [known[slot] for slot in slots]
     fits = [n for n in counts if grid and count - n == prod(grid)]
     fits = fits or [n for n in counts if equal_sided(count - n, dims)]
-    taken = fits[0] if fits else counts[min(1, len(counts) - 1)]
+    taken = fits[0] if fits else known["cls" if "cls" in slots else slots[0]]
     if not taken:
         return []
     parts[POSITIONS], own = positions[:, taken:], positions[:, :taken].to(torch.float64)

@@ -43,7 +43,8 @@ class Layout:
         eps: of the LayerNorms, which no file holds.
         activation: of the feed-forward parts; ``None`` where networks of this layout differ.
         normalization: mean and standard deviation that such networks were trained with, of values in [0, 1].
-        slots: whether CLS may have a slot among the positions.
+        slots: which tokens have a slot among the positions: ``"none"``, ``"cls"``, or ``"all"`` before the patches; of
+            several, the first that leaves a square.
         heads: of widths whose number of heads is another than usual.
         whole: whether names beside the encoder, as ``vit`` of a network, are also those of this package's networks.
     """
@@ -59,7 +60,7 @@ class Layout:
     eps: float = 1e-6
     activation: str | None = "gelu"
     normalization: Normalization | None = IMAGENET
-    slots: bool = True
+    slots: tuple[str, ...] = ("cls", "all")
     heads: Mapping[int, int] = field(default_factory=dict)
     whole: bool = False
 

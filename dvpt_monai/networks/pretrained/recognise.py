@@ -122,7 +122,6 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     strange = [key for key, value in parts.items() if not value.is_floating_point()]
     if strange:
         raise PretrainedError(f"{strange[0]} is {parts[strange[0]].dtype}; give weights that are not quantised")
-    dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
     beside = {key: value for key, value in state.items() if not key.startswith(path)}
     # Beside an encoder of MONAI's layout lies its decoder or head, under the names of the network here.
     holder = path.removesuffix("vit.") if layout.whole and path.endswith("vit.") else None
@@ -133,6 +132,7 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     kernel = parts["patch_embedding.patch_embeddings.weight"]
     dims, grid = kernel.ndim - 2, config.grid(kernel.shape[2:])
     pack_attention(parts)
+    dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
     folded = [*fold_scales(parts), *fold_positions(parts, dims, grid, layout.slots), *zero_patch_bias(parts)]
     count = parts[POSITIONS].shape[1]
     return Backbone(

@@ -66,6 +66,6 @@ LAYOUT = Monai(
     ignored=("patch_embedding.cls_token", "*.norm_cross_attn.*", "*.cross_attn.*", "*.tuner.*"),
     eps=1e-5,
     normalization=None,
-    slots=False,
+    slots=("none",),
     whole=True,
 )

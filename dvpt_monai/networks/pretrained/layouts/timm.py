@@ -32,4 +32,5 @@ LAYOUT = Layout(
         "fc_norm.*": "norm.*",
     },
     ignored=("mask_token",),
+    slots=("none", "cls", "all"),
 )
