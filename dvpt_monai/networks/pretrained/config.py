@@ -51,6 +51,18 @@ class Config:
         Raises:
             PretrainedError: a file there is no JSON, or names an activation that the encoder has not.
         """
+        try:
+            return cls._read(weights)
+        except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            if isinstance(error, PretrainedError):
+                raise
+            raise PretrainedError(
+                f"load_pretrained: the config in {weights.parent} is none of a vision transformer ({error!r}); "
+                "correct it, or take it away and give num_heads, eps and activation"
+            ) from error
+
+    @classmethod
+    def _read(cls, weights: Path) -> Config:
         folder = weights.parent
         of_open_clip = folder / "open_clip_config.json"
         if of_open_clip.is_file() and (weights.name.startswith("open_clip") or not (folder / "config.json").is_file()):
@@ -67,8 +79,8 @@ class Config:
         if activation not in (None, *ACTIVATIONS):
             raise PretrainedError(f"config.json: hidden_act {activation!r}; the encoder has {', '.join(ACTIVATIONS)}")
         return cls(
-            config.get("num_attention_heads"),
-            config.get("layer_norm_eps"),
+            int(config["num_attention_heads"]) if "num_attention_heads" in config else None,
+            float(config["layer_norm_eps"]) if "layer_norm_eps" in config else None,
             activation,
             _normalization(processor.get("image_mean"), processor.get("image_std")),
             _image(config.get("image_size")),
@@ -100,11 +112,11 @@ class Config:
 def _normalization(
     mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    return (tuple(mean), tuple(std)) if mean and std else None
+    return (tuple(float(m) for m in mean), tuple(float(s) for s in std)) if mean and std else None
 
 
 def _image(size: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
-    return size if isinstance(size, int) or size is None else tuple(size)
+    return size if isinstance(size, int) or size is None else tuple(int(s) for s in size)
 
 
 def read_json(path: Path) -> dict[str, Any]:

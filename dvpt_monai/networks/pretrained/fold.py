@@ -76,7 +76,7 @@ def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots:
         parts["cls_token"] = parts["cls_token"].to(torch.float64) + own[:, :cls]
     if taken > cls:
         parts["register_tokens"] = parts["register_tokens"].to(torch.float64) + own[:, cls:]
-        return [f"positions of CLS and {registers} registers into their tokens"]
+        return ["positions of CLS and registers into their tokens"]
     return ["position of CLS into cls_token"]
 
 

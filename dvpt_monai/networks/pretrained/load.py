@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dvpt_monai.networks.pretrained.backbone import Backbone
 from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
 from dvpt_monai.networks.pretrained.recognise import recognise
-from dvpt_monai.networks.pretrained.source import Source, read_source
+from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
 from dvpt_monai.networks.resize import fold_normalization, inflate_kernel, resize_kernel, resize_positions
 from dvpt_monai.networks.vit import ViTEncoder
 
@@ -34,7 +34,7 @@ TOLD = {
 """Arguments that some files do not tell, and what these files have."""
 
 
-def load_pretrained(network: nn.Module, source: Source) -> Receipt:
+def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
     """Fill the encoder of a network from pre-trained weights.
 
     Layouts (timm, MAE, DINO, DINOv2, MoCo v3, CLIP, Hugging Face, MONAI: see docs/pretrained.md) are recognised by the
@@ -139,7 +139,8 @@ def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, An
         raise PretrainedError(
             f"{cls.__name__}.from_pretrained: no source; call {cls.__name__}(...) itself for random weights"
         )
-    backbone, name, _ = _open(source)
+    checkpoint = read_source(source)  # once, however large
+    backbone, name, _ = _open(checkpoint)
     fits = backbone.arguments()
     if "spatial_dims" not in arguments and cls.__name__.endswith("UNETR"):
         fits.pop("spatial_dims")
@@ -157,7 +158,7 @@ def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, An
             f"{cls.__name__}.from_pretrained: give {untold[0]}=, which {name} does not tell; it has {TOLD[untold[0]]}"
         )
     network = cls(**arguments)
-    load_pretrained(network, source)
+    load_pretrained(network, checkpoint)
     return network
 
 
@@ -239,9 +240,9 @@ def _beyond(key: str, depth: int) -> bool:
     return key.startswith("blocks.") and int(key.split(".")[1]) >= depth
 
 
-def _open(source: Source) -> tuple[Backbone, str, str | None]:
+def _open(source: Source | Checkpoint) -> tuple[Backbone, str, str | None]:
     checkpoint = read_source(source)
-    name = "the state dict" if isinstance(source, Mapping) else checkpoint.name
+    name = "the state dict" if checkpoint.sha256 is None else checkpoint.name
     return recognise(checkpoint.content, name, checkpoint.config), checkpoint.name, checkpoint.sha256
 
 

@@ -71,6 +71,10 @@ def recognise(content: Any, name: str, config: Config | None = None) -> Backbone
         raise PretrainedError(f"load_pretrained: {name}: {error}") from error
     except KeyError as error:
         raise PretrainedError(f"load_pretrained: {name} lacks {error.args[0]}; it is incomplete") from error
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise PretrainedError(
+            f"load_pretrained: {name}: its tensors do not fit each other ({error}); it is damaged, or no {claim}"
+        ) from error
     return backbone
 
 
@@ -119,9 +123,11 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     if looks:
         raise PretrainedError(f"this is {looks}")
     parts, passed = layout.translate(inside)
-    strange = [key for key, value in parts.items() if not value.is_floating_point()]
-    if strange:
-        raise PretrainedError(f"{strange[0]} is {parts[strange[0]].dtype}; give weights that are not quantised")
+    for key, value in parts.items():
+        if not value.is_floating_point():
+            raise PretrainedError(f"{key} is {value.dtype}; give weights that are not quantised")
+        if not value.numel():
+            raise PretrainedError(f"{key} is empty; give a complete file")
     beside = {key: value for key, value in state.items() if not key.startswith(path)}
     # Beside an encoder of MONAI's layout lies its decoder or head, under the names of the network here.
     holder = path.removesuffix("vit.") if layout.whole and path.endswith("vit.") else None

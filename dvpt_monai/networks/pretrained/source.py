@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import re
 from argparse import Namespace
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from dvpt_monai.networks.pretrained import catalog
@@ -53,12 +51,14 @@ class Checkpoint:
     config: Config | None = None
 
 
-def read_source(source: Source) -> Checkpoint:
-    """Read a file, a folder as hubs lay it out, a catalog name or a state dict.
+def read_source(source: Source | Checkpoint) -> Checkpoint:
+    """Read a file, a folder as hubs lay it out, a catalog name or a state dict; what was read already stays as it is.
 
     Raises:
         PretrainedError: there is no such thing, it is damaged, or it holds more than weights.
     """
+    if isinstance(source, Checkpoint):
+        return source
     if isinstance(source, Mapping):
         return Checkpoint(source, "state dict")
     path, name = Path(source), str(source)
@@ -89,7 +89,8 @@ def _weights(folder: Path) -> Path:
 
 
 def _shards(index: Path) -> list[Path]:
-    names = sorted(set(read_json(index).get("weight_map", {}).values()))
+    where = read_json(index).get("weight_map")
+    names = sorted({str(name) for name in where.values()}) if isinstance(where, dict) else []
     files = [index.parent / name for name in names]
     # A name with folders in it could reach any file of the machine.
     wrong = [name for name, file in zip(names, files, strict=True) if Path(name).name != name or not file.is_file()]
@@ -101,9 +102,10 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _merged(files: list[Path]) -> Any:
-    if len(files) == 1:
-        return _read(files[0])
-    return {key: value for file in files for key, value in _read(file).items()}
+    contents = [_read(file) for file in files]
+    if len(files) == 1 or not all(isinstance(content, Mapping) for content in contents):
+        return contents[0]
+    return {key: value for content in contents for key, value in content.items()}
 
 
 def _read(path: Path) -> Any:
@@ -115,7 +117,7 @@ def _read(path: Path) -> Any:
         # Namespaces of argparse hold the options of MAE's and DINO's training; they run nothing.
         with torch.serialization.safe_globals([Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # damaged bytes make the readers stumble in every way that Python knows
         raise PretrainedError(
             f"load_pretrained: {path} cannot be read as weights alone ({_reason(error)}); "
             "give a complete file that holds a state dict"

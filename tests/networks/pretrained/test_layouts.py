@@ -270,7 +270,7 @@ def test_a_layout_has_the_features_of_its_network(name, image):
     assert (encoder.blocks[0].attn.qkv.bias is None) == (sizes.get("biases") is False)
 
 
-def test_every_layout_is_tested_and_every_file_is_in_the_list():
+def test_every_layout_is_tested_listed_and_documented():
     names = {layout.name for layout in LAYOUTS}
     assert names - {layout for layout, *_ in FILES.values()} == {
         "hf_vit",
@@ -280,6 +280,8 @@ def test_every_layout_is_tested_and_every_file_is_in_the_list():
         "monai_clip",
     }
     assert {path.stem for path in Path(layouts.__file__).parent.glob("[a-z]*.py")} == names
+    page = (Path(__file__).parents[3] / "docs" / "pretrained.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "net.vit.", "module._orig_mod.", "network.backbone.encoder."])
@@ -448,6 +450,14 @@ def test_what_is_no_plain_vision_transformer_is_named(name):
     content, message = OTHERS[name]
     with pytest.raises(PretrainedError, match=message):
         ViTEncoder.from_pretrained(content, num_heads=2)
+
+
+def test_a_tensor_of_a_wrong_shape_is_refused_wherever_it_lies():
+    state = timm(network(registers=2, scale=True), scale=True)
+    for key in state:
+        for wrong in (torch.rand(3), torch.rand(2, 3, 5), torch.zeros(0), torch.tensor(1.0), torch.rand(7, 3, 4, 4)):
+            with pytest.raises(PretrainedError, match="state dict"):
+                ViTEncoder.from_pretrained({**state, key: wrong})
 
 
 def test_no_plain_vision_transformer_is_taken_for_another_family():

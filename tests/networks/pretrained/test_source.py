@@ -95,6 +95,20 @@ def test_a_file_that_is_no_archive_at_all_is_refused(tmp_path):
             ViTEncoder.from_pretrained(tmp_path / name, **SIZE)
 
 
+@pytest.mark.parametrize("container", ["zip", "legacy", "safetensors"])
+def test_a_file_cut_anywhere_is_refused(container, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut.pt"
+    if container == "safetensors":
+        save_file(checkpoint(), whole)
+    else:
+        torch.save(checkpoint(), whole, _use_new_zipfile_serialization=container == "zip")
+    content = whole.read_bytes()
+    for part in range(20):
+        cut.write_bytes(content[: len(content) * part // 20])
+        with pytest.raises(PretrainedError, match=r"cut.pt (cannot be read as weights alone|holds)"):
+            ViTEncoder.from_pretrained(cut, **SIZE)
+
+
 # --- folders ----------------------------------------------------------------------------------------------------------
 
 
@@ -139,7 +153,7 @@ def test_shards_lie_beside_their_index(name, tmp_path):
         read_source(folder)
 
 
-@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"weight_map": {}}'])
+@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": ["a"]}'])
 def test_an_index_that_names_nothing_is_refused(index, tmp_path):
     (tmp_path / "pytorch_model.bin.index.json").write_text(index)
     with pytest.raises(PretrainedError, match=r"is no JSON|holds list, not an object|names no files"):
@@ -200,6 +214,9 @@ def test_biomedclips_folder_leaves_its_trunk_to_timm(tmp_path):
     [
         ("{", "config.json is no JSON"),
         ("[1]", "config.json holds list, not an object"),
+        ({"num_attention_heads": "many"}, "is none of a vision transformer .*many"),
+        ({"vision_config": 3}, "is none of a vision transformer"),
+        ({"pretrained_cfg": {"mean": 0.5, "std": 0.5}}, "is none of a vision transformer"),
         ({"hidden_act": "relu"}, "hidden_act 'relu'; the encoder has gelu, quick_gelu"),
     ],
 )

@@ -13,6 +13,6 @@ LAYOUT = replace(
     name="mae",
     title="MAE and RETFound with their decoder",
     marks=(*timm.LAYOUT.marks, "decoder_embed.weight"),
-    ignored=("mask_token", "decoder_*"),
+    ignored=(*timm.LAYOUT.ignored, "decoder_*"),
     refines="timm",
 )

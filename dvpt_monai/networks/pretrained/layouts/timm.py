@@ -31,6 +31,6 @@ LAYOUT = Layout(
         # MAE fine-tuned on the mean of the patches, and timm's networks that pool so.
         "fc_norm.*": "norm.*",
     },
-    ignored=("mask_token",),
+    ignored=("mask_token", "masked_embed"),  # the second is iBOT's
     slots=("none", "cls", "all"),
 )
