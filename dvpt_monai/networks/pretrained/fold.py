@@ -34,7 +34,7 @@ def fold_scales(parts: Parts) -> list[str]:
     """LayerScale into the projections before it, in place; says so.
 
     Raises:
-        PretrainedError: some branches have a scale, others none.
+        PretrainedError: some branches have a scale, others none, or one does not fit its branch.
     """
     scales = {key: parts.pop(key) for key in list(parts) if key.endswith((".scale1", ".scale2"))}
     if not scales:
@@ -46,8 +46,11 @@ def fold_scales(parts: Parts) -> list[str]:
             if f"blocks.{block}.{scale}" not in scales:
                 raise PretrainedError(f"it has LayerScale, but none for {target}; it is incomplete")
             gamma = scales[f"blocks.{block}.{scale}"].to(torch.float64)
-            parts[f"{target}.weight"] = parts[f"{target}.weight"].to(torch.float64) * gamma[:, None]
-            parts[f"{target}.bias"] = parts[f"{target}.bias"].to(torch.float64) * gamma
+            weight, bias = parts[f"{target}.weight"], parts[f"{target}.bias"]
+            if not gamma.shape == bias.shape == weight.shape[:1]:  # which broadcasting would hide
+                raise PretrainedError(f"the LayerScale of {target} does not fit it; the file is damaged")
+            parts[f"{target}.weight"] = weight.to(torch.float64) * gamma[:, None]
+            parts[f"{target}.bias"] = bias.to(torch.float64) * gamma
     return [f"LayerScale of {len(scales)} branches into their projections"]
 
 

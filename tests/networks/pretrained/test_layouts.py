@@ -455,7 +455,14 @@ def test_what_is_no_plain_vision_transformer_is_named(name):
 def test_a_tensor_of_a_wrong_shape_is_refused_wherever_it_lies():
     state = timm(network(registers=2, scale=True), scale=True)
     for key in state:
-        for wrong in (torch.rand(3), torch.rand(2, 3, 5), torch.zeros(0), torch.tensor(1.0), torch.rand(7, 3, 4, 4)):
+        for wrong in (
+            torch.rand(3),
+            torch.rand(1),
+            torch.rand(2, 3, 5),
+            torch.zeros(0),
+            torch.tensor(1.0),
+            torch.rand(7, 3, 4, 4),
+        ):
             with pytest.raises(PretrainedError, match="state dict"):
                 ViTEncoder.from_pretrained({**state, key: wrong})
 
