@@ -20,6 +20,7 @@ from dvpt_monai.networks.resize import resize_positions
 
 __all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct", "ViTClassifier", "ViTEncoder"]
 
+ACTIVATIONS = ("gelu", "quick_gelu")
 POOLINGS = ("cls", "mean", "cls+mean", "prompts")
 
 
@@ -64,21 +65,24 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """The feed-forward part of a block: linear, GELU, linear.
+    """The feed-forward part of a block: linear, GELU (or CLIP's QuickGELU, x sigmoid(1.702 x)), linear.
 
     Shape:
         (B, N, C) to (B, N, C).
     """
 
-    def __init__(self, hidden_size: int, mlp_dim: int, dropout_rate: float = 0.0) -> None:
+    def __init__(self, hidden_size: int, mlp_dim: int, dropout_rate: float = 0.0, activation: str = "gelu") -> None:
         super().__init__()
+        self.quick_gelu = activation == "quick_gelu"
         self.linear1 = nn.Linear(hidden_size, mlp_dim)
         self.linear2 = nn.Linear(mlp_dim, hidden_size)
         self.drop1 = nn.Dropout(dropout_rate)
         self.drop2 = nn.Dropout(dropout_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.drop2(self.linear2(self.drop1(functional.gelu(self.linear1(x)))))
+        x = self.linear1(x)
+        x = x * torch.sigmoid(1.702 * x) if self.quick_gelu else functional.gelu(x)
+        return self.drop2(self.linear2(self.drop1(x)))
 
 
 class Residual(nn.Module):
@@ -107,13 +111,14 @@ class Block(nn.Module):
         qkv_bias: bool = True,
         eps: float = 1e-6,
         dropout_rate: float = 0.0,
+        activation: str = "gelu",
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(hidden_size, eps=eps)
         self.attn = Attention(hidden_size, num_heads, qkv_bias, dropout_rate)
         self.residual1 = Residual()
         self.norm2 = nn.LayerNorm(hidden_size, eps=eps)
-        self.mlp = MLP(hidden_size, mlp_dim, dropout_rate)
+        self.mlp = MLP(hidden_size, mlp_dim, dropout_rate, activation)
         self.residual2 = Residual()
         self.register_load_state_dict_pre_hook(_drop_unused)
 
@@ -170,6 +175,8 @@ class ViTEncoder(FromPretrained):
         taps: 0-based blocks whose outputs ``forward`` returns as maps.
         depth_embedding: 3D only: add a trainable, zero-initialised embedding of the last axis, which a backbone
             inflated from 2D needs to know where it is along z.
+        activation: of the feed-forward parts: ``"gelu"``, or ``"quick_gelu"`` as in OpenAI's CLIP.
+        pre_norm: a LayerNorm over the whole sequence before the first block, as in CLIP.
 
     Shape:
         (B, in_channels, *img_size) to the tokens (B, N, C) after the last norm, and a list with one map
@@ -205,6 +212,8 @@ class ViTEncoder(FromPretrained):
         tap: int | None = None,
         taps: Sequence[int] = (),
         depth_embedding: bool = False,
+        activation: str = "gelu",
+        pre_norm: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -222,6 +231,8 @@ class ViTEncoder(FromPretrained):
             raise ValueError(f"ViTEncoder: taps {tuple(taps)} must be blocks between 0 and {depth - 1}")
         if depth_embedding and spatial_dims != 3:
             raise ValueError("ViTEncoder: depth_embedding is for spatial_dims=3")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"ViTEncoder: activation must be one of {ACTIVATIONS}, not {activation!r}")
 
         self.in_channels = in_channels
         self.img_size = list(size)
@@ -230,6 +241,7 @@ class ViTEncoder(FromPretrained):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.num_heads = num_heads
+        self.activation = activation
         self.tap = tap
         self.tapped = [index in taps for index in range(depth)]
         self.first = int(cls_token) + num_registers
@@ -243,10 +255,11 @@ class ViTEncoder(FromPretrained):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, hidden_size)) if cls_token else None
         self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, hidden_size)) if num_registers else None
         self.depth_embedding = nn.Parameter(torch.zeros(self.grid[-1], hidden_size)) if depth_embedding else None
+        self.norm_pre = nn.LayerNorm(hidden_size, eps=eps) if pre_norm else None
         # Parameterless: the place in the sequence where tuners append their own tokens.
         self.embed = nn.Identity()
         self.blocks = nn.ModuleList(
-            Block(hidden_size, mlp_dim, num_heads, qkv_bias, eps, dropout_rate) for _ in range(depth)
+            Block(hidden_size, mlp_dim, num_heads, qkv_bias, eps, dropout_rate, activation) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
         for block in self.blocks:
@@ -269,6 +282,8 @@ class ViTEncoder(FromPretrained):
             tokens = torch.cat((self.register_tokens.expand(x.shape[0], -1, -1), tokens), dim=1)
         if self.cls_token is not None:
             tokens = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), tokens), dim=1)
+        if self.norm_pre is not None:
+            tokens = self.norm_pre(tokens)
         tokens = self.embed(tokens)
         maps: list[Tensor] = []
         for index, block in enumerate(self.blocks):

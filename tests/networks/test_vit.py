@@ -138,6 +138,44 @@ def test_dropout_acts_in_training_alone():
     assert not torch.equal(network(x)[0], network(x)[0])
 
 
+# --- CLIP -------------------------------------------------------------------------------------------------------------
+
+
+def test_quick_gelu_is_its_formula_and_gelu_the_default():
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 12)
+    for arguments, formula in (
+        ({}, functional.gelu),
+        ({"activation": "gelu"}, functional.gelu),
+        ({"activation": "quick_gelu"}, lambda y: y * torch.sigmoid(1.702 * y)),
+    ):
+        mlp = encoder(**arguments).blocks[1].mlp
+        torch.testing.assert_close(mlp(x), mlp.linear2(formula(mlp.linear1(x))))
+
+
+def test_a_pre_norm_acts_on_the_whole_sequence_before_what_tuners_append():
+    network, plain = encoder(num_registers=2, pre_norm=True), encoder(num_registers=2)
+    assert network.state_dict().keys() - plain.state_dict().keys() == {"norm_pre.weight", "norm_pre.bias"}
+    assert list(encoder(pre_norm=False, activation="quick_gelu").state_dict()) == list(encoder().state_dict())
+    seen = []
+    network.embed.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network(x := torch.rand(2, 1, 24, 24))[0].sum().backward()
+    parts = [network.cls_token, network.register_tokens]
+    sequence = torch.cat((*(part.expand(2, -1, -1) for part in parts), network.patch_embedding(x)), 1)
+    weight, bias = network.norm_pre.weight, network.norm_pre.bias
+    torch.testing.assert_close(seen[0], functional.layer_norm(sequence, (12,), weight, bias, 1e-6))
+    assert min(float(p.grad.abs().max()) for p in network.norm_pre.parameters()) > 0
+
+
+@pytest.mark.export
+@pytest.mark.parametrize("arguments", [{}, {"activation": "quick_gelu", "pre_norm": True}])
+def test_both_activations_can_be_scripted_and_exported(arguments):
+    network, x = encoder(**arguments), torch.rand(1, 1, 24, 24)
+    expected = network(x)[0]
+    torch.testing.assert_close(torch.jit.script(network)(x)[0], expected)
+    torch.testing.assert_close(torch.export.export(network, (x,)).module()(x)[0], expected)
+
+
 # --- resize -----------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +303,7 @@ def test_head_dropout_acts_in_training_alone():
         ({"taps": (3,)}, r"taps \(3,\) must be blocks between 0 and 2"),
         ({"tap": 2, "taps": (2,)}, r"taps \(2,\) must be blocks between 0 and 1"),
         ({"depth_embedding": True}, "depth_embedding is for spatial_dims=3"),
+        ({"activation": "relu"}, r"activation must be one of \('gelu', 'quick_gelu'\), not 'relu'"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(arguments, message):

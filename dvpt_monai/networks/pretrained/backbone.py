@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["Backbone"]
 
-HEADS = {1280: 16, 1408: 16}
+HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 1792: 16}
 """Heads of the published widths whose heads are not 64 wide."""
 
 
@@ -20,12 +21,16 @@ class Backbone:
     Args:
         layout: the layout that they came from.
         tensors: by the encoder's names.
-        grid: token grid of the positions, a square or cube where the file does not tell; ``None`` if it is neither.
+        grid: token grid of the positions, a square or cube where nothing else is told; ``None`` if it is neither.
         eps: LayerNorm eps of the layout's networks, which no file holds.
         normalization: mean and standard deviation of each channel that it was trained with, of values in [0, 1].
         folded: what was folded exactly.
         ignored: names of the file that the encoder has no place for.
         rest: tensors of the same file outside the encoder (a decoder), under MONAI's names.
+        activation: of the feed-forward parts; ``None`` if nothing tells.
+        heads: the number that a config tells; ``None`` leaves it to the published widths.
+        published: heads of the layout's widths that differ from those of others.
+        dtypes: of the file's tensors, by the encoder's names.
     """
 
     layout: str
@@ -36,14 +41,28 @@ class Backbone:
     folded: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     rest: dict[str, Tensor] = field(default_factory=dict)
+    activation: str | None = "gelu"
+    heads: int | None = None
+    published: Mapping[int, int] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kernel(self) -> Tensor:
         """The patch-embedding kernel, (C, C_in, *patch)."""
         return self.tensors["patch_embedding.patch_embeddings.weight"]
 
+    @property
+    def num_heads(self) -> int | None:
+        """Attention heads: told, else those of the published networks of this width; ``None`` if there are none."""
+        width = self.kernel.shape[0]
+        return self.heads or self.published.get(width) or HEADS.get(width) or (None if width % 64 else width // 64)
+
     def arguments(self) -> dict[str, Any]:
-        """The constructor arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder` that fit."""
+        """The constructor arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder` that fit; without what is unknown.
+
+        Raises:
+            KeyError: the name of a tensor that every encoder has.
+        """
         width, channels, *patch = self.kernel.shape
         arguments: dict[str, Any] = {
             "in_channels": channels,
@@ -52,13 +71,15 @@ class Backbone:
             "hidden_size": width,
             "mlp_dim": self.tensors["blocks.0.mlp.linear1.weight"].shape[0],
             "num_layers": 1 + max(int(key.split(".")[1]) for key in self.tensors if key.startswith("blocks.")),
-            "num_heads": HEADS.get(width, max(1, width // 64)),
+            "num_heads": self.num_heads,
             "cls_token": "cls_token" in self.tensors,
             "num_registers": self.tensors["register_tokens"].shape[1] if "register_tokens" in self.tensors else 0,
             "qkv_bias": "blocks.0.attn.qkv.bias" in self.tensors,
             "eps": self.eps,
+            "activation": self.activation,
+            "pre_norm": "norm_pre.weight" in self.tensors,
             "depth_embedding": "depth_embedding" in self.tensors,
         }
         if self.grid is not None:
             arguments["img_size"] = tuple(g * p for g, p in zip(self.grid, patch, strict=True))
-        return arguments
+        return {name: value for name, value in arguments.items() if value is not None}

@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from math import prod
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dvpt_monai.networks.pretrained import catalog, monai, timm
 from dvpt_monai.networks.pretrained.backbone import Backbone
 from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
+from dvpt_monai.networks.pretrained.recognise import recognise
+from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
 from dvpt_monai.networks.resize import fold_normalization, inflate_kernel, resize_kernel, resize_positions
 from dvpt_monai.networks.vit import ViTEncoder
 
 __all__ = ["build_pretrained", "load_pretrained"]
 
-LAYOUTS = {"timm": timm, "monai": monai}
-NESTS = ("state_dict", "model", "teacher", "model_state_dict")
-PREFIXES = ("module.", "backbone.", "_orig_mod.")
 KERNEL = "patch_embedding.patch_embeddings.weight"
 BIAS = "patch_embedding.patch_embeddings.bias"
 POSITIONS = "patch_embedding.position_embeddings"
 DEPTH = "depth_embedding"
 
 Network = TypeVar("Network", bound=nn.Module)
-Source = str | os.PathLike[str] | Mapping[str, Any]
+TOLD = {
+    "img_size": "positions that are no square or cube",
+    "num_heads": "a width that no published network has",
+    "activation": "a layout with GELU in some networks and QuickGELU (OpenAI's CLIP) in others",
+}
+"""Arguments that some files do not tell, and what these files have."""
 
 
-def load_pretrained(network: nn.Module, source: Source) -> Receipt:
+def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
     """Fill the encoder of a network from pre-trained weights.
 
-    Layouts (timm, DeiT, MAE, DINO, DINOv2; MONAI's ViT and UNETR) are recognised by their names. What the network has
-    at another size is adapted in float64: positions (bicubic, trilinear), patch kernels (pseudo-inverse), three
-    colours to other channels (normalisation folded in), 2D to 3D (kernels repeated along z and divided).
+    Layouts (timm, MAE, DINO, DINOv2, MoCo v3, CLIP, Hugging Face, MONAI: see docs/pretrained.md) are recognised by the
+    names of their tensors. What the network has at another size is adapted in float64: positions (bicubic,
+    trilinear), patch kernels (pseudo-inverse), three colours to other channels (normalisation folded in), 2D to 3D
+    (kernels repeated along z and divided).
 
     Args:
         network: a :class:`~dvpt_monai.ViTEncoder`, or a network with one as ``vit``.
-        source: a path, a name of the catalog, or a state dict.
+        source: a file (.pt, .pth, .bin, .safetensors), a folder with one (a snapshot of Hugging Face, whose config
+            tells heads, eps and normalisation), a name of the catalog, or a state dict.
 
     Returns:
         The receipt, which is also kept as ``network.receipt``.
@@ -70,7 +71,8 @@ def load_pretrained(network: nn.Module, source: Source) -> Receipt:
         raise PretrainedError(
             f"load_pretrained: {name} has {fits['num_layers']} blocks, the encoder {encoder.num_layers}.{_advice(fits)}"
         )
-    if encoder.hidden_size % 64 == 0 and encoder.num_heads != fits["num_heads"]:
+    _check_told(backbone, encoder, name)
+    if backbone.heads is None and encoder.num_heads != fits.get("num_heads", encoder.num_heads):
         warnings.warn(
             f"load_pretrained: published networks of width {encoder.hidden_size} have {fits['num_heads']} heads, the "
             f"encoder {encoder.num_heads}; no file tells. A wrong number of heads gives wrong features",
@@ -121,6 +123,7 @@ def load_pretrained(network: nn.Module, source: Source) -> Receipt:
         ignored=backbone.ignored + tuple(unused),
         missing=(),
         input=expects,
+        converted=tuple(_conversions(backbone, wanted, state)),
     )
     network.receipt = receipt  # type: ignore[assignment]
     return receipt
@@ -136,7 +139,8 @@ def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, An
         raise PretrainedError(
             f"{cls.__name__}.from_pretrained: no source; call {cls.__name__}(...) itself for random weights"
         )
-    backbone, _, _ = _open(source)
+    checkpoint = read_source(source)  # once, however large
+    backbone, name, _ = _open(checkpoint)
     fits = backbone.arguments()
     if "spatial_dims" not in arguments and cls.__name__.endswith("UNETR"):
         fits.pop("spatial_dims")
@@ -147,8 +151,14 @@ def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, An
         fits["patch_size"] = backbone.kernel.shape[-1]
     if cls.__name__.endswith("UNETR") and fits["patch_size"] not in (8, 16):
         fits["patch_size"] = 16
-    network = cls(**{**fits, **arguments})
-    load_pretrained(network, source)
+    arguments = {**fits, **arguments}
+    untold = [argument for argument in TOLD if argument not in arguments]
+    if untold:
+        raise PretrainedError(
+            f"{cls.__name__}.from_pretrained: give {untold[0]}=, which {name} does not tell; it has {TOLD[untold[0]]}"
+        )
+    network = cls(**arguments)
+    load_pretrained(network, checkpoint)
     return network
 
 
@@ -185,7 +195,7 @@ def _adapt(
 
     new, count = tuple(encoder.grid), tensors[POSITIONS].shape[1]
     old = backbone.grid
-    if backbone.layout == "monai" and len(have) == len(want) and count == prod(new):
+    if (old is None or backbone.layout.startswith("monai")) and len(have) == len(want) and count == prod(new):
         old = new  # MONAI's files do not tell their grid: as many positions as the encoder's are the encoder's
     if old is None:
         raise PretrainedError(
@@ -201,62 +211,39 @@ def _adapt(
     return tensors, resized, inflated, folded
 
 
+def _check_told(backbone: Backbone, encoder: ViTEncoder, name: str) -> None:
+    """Refuse an encoder that has another number of heads or activation than the source's config or layout tells."""
+    if backbone.layout.startswith("monai"):
+        return  # names that this package's own networks share, whatever their activation
+    for argument, told, own in (
+        ("num_heads", backbone.heads, encoder.num_heads),
+        ("activation", backbone.activation, encoder.activation),
+    ):
+        if told is not None and told != own:
+            raise PretrainedError(
+                f"load_pretrained: {name} was trained with {argument}={told!r}, the encoder has {own!r} and would "
+                f"compute something else; build it with {argument}={told!r}"
+            )
+
+
+def _conversions(backbone: Backbone, names: list[str], state: Mapping[str, Tensor]) -> list[str]:
+    """How many tensors came in another precision than the encoder's."""
+    pairs = Counter(
+        (backbone.dtypes[name], str(state[name].dtype).removeprefix("torch."))
+        for name in names
+        if name in backbone.dtypes
+    )
+    return [f"{old} -> {new}: {count} tensors" for (old, new), count in sorted(pairs.items()) if old != new]
+
+
 def _beyond(key: str, depth: int) -> bool:
     return key.startswith("blocks.") and int(key.split(".")[1]) >= depth
 
 
-def _open(source: Source) -> tuple[Backbone, str, str | None]:
-    if isinstance(source, Mapping):
-        return _recognise(dict(source), "the state dict"), "state dict", None
-    path = Path(source)
-    if not path.exists():
-        if str(source) not in catalog.CATALOG:
-            raise PretrainedError(
-                f"load_pretrained: no file {source} and no backbone of that name; the catalog has "
-                f"{', '.join(catalog.CATALOG)}"
-            )
-        path = catalog.fetch(str(source))
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise PretrainedError(
-            f"load_pretrained: {path} cannot be read as weights alone ({reason}); "
-            "give a complete file that holds a state dict"
-        ) from error
-    name = str(source) if str(source) in catalog.CATALOG else path.name
-    return _recognise(content, name), name, catalog.sha256_of(path)
-
-
-def _recognise(content: Any, name: str) -> Backbone:
-    while isinstance(content, Mapping) and not any(isinstance(value, Tensor) for value in content.values()):
-        nest = next((key for key in NESTS if isinstance(content.get(key), Mapping)), None)
-        if nest is None:
-            raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
-        content = content[nest]
-    if not isinstance(content, Mapping):
-        raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
-    state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    for prefix in PREFIXES * 2:  # beside "backbone." a teacher of DINO has heads, which stay what they are
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
-    for layout in LAYOUTS.values():
-        if layout.matches(set(state)):
-            try:
-                backbone = layout.read(state)
-                backbone.arguments()
-                return backbone
-            except PretrainedError as error:
-                raise PretrainedError(f"load_pretrained: {name}: {error}") from error
-            except KeyError as error:
-                raise PretrainedError(f"load_pretrained: {name} lacks {error.args[0]}; it is incomplete") from error
-    some = ", ".join(sorted(state)[:4])
-    raise PretrainedError(
-        f"load_pretrained: {name} is no vision transformer of a known layout ({', '.join(LAYOUTS)}); "
-        f"it holds {some} ..."
-    )
+def _open(source: Source | Checkpoint) -> tuple[Backbone, str, str | None]:
+    checkpoint = read_source(source)
+    name = "the state dict" if checkpoint.sha256 is None else checkpoint.name
+    return recognise(checkpoint.content, name, checkpoint.config), checkpoint.name, checkpoint.sha256
 
 
 def _advice(fits: dict[str, Any]) -> str:
@@ -268,6 +255,8 @@ def _advice(fits: dict[str, Any]) -> str:
         "cls_token",
         "num_registers",
         "qkv_bias",
+        "activation",
+        "pre_norm",
         "spatial_dims",
     )
     return " Arguments that fit: " + ", ".join(f"{name}={fits[name]}" for name in names if name in fits)

@@ -27,6 +27,7 @@ class Receipt:
         ignored: names in the source that the network has no place for.
         missing: names in the encoder that the source did not fill; empty unless allowed.
         input: the values that the network expects of an image.
+        converted: tensors whose precision is another in the source than in the network.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Receipt:
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
     input: str
+    converted: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -46,7 +48,7 @@ class Receipt:
 
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  loaded    {len(self.loaded)} tensors"]
-        for name in ("folded", "resized", "inflated"):
+        for name in ("converted", "folded", "resized", "inflated"):
             lines += [f"  {name:<9} {entry}" for entry in getattr(self, name)]
         for name in ("ignored", "missing"):
             entries = getattr(self, name)

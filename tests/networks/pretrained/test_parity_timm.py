@@ -1,0 +1,62 @@
+"""The features of timm's own networks, from random weights, where timm is installed (it wants torchvision)."""
+
+import pytest
+import torch
+
+from dvpt_monai import PretrainedError, ViTEncoder
+
+timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
+
+SIZES = {"depth": 2, "num_classes": 0}
+MODELS = {
+    "vit_tiny_patch16_224": {"img_size": 64},
+    "vit_small_patch16_224": {"img_size": 64, "global_pool": "avg"},
+    "deit_tiny_distilled_patch16_224": {"img_size": 64},
+    "vit_small_patch14_dinov2": {"img_size": 70},
+    "vit_small_patch14_reg4_dinov2": {"img_size": 70},
+    "vit_medium_patch16_reg4_gap_256": {"img_size": 64},
+    "vit_base_patch32_clip_224": {"img_size": 96},
+    "vit_base_patch32_clip_quickgelu_224": {"img_size": 96},
+}
+
+
+def model_of(name, **arguments):
+    torch.manual_seed(0)
+    model = timm.create_model(name, pretrained=False, **{**SIZES, **arguments}).eval()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            centre = 1.0 if parameter.ndim == 1 and key.endswith("weight") else 0.0
+            parameter.copy_(centre + 0.2 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_features_are_timms(name):
+    model = model_of(name, **MODELS[name])
+    activation = {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if "_clip_" in name else {}
+    network = ViTEncoder.from_pretrained(model.state_dict(), **activation).eval().double()
+    image = torch.randn(1, 3, *network.img_size, dtype=torch.float64)
+    with torch.no_grad():
+        expected = model.double().fc_norm(model.forward_features(image))
+        assert (network(image)[0] - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("vit_giant_patch14_dinov2", "SwiGLU"),
+        ("vit_base_patch16_siglip_224", "pools by attention"),
+        ("eva02_tiny_patch14_224", "no place for"),
+        ("vit_small_patch16_dinov3", "rotary"),
+        ("beit_base_patch16_224", "a BEiT"),
+        ("swin_tiny_patch4_window7_224", "a Swin transformer"),
+        ("samvit_base_patch16", "SAM"),
+        ("resnet18", "a ResNet"),
+        ("convnext_atto", "a ConvNeXt"),
+        ("vit_small_r26_s32_224", "no place for patch_embed.backbone"),
+    ],
+)
+def test_other_networks_are_refused(name, reason):
+    sizes = {"vit_giant_patch14_dinov2": {"embed_dim": 192, "num_heads": 3, "depth": 1}}.get(name, {})
+    with pytest.raises(PretrainedError, match=reason):
+        ViTEncoder.from_pretrained(timm.create_model(name, pretrained=False, **sizes).state_dict())
