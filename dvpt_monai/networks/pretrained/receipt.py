@@ -28,6 +28,8 @@ class Receipt:
         missing: names in the encoder that the source did not fill; empty unless allowed.
         input: the values that the network expects of an image.
         converted: tensors whose precision is another in the source than in the network.
+        normalization: the same as numbers: mean and standard deviation of each channel, of values in [0, 1]; zeros
+            and ones where they are folded into the kernel, ``None`` where the source does not tell.
     """
 
     source: str
@@ -41,10 +43,18 @@ class Receipt:
     missing: tuple[str, ...]
     input: str
     converted: tuple[str, ...] = ()
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tensors were loaded, ignored and missing, and how many changes were made to them."""
+        names = ("loaded", "converted", "folded", "resized", "inflated", "ignored", "missing")
+        return {name: len(getattr(self, name)) for name in names}
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+        """JSON-ready values, the counts among them."""
+        values = {**dataclasses.asdict(self), "counts": self.counts}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  loaded    {len(self.loaded)} tensors"]
