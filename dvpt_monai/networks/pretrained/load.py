@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -12,9 +11,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.networks.pretrained import swin
 from dvpt_monai.networks.pretrained.backbone import Backbone
 from dvpt_monai.networks.pretrained.complete import complete
-from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
+from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
 from dvpt_monai.networks.resize import (
@@ -60,7 +60,7 @@ def load_pretrained(
     (kernels repeated along z and divided).
 
     Args:
-        network: a :class:`~dvpt_monai.ViTEncoder`, or a network with one as ``vit``.
+        network: a :class:`~dvpt_monai.ViTEncoder`, a network with one as ``vit``, or MONAI's ``SwinUNETR``.
         source: a file (.pt, .pth, .bin, .safetensors), a folder with one (a snapshot of Hugging Face, whose config
             tells heads, eps and normalisation), a name of the catalog, or a state dict.
         allow_missing: shell patterns of the network's names that the source may leave out; they keep their values.
@@ -86,6 +86,12 @@ def load_pretrained(
     """
     if inflation not in INFLATIONS:
         raise PretrainedError(f"load_pretrained: inflation must be one of {INFLATIONS}, not {inflation!r}")
+    if hasattr(network, "swinViT"):
+        if inflation != "average" or normalization is not None:
+            raise PretrainedError(
+                "load_pretrained: SwinUNETR takes files of its own size, without other channels or 3D"
+            )
+        return swin.load(network, read_source(source), allow_missing)
     backbone, name, sha256 = _open(source)
     if normalization is not None:
         mean, std = (tuple(float(value) for value in values) for values in normalization)
@@ -134,7 +140,10 @@ def load_pretrained(
     elif encoder.in_channels == fits["in_channels"]:
         expects = f"{encoder.in_channels} channels in [0, 1], minus {expected[0]}, divided by {expected[1]}"
     else:
-        expects = f"{encoder.in_channels} channel(s) in [0, 1]; the normalisation is folded into the kernel"
+        expects = (
+            f"{encoder.in_channels} channel(s) in [0, 1]; minus {expected[0]}, divided by {expected[1]} is folded into "
+            "the kernel"
+        )
         expected = (0.0,) * encoder.in_channels, (1.0,) * encoder.in_channels
     receipt = Receipt(
         source=name,
@@ -147,7 +156,7 @@ def load_pretrained(
         ignored=backbone.ignored + tuple(unused),
         missing=missing,
         input=expects,
-        converted=tuple(_conversions(backbone, wanted, state)),
+        converted=conversions((backbone.dtypes[key], state[key].dtype) for key in filled if key in backbone.dtypes),
         normalization=expected,
     )
     network.receipt = receipt  # type: ignore[assignment]
@@ -209,7 +218,7 @@ def _adapt(
         if kernel.shape[1] != 3 or backbone.normalization is None:
             raise PretrainedError(
                 f"load_pretrained: {name} reads {kernel.shape[1]} channels, the encoder {encoder.in_channels}; only "
-                f"colours of a known normalization can be folded. Build the network with in_channels={kernel.shape[1]}"
+                f"colours of a known normalisation can be folded. Build the network with in_channels={kernel.shape[1]}"
             )
         kernel, bias = fold_normalization(kernel, bias, *backbone.normalization)
         kernel = adapt_channels(kernel, encoder.in_channels)
@@ -257,16 +266,6 @@ def _check_told(backbone: Backbone, encoder: ViTEncoder, name: str) -> None:
                 f"load_pretrained: {name} was trained with {argument}={told!r}, the encoder has {own!r} and would "
                 f"compute something else; build it with {argument}={told!r}"
             )
-
-
-def _conversions(backbone: Backbone, names: list[str], state: Mapping[str, Tensor]) -> list[str]:
-    """How many tensors came in another precision than the encoder's."""
-    pairs = Counter(
-        (backbone.dtypes[name], str(state[name].dtype).removeprefix("torch."))
-        for name in names
-        if name in backbone.dtypes
-    )
-    return [f"{old} -> {new}: {count} tensors" for (old, new), count in sorted(pairs.items()) if old != new]
 
 
 def _beyond(key: str, depth: int) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["PretrainedError", "Receipt"]
+import torch
+
+__all__ = ["PretrainedError", "Receipt", "conversions"]
 
 
 class PretrainedError(ValueError):
@@ -69,3 +73,14 @@ class Receipt:
         if self.sha256:
             lines.append(f"  sha256    {self.sha256}")
         return "\n".join(lines)
+
+
+def conversions(pairs: Iterable[tuple[str | torch.dtype, str | torch.dtype]]) -> tuple[str, ...]:
+    """How many tensors came in another precision than the network's, from pairs of both.
+
+    Example:
+        >>> conversions([(torch.float16, torch.float32), ("float16", torch.float32), ("float32", torch.float32)])
+        ('float16 -> float32: 2 tensors',)
+    """
+    names = Counter(tuple(str(dtype).removeprefix("torch.") for dtype in pair) for pair in pairs)
+    return tuple(f"{old} -> {new}: {count} tensors" for (old, new), count in sorted(names.items()) if old != new)
