@@ -13,7 +13,8 @@ from dvpt_monai.data import DataError, write_fundus, write_hippocampus
 from dvpt_monai.methods import DVPT, BitFit, FullFineTuning, NormTuning, PartialFineTuning
 from dvpt_monai.networks import ViTClassifier
 from dvpt_monai.networks.pretrained import PretrainedError
-from dvpt_monai.networks.pretrained.catalog import CATALOG, cached, fetch
+from dvpt_monai.networks.pretrained.catalog import fetch
+from dvpt_monai.networks.pretrained.listing import details, table
 from dvpt_monai.tuning import METHODS, AdapterError, Method, read_header, report, tune
 
 
@@ -22,13 +23,9 @@ def backbone(name: str) -> str:
     return str(fetch(name))
 
 
-def backbones() -> str:
-    """List the catalog: name, licence, title, and whether the cache holds it."""
-    lines = [
-        f"{name:<12} {entry.licence:<12} {'cached' if cached(name) else 'not cached':<11} {entry.title}"
-        for name, entry in CATALOG.items()
-    ]
-    return "\n".join(lines)
+def backbones(name: str | None = None) -> str:
+    """List the catalog; with a name, say where that backbone comes from, what it expects and whom to cite."""
+    return table() if name is None else details(name)
 
 
 def methods() -> str:

@@ -73,8 +73,9 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
             f"load_pretrained: no file or folder {source} and no backbone of that name; the catalog has "
             f"{', '.join(catalog.CATALOG)}"
         )
-    path = catalog.fetch(name)
-    return Checkpoint(_read(path), name, _sha256([path]))
+    entry, path = catalog.CATALOG[name], catalog.fetch(name)
+    told = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
+    return Checkpoint(_read(path), name, _sha256([path]), told)
 
 
 def _weights(folder: Path) -> Path:
