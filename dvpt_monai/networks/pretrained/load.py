@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, TypeVar
@@ -158,6 +158,7 @@ def load_pretrained(
         input=expects,
         converted=conversions((backbone.dtypes[key], state[key].dtype) for key in filled if key in backbone.dtypes),
         normalization=expected,
+        origin=None if backbone.origin is None else dict(backbone.origin),
     )
     network.receipt = receipt  # type: ignore[assignment]
     return receipt
@@ -237,7 +238,8 @@ def _adapt(
 
     new, count = tuple(encoder.grid), tensors[POSITIONS].shape[1]
     old = backbone.grid
-    if (old is None or backbone.layout.startswith("monai")) and len(have) == len(want) and count == prod(new):
+    guessed = old is None or (backbone.layout.startswith("monai") and not backbone.certain)
+    if guessed and len(have) == len(want) and count == prod(new):
         old = new  # MONAI's files do not tell their grid: as many positions as the encoder's are the encoder's
     if old is None:
         raise PretrainedError(

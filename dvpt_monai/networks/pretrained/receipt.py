@@ -34,6 +34,7 @@ class Receipt:
         converted: tensors whose precision is another in the source than in the network.
         normalization: the same as numbers: mean and standard deviation of each channel, of values in [0, 1]; zeros
             and ones where they are folded into the kernel, ``None`` where the source does not tell.
+        origin: receipt, as a dictionary, of the file that the source was converted from.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Receipt:
     input: str
     converted: tuple[str, ...] = ()
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    origin: dict[str, Any] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -72,6 +74,10 @@ class Receipt:
         lines.append(f"  input     {self.input}")
         if self.sha256:
             lines.append(f"  sha256    {self.sha256}")
+        if self.origin:
+            lines.append(
+                f"  origin    {self.origin['source']} ({self.origin['layout']} layout), {self.origin['sha256']}"
+            )
         return "\n".join(lines)
 
 

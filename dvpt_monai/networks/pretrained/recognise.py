@@ -141,10 +141,12 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
     folded = [*fold_scales(parts), *fold_positions(parts, dims, grid, layout.slots), *zero_patch_bias(parts)]
     count = parts[POSITIONS].shape[1]
+    certain = grid is not None and prod(grid) == count
     return Backbone(
         layout=layout.name,
         tensors=parts,
-        grid=grid if grid and prod(grid) == count else equal_sided(count, dims),
+        grid=grid if certain else equal_sided(count, dims),
+        certain=certain,
         eps=config.eps or layout.eps,
         normalization=config.normalization or layout.normalization,
         folded=tuple(folded),
@@ -157,4 +159,5 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
         heads=config.heads,
         published=layout.heads,
         dtypes=dtypes,
+        origin=config.origin,
     )
