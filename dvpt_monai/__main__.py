@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import fire
 import torch
@@ -13,7 +14,10 @@ from dvpt_monai.data import DataError, write_fundus, write_hippocampus
 from dvpt_monai.methods import DVPT, BitFit, FullFineTuning, NormTuning, PartialFineTuning
 from dvpt_monai.networks import ViTClassifier
 from dvpt_monai.networks.pretrained import PretrainedError
-from dvpt_monai.networks.pretrained.catalog import CATALOG, cached, fetch
+from dvpt_monai.networks.pretrained.catalog import fetch
+from dvpt_monai.networks.pretrained.convert import convert as write_converted
+from dvpt_monai.networks.pretrained.convert import monai_arguments
+from dvpt_monai.networks.pretrained.listing import details, table
 from dvpt_monai.tuning import METHODS, AdapterError, Method, read_header, report, tune
 
 
@@ -22,13 +26,9 @@ def backbone(name: str) -> str:
     return str(fetch(name))
 
 
-def backbones() -> str:
-    """List the catalog: name, licence, title, and whether the cache holds it."""
-    lines = [
-        f"{name:<12} {entry.licence:<12} {'cached' if cached(name) else 'not cached':<11} {entry.title}"
-        for name, entry in CATALOG.items()
-    ]
-    return "\n".join(lines)
+def backbones(name: str | None = None) -> str:
+    """List the catalog; with a name, say where that backbone comes from, what it expects and whom to cite."""
+    return table() if name is None else details(name)
 
 
 def methods() -> str:
@@ -59,11 +59,35 @@ def sizes() -> str:
     return "\n".join(lines)
 
 
+def convert(source: str, target: str, to: str, overwrite: bool = False, **arguments: Any) -> str:
+    """Write a pre-trained encoder, of any file that loads, for MONAI's ViT or as safetensors, and print the receipt.
+
+    Args:
+        source: a file, a folder or a name of the catalog.
+        target: the file to write.
+        to: monai (a state dict for torch.load) or safetensors (which load_pretrained reads back whole).
+        overwrite: whether the file may be there already.
+        arguments: sizes and options of from_pretrained, such as --in_channels 1 --spatial_dims 3 --img_size 96.
+    """
+    encoder = write_converted(source, target, to, overwrite, **arguments)
+    lines = [str(encoder.receipt), f"{target}: {Path(target).stat().st_size:,} bytes"]
+    if to == "monai":
+        fits = ", ".join(f"{name}={value!r}" for name, value in monai_arguments(encoder).items())
+        lines.append(f"fits monai.networks.nets.ViT({fits})")
+        lines.append(f"whose LayerNorms have eps 1e-05; those of this backbone have {encoder.norm.eps:g}")
+    return "\n".join(lines)
+
+
+def _short(receipt: dict[str, Any]) -> dict[str, Any]:
+    """A receipt with the names of tensors as their number."""
+    short = {key: len(value) if key in ("loaded", "ignored") else value for key, value in receipt.items()}
+    return {**short, "origin": _short(receipt["origin"])} if receipt.get("origin") else short
+
+
 def adapter(path: str) -> str:
     """Print what an adapter file says of itself; names of tensors as their number."""
     header = read_header(path)
-    receipt = header["backbone"]["receipt"] or {}
-    header["backbone"] = {key: len(value) if key in ("loaded", "ignored") else value for key, value in receipt.items()}
+    header["backbone"] = _short(header["backbone"]["receipt"] or {})
     header["tensors"] = len(header["tensors"])
     return json.dumps(header, indent=4) + f"\n{Path(path).stat().st_size:,} bytes"
 
@@ -78,7 +102,9 @@ def phantoms(out: str) -> str:
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
-        fire.Fire({command.__name__: command for command in (adapter, backbone, backbones, methods, phantoms, sizes)})
+        fire.Fire(
+            {command.__name__: command for command in (adapter, backbone, backbones, convert, methods, phantoms, sizes)}
+        )
     except (AdapterError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

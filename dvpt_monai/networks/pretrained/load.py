@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.networks.pretrained import swin
 from dvpt_monai.networks.pretrained.backbone import Backbone
-from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
+from dvpt_monai.networks.pretrained.complete import complete
+from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
-from dvpt_monai.networks.resize import fold_normalization, inflate_kernel, resize_kernel, resize_positions
+from dvpt_monai.networks.resize import (
+    INFLATIONS,
+    adapt_channels,
+    fold_normalization,
+    inflate_kernel,
+    resize_kernel,
+    resize_positions,
+)
 from dvpt_monai.networks.vit import ViTEncoder
 
 __all__ = ["build_pretrained", "load_pretrained"]
@@ -26,6 +35,7 @@ POSITIONS = "patch_embedding.position_embeddings"
 DEPTH = "depth_embedding"
 
 Network = TypeVar("Network", bound=nn.Module)
+Normalization = tuple[Sequence[float], Sequence[float]]
 TOLD = {
     "img_size": "positions that are no square or cube",
     "num_heads": "a width that no published network has",
@@ -34,7 +44,14 @@ TOLD = {
 """Arguments that some files do not tell, and what these files have."""
 
 
-def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
+def load_pretrained(
+    network: nn.Module,
+    source: Source | Checkpoint,
+    *,
+    allow_missing: Sequence[str] = (),
+    inflation: str = "average",
+    normalization: Normalization | None = None,
+) -> Receipt:
     """Fill the encoder of a network from pre-trained weights.
 
     Layouts (timm, MAE, DINO, DINOv2, MoCo v3, CLIP, Hugging Face, MONAI: see docs/pretrained.md) are recognised by the
@@ -43,16 +60,21 @@ def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
     (kernels repeated along z and divided).
 
     Args:
-        network: a :class:`~dvpt_monai.ViTEncoder`, or a network with one as ``vit``.
+        network: a :class:`~dvpt_monai.ViTEncoder`, a network with one as ``vit``, or MONAI's ``SwinUNETR``.
         source: a file (.pt, .pth, .bin, .safetensors), a folder with one (a snapshot of Hugging Face, whose config
             tells heads, eps and normalisation), a name of the catalog, or a state dict.
+        allow_missing: shell patterns of the network's names that the source may leave out; they keep their values.
+        inflation: from 2D to 3D, patch kernels read the ``"average"`` of the slices, or the one at the ``"center"``.
+        normalization: mean and standard deviation of each channel, of values in [0, 1], that the backbone was trained
+            with, where they are other than the catalog's, the config's or those that are usual in the file's layout.
 
     Returns:
         The receipt, which is also kept as ``network.receipt``.
 
     Raises:
         PretrainedError: the source cannot be read, its layout is unknown, or it does not fill everything of the
-            encoder; the message names the constructor arguments that would fit. The network is then unchanged.
+            encoder; the message names the constructor arguments that would fit. Or a pattern of ``allow_missing``
+            matches nothing that is missing, or the inflation is unknown. The network is then unchanged.
 
     Example:
         >>> from dvpt_monai import ViTEncoder, load_pretrained
@@ -62,7 +84,23 @@ def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
         >>> load_pretrained(deep, flat.state_dict()).inflated
         ('patch kernel 8x8 -> 8x8x8', 'positions 4x4 -> 2x2x2')
     """
+    if inflation not in INFLATIONS:
+        raise PretrainedError(f"load_pretrained: inflation must be one of {INFLATIONS}, not {inflation!r}")
+    if hasattr(network, "swinViT"):
+        if inflation != "average" or normalization is not None:
+            raise PretrainedError(
+                "load_pretrained: SwinUNETR takes files of its own size, without other channels or 3D"
+            )
+        return swin.load(network, read_source(source), allow_missing)
     backbone, name, sha256 = _open(source)
+    if normalization is not None:
+        mean, std = (tuple(float(value) for value in values) for values in normalization)
+        if not len(mean) == len(std) == backbone.kernel.shape[1]:
+            raise PretrainedError(
+                f"load_pretrained: normalization {normalization} is not a mean and a standard deviation for each of "
+                f"the {backbone.kernel.shape[1]} channels of {name}"
+            )
+        backbone = replace(backbone, normalization=(mean, std))
     encoder = network if isinstance(network, ViTEncoder) else getattr(network, "vit", None)
     if not isinstance(encoder, ViTEncoder):
         raise PretrainedError(f"load_pretrained: {type(network).__name__} holds no ViTEncoder as .vit")
@@ -78,59 +116,62 @@ def load_pretrained(network: nn.Module, source: Source | Checkpoint) -> Receipt:
             f"encoder {encoder.num_heads}; no file tells. A wrong number of heads gives wrong features",
             stacklevel=2,
         )
-    adapted, resized, inflated, folded = _adapt(backbone, encoder, name)
+    adapted, resized, inflated, folded = _adapt(backbone, encoder, name, inflation)
     state = encoder.state_dict()
     depth = len(encoder.blocks)
     unplaced = [key for key in adapted if key not in state and not _beyond(key, depth)]
     # What training starts afresh is not the file's to fill: the norm behind a tap, the depth embedding.
     fresh = {key for key in state if key.startswith("norm.") and encoder.tap is not None} | {DEPTH}
     wanted = [key for key in state if key not in fresh or (key == DEPTH and key in adapted)]
-    wrong = [f"{key} {tuple(adapted[key].shape)}, not {tuple(state[key].shape)}" for key in wanted
-             if key in adapted and adapted[key].shape != state[key].shape]  # fmt: skip
-    missing = [key for key in wanted if key not in adapted]
-    if missing or wrong or unplaced:
-        found = len(wanted) - len(missing) - len(wrong)
-        problems = {"missing": missing, "without a place in it": unplaced, "of another shape": wrong}
-        raise PretrainedError(
-            f"load_pretrained: {name} fills {found} of the encoder's {len(wanted)} tensors; "
-            + "; ".join(f"{problem}: {', '.join(keys[:3])}" for problem, keys in problems.items() if keys)
-            + f".{_advice(fits)}"
-        )
-    whole = network.state_dict()
     prefix = "" if network is encoder else "vit."
+    missing = complete(name, adapted, state, wanted, unplaced, allow_missing, _advice(fits), prefix)
+    whole = network.state_dict()
+    filled = [key for key in wanted if key in adapted]
     outside = {key: value for key, value in backbone.rest.items() if key in whole and value.shape == whole[key].shape}
     with torch.no_grad():
-        for key in wanted:
+        for key in filled:
             state[key].copy_(adapted[key])
         for key, value in outside.items():
             whole[key].copy_(value)
     unused = [key for key in adapted if key not in wanted] + [key for key in backbone.rest if key not in outside]
-    mean_std = backbone.normalization
-    if mean_std is None:
+    expected = backbone.normalization
+    if expected is None:
         expects = f"{encoder.in_channels} channels, scaled as in the source's own training"
     elif encoder.in_channels == fits["in_channels"]:
-        expects = f"{encoder.in_channels} channels in [0, 1], minus {mean_std[0]}, divided by {mean_std[1]}"
+        expects = f"{encoder.in_channels} channels in [0, 1], minus {expected[0]}, divided by {expected[1]}"
     else:
-        expects = f"{encoder.in_channels} channel(s) in [0, 1]; the normalisation is folded into the kernel"
+        expects = (
+            f"{encoder.in_channels} channel(s) in [0, 1]; minus {expected[0]}, divided by {expected[1]} is folded into "
+            "the kernel"
+        )
+        expected = (0.0,) * encoder.in_channels, (1.0,) * encoder.in_channels
     receipt = Receipt(
         source=name,
         sha256=sha256,
         layout=backbone.layout,
-        loaded=tuple(prefix + key for key in wanted) + tuple(outside),
+        loaded=tuple(prefix + key for key in filled) + tuple(outside),
         folded=backbone.folded + tuple(folded),
         resized=tuple(resized),
         inflated=tuple(inflated),
         ignored=backbone.ignored + tuple(unused),
-        missing=(),
+        missing=missing,
         input=expects,
-        converted=tuple(_conversions(backbone, wanted, state)),
+        converted=conversions((backbone.dtypes[key], state[key].dtype) for key in filled if key in backbone.dtypes),
+        normalization=expected,
+        origin=None if backbone.origin is None else dict(backbone.origin),
     )
     network.receipt = receipt  # type: ignore[assignment]
     return receipt
 
 
-def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, Any]) -> Network:
+def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, Any], **options: Any) -> Network:
     """Construct ``cls`` with the sizes of a pre-trained file, where ``arguments`` does not set them, and fill it.
+
+    Args:
+        cls: a network that takes the arguments of :class:`~dvpt_monai.ViTEncoder`.
+        source: as in :func:`load_pretrained`.
+        arguments: of the constructor.
+        options: keyword arguments of :func:`load_pretrained`.
 
     Raises:
         PretrainedError: as :func:`load_pretrained`; or no source was given.
@@ -158,12 +199,12 @@ def build_pretrained(cls: type[Network], source: Source, arguments: dict[str, An
             f"{cls.__name__}.from_pretrained: give {untold[0]}=, which {name} does not tell; it has {TOLD[untold[0]]}"
         )
     network = cls(**arguments)
-    load_pretrained(network, checkpoint)
+    load_pretrained(network, checkpoint, **options)
     return network
 
 
 def _adapt(
-    backbone: Backbone, encoder: ViTEncoder, name: str
+    backbone: Backbone, encoder: ViTEncoder, name: str, inflation: str
 ) -> tuple[dict[str, Tensor], list[str], list[str], list[str]]:
     """The backbone's tensors at the encoder's sizes, in float64 where anything was computed."""
     tensors = dict(backbone.tensors)
@@ -178,24 +219,27 @@ def _adapt(
         if kernel.shape[1] != 3 or backbone.normalization is None:
             raise PretrainedError(
                 f"load_pretrained: {name} reads {kernel.shape[1]} channels, the encoder {encoder.in_channels}; only "
-                f"a colour backbone can be folded. Build the network with in_channels={kernel.shape[1]}"
+                f"colours of a known normalisation can be folded. Build the network with in_channels={kernel.shape[1]}"
             )
         kernel, bias = fold_normalization(kernel, bias, *backbone.normalization)
-        folded.append(f"{len(backbone.normalization[0])} colours and their normalisation into the patch kernel")
-        if encoder.in_channels != 1:
-            kernel = kernel.repeat(1, encoder.in_channels, *(1,) * len(have)) / encoder.in_channels
+        kernel = adapt_channels(kernel, encoder.in_channels)
+        folded.append(
+            "3 colours and their normalisation into the patch kernel"
+            + f" of {encoder.in_channels} channels" * (encoder.in_channels > 1)
+        )
     plane = want[: len(have)]
     if plane != have:
         kernel = resize_kernel(kernel, plane)
         resized.append(f"patch kernel {_by(have)} -> {_by(plane)}")
     if len(have) < len(want):
-        kernel = inflate_kernel(kernel, want[-1])
-        inflated.append(f"patch kernel {_by(plane)} -> {_by(want)}")
+        kernel = inflate_kernel(kernel, want[-1], inflation)
+        inflated.append(f"patch kernel {_by(plane)} -> {_by(want)}" + ", its centre slice" * (inflation == "center"))
     tensors[KERNEL], tensors[BIAS] = kernel, bias
 
     new, count = tuple(encoder.grid), tensors[POSITIONS].shape[1]
     old = backbone.grid
-    if (old is None or backbone.layout.startswith("monai")) and len(have) == len(want) and count == prod(new):
+    guessed = old is None or (backbone.layout.startswith("monai") and not backbone.certain)
+    if guessed and len(have) == len(want) and count == prod(new):
         old = new  # MONAI's files do not tell their grid: as many positions as the encoder's are the encoder's
     if old is None:
         raise PretrainedError(
@@ -224,16 +268,6 @@ def _check_told(backbone: Backbone, encoder: ViTEncoder, name: str) -> None:
                 f"load_pretrained: {name} was trained with {argument}={told!r}, the encoder has {own!r} and would "
                 f"compute something else; build it with {argument}={told!r}"
             )
-
-
-def _conversions(backbone: Backbone, names: list[str], state: Mapping[str, Tensor]) -> list[str]:
-    """How many tensors came in another precision than the encoder's."""
-    pairs = Counter(
-        (backbone.dtypes[name], str(state[name].dtype).removeprefix("torch."))
-        for name in names
-        if name in backbone.dtypes
-    )
-    return [f"{old} -> {new}: {count} tensors" for (old, new), count in sorted(pairs.items()) if old != new]
 
 
 def _beyond(key: str, depth: int) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["PretrainedError", "Receipt"]
+import torch
+
+__all__ = ["PretrainedError", "Receipt", "conversions"]
 
 
 class PretrainedError(ValueError):
@@ -28,6 +32,9 @@ class Receipt:
         missing: names in the encoder that the source did not fill; empty unless allowed.
         input: the values that the network expects of an image.
         converted: tensors whose precision is another in the source than in the network.
+        normalization: the same as numbers: mean and standard deviation of each channel, of values in [0, 1]; zeros
+            and ones where they are folded into the kernel, ``None`` where the source does not tell.
+        origin: receipt, as a dictionary, of the file that the source was converted from.
     """
 
     source: str
@@ -41,10 +48,19 @@ class Receipt:
     missing: tuple[str, ...]
     input: str
     converted: tuple[str, ...] = ()
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    origin: dict[str, Any] | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tensors were loaded, ignored and missing, and how many changes were made to them."""
+        names = ("loaded", "converted", "folded", "resized", "inflated", "ignored", "missing")
+        return {name: len(getattr(self, name)) for name in names}
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(self).items()}
+        """JSON-ready values, the counts among them."""
+        values = {**dataclasses.asdict(self), "counts": self.counts}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  loaded    {len(self.loaded)} tensors"]
@@ -58,4 +74,19 @@ class Receipt:
         lines.append(f"  input     {self.input}")
         if self.sha256:
             lines.append(f"  sha256    {self.sha256}")
+        if self.origin:
+            lines.append(
+                f"  origin    {self.origin['source']} ({self.origin['layout']} layout), {self.origin['sha256']}"
+            )
         return "\n".join(lines)
+
+
+def conversions(pairs: Iterable[tuple[str | torch.dtype, str | torch.dtype]]) -> tuple[str, ...]:
+    """How many tensors came in another precision than the network's, from pairs of both.
+
+    Example:
+        >>> conversions([(torch.float16, torch.float32), ("float16", torch.float32), ("float32", torch.float32)])
+        ('float16 -> float32: 2 tensors',)
+    """
+    names = Counter(tuple(str(dtype).removeprefix("torch.") for dtype in pair) for pair in pairs)
+    return tuple(f"{old} -> {new}: {count} tensors" for (old, new), count in sorted(names.items()) if old != new)

@@ -24,7 +24,7 @@ from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts import LAYOUTS
 from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
-__all__ = ["recognise"]
+__all__ = ["recognise", "walk"]
 
 WRAPPERS = re.compile(r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 """What torch.compile, FSDP and activation checkpointing put into names, anywhere."""
@@ -60,7 +60,7 @@ def recognise(content: Any, name: str, config: Config | None = None) -> Backbone
     """
     if not isinstance(content, Mapping):
         raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
-    states = dict(_walk(content))
+    states = dict(walk(content))
     if not states:
         raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
     claim = _claim(states, name)
@@ -78,7 +78,7 @@ def recognise(content: Any, name: str, config: Config | None = None) -> Backbone
     return backbone
 
 
-def _walk(content: Mapping[Any, Any], nest: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], State]]:
+def walk(content: Mapping[Any, Any], nest: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], State]]:
     """Every mapping that holds tensors by name, with the path to it."""
     state = {
         WRAPPERS.sub("", key): value for key, value in content.items() if isinstance(value, Tensor) and type(key) is str
@@ -87,7 +87,7 @@ def _walk(content: Mapping[Any, Any], nest: tuple[str, ...] = ()) -> Iterator[tu
         yield nest, state
     for key, value in content.items():
         if isinstance(value, Mapping):
-            yield from _walk(value, (*nest, str(key)))
+            yield from walk(value, (*nest, str(key)))
 
 
 def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
@@ -141,10 +141,12 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
     folded = [*fold_scales(parts), *fold_positions(parts, dims, grid, layout.slots), *zero_patch_bias(parts)]
     count = parts[POSITIONS].shape[1]
+    certain = grid is not None and prod(grid) == count
     return Backbone(
         layout=layout.name,
         tensors=parts,
-        grid=grid if grid and prod(grid) == count else equal_sided(count, dims),
+        grid=grid if certain else equal_sided(count, dims),
+        certain=certain,
         eps=config.eps or layout.eps,
         normalization=config.normalization or layout.normalization,
         folded=tuple(folded),
@@ -157,4 +159,5 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
         heads=config.heads,
         published=layout.heads,
         dtypes=dtypes,
+        origin=config.origin,
     )

@@ -42,7 +42,7 @@ class Checkpoint:
         content: a state dict, or what nests one.
         name: of the source, for receipts and messages.
         sha256: of its file, or of its parts one after the other; ``None`` for memory.
-        config: what the files beside it tell.
+        config: what the files beside it, its metadata or the catalog tell.
     """
 
     content: Any
@@ -67,14 +67,15 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
         files = _shards(weights) if weights.name.endswith(".index.json") else [weights]
         return Checkpoint(_merged(files), path.resolve().name, _sha256(files), Config.beside(weights))
     if path.exists():
-        return Checkpoint(_read(path), path.name, _sha256([path]))
+        return Checkpoint(_read(path), path.name, _sha256([path]), Config.inside(path))
     if name not in catalog.CATALOG:
         raise PretrainedError(
             f"load_pretrained: no file or folder {source} and no backbone of that name; the catalog has "
             f"{', '.join(catalog.CATALOG)}"
         )
-    path = catalog.fetch(name)
-    return Checkpoint(_read(path), name, _sha256([path]))
+    entry, path = catalog.CATALOG[name], catalog.fetch(name)
+    told = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
+    return Checkpoint(_read(path), name, _sha256([path]), told)
 
 
 def _weights(folder: Path) -> Path:

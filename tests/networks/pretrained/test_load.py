@@ -157,7 +157,8 @@ def test_the_real_file_is_read_whole(backbone_file):
     assert receipt.folded[0] == "LayerScale of 24 branches into their projections"
     assert receipt.resized == ("patch kernel 14x14 -> 8x8",)
     assert receipt.inflated == ("patch kernel 8x8 -> 8x8x8", "positions 37x37 -> 6x6x6")
-    assert receipt.input == "1 channel(s) in [0, 1]; the normalisation is folded into the kernel"
+    assert receipt.input.startswith("1 channel(s) in [0, 1]; minus (0.485, 0.456, 0.406), divided by (0.229, ")
+    assert receipt.input.endswith(" is folded into the kernel")
     assert (receipt.source, len(receipt.sha256), receipt.layout) == (backbone_file.name, 64, "dinov2")
     with torch.no_grad():
         assert network.eval()(torch.rand(1, 1, 48, 48, 48)).isfinite().all()
@@ -301,7 +302,8 @@ def test_the_receipt_reads_and_goes_into_a_header():
         "  inflated  patch kernel 8x8 -> 8x8x8",
         "  inflated  positions 4x4 -> 4x4x4",
         "  ignored   5: head.0.weight, head.1.weight, head.2.weight, head.3.weight ...",
-        "  input     1 channel(s) in [0, 1]; the normalisation is folded into the kernel",
+        "  input     1 channel(s) in [0, 1]; minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225) is folded "
+        "into the kernel",
     ]
     flat = ViTEncoder.from_pretrained(timm_like()).receipt
     assert flat.input == "3 channels in [0, 1], minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"

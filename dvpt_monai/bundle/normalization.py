@@ -1,0 +1,55 @@
+"""What the images of a bundle are normalised with: as its backbone was trained, and after a training as that was."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from dvpt_monai.networks.pretrained.entries import CATALOG
+from dvpt_monai.networks.pretrained.layout import IMAGENET
+from dvpt_monai.networks.pretrained.recognise import recognise
+from dvpt_monai.networks.pretrained.source import read_source
+from dvpt_monai.tuning import read_header
+
+__all__ = ["normalization"]
+
+logger = logging.getLogger(__name__)
+
+
+def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[str] | None = None) -> tuple[Any, Any]:
+    """Mean and standard deviation of each channel, of values in [0, 1].
+
+    After a training they are what it wrote into the header of its adapter; no backbone is opened then. Before, they are
+    those of the catalog by the backbone's name, or what a file tells, its config or its layout. Random weights, and a
+    file that tells nothing, get ImageNet's.
+
+    Args:
+        weights: path or catalog name of the backbone, or ``"random"``.
+        trained: an adapter, or a checkpoint with its ``adapter.safetensors`` beside it.
+
+    Raises:
+        PretrainedError: there is no such backbone, or it cannot be read.
+        AdapterError: the adapter is damaged.
+
+    Example:
+        >>> normalization("augreg-vitb16")
+        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    """
+    if trained:
+        path = Path(trained)
+        adapter = path if path.suffix == ".safetensors" else path.with_name("adapter.safetensors")
+        task = read_header(adapter)["task"] if adapter.is_file() else {}
+        if {"image_mean", "image_std"} <= task.keys():
+            return task["image_mean"], task["image_std"]
+    if not weights or weights == "random":  # that nothing was named is what load_backbone complains of
+        return IMAGENET
+    name = str(weights)
+    if name in CATALOG and not Path(name).exists():
+        return CATALOG[name].normalization
+    checkpoint = read_source(name)
+    told = recognise(checkpoint.content, checkpoint.name, checkpoint.config).normalization
+    if told is None:
+        logger.warning("%s does not tell its normalisation; ImageNet's is taken. Else give image_mean, image_std", name)
+    return told or IMAGENET
