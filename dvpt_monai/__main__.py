@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import fire
-import torch
 
 from dvpt_monai.data import DataError, write_fundus, write_hippocampus
-from dvpt_monai.methods import DVPT, BitFit, FullFineTuning, NormTuning, PartialFineTuning
-from dvpt_monai.networks import ViTClassifier
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
 from dvpt_monai.networks.pretrained.convert import monai_arguments
 from dvpt_monai.networks.pretrained.listing import details, table
-from dvpt_monai.tuning import METHODS, AdapterError, Method, read_header, report, tune
+from dvpt_monai.tuning import METHODS, AdapterError, read_header
 
 
 def backbone(name: str) -> str:
@@ -34,29 +31,6 @@ def backbones(name: str | None = None) -> str:
 def methods() -> str:
     """List the tuning methods and their papers."""
     return "\n".join(f"{name:<18} {method.paper}".rstrip() for name, method in sorted(METHODS.items()))
-
-
-SIZED: dict[str, Method] = {
-    "DVPT()": DVPT(),
-    "DVPT(share=3)": DVPT(share=3),
-    'DVPT(aggregate="prefix")': DVPT(aggregate="prefix"),
-    'DVPT(aggregate="tokens")': DVPT(aggregate="tokens"),
-    "DVPT.released_vit()": DVPT.released_vit(),
-    "BitFit()": BitFit(),
-    "NormTuning()": NormTuning(),
-    "PartialFineTuning(blocks=1)": PartialFineTuning(blocks=1),
-    "FullFineTuning()": FullFineTuning(),
-}
-
-
-def sizes() -> str:
-    """Count what each method trains on ViT-B/16 at 224 px, beside a head of five classes."""
-    lines = ["| method | parameters | % of the backbone | adapter, MB |", "|---|---|---|---|"]
-    for name, method in SIZED.items():
-        with torch.device("meta"):
-            counts = report(tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), method))
-        lines.append(f"| `{name}` | {counts.method:,} | {counts.percent:.3f} | {4 * counts.trainable / 1e6:.2f} |")
-    return "\n".join(lines)
 
 
 def convert(source: str, target: str, to: str, overwrite: bool = False, **arguments: Any) -> str:
@@ -102,9 +76,7 @@ def phantoms(out: str) -> str:
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
-        fire.Fire(
-            {command.__name__: command for command in (adapter, backbone, backbones, convert, methods, phantoms, sizes)}
-        )
+        fire.Fire({command.__name__: command for command in (adapter, backbone, backbones, convert, methods, phantoms)})
     except (AdapterError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
