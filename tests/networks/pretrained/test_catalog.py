@@ -185,10 +185,13 @@ def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub):
     assert catalog.fetch("toy").read_bytes() == b"changed by their owner"
 
 
-def test_a_file_without_its_record_is_not_trusted(hub):
+@pytest.mark.parametrize("record", [None, ""])
+def test_a_file_without_its_record_is_not_trusted(hub, record):
     _, calls, cache = hub
     cache.mkdir()
     (cache / "toy-v1.safetensors").write_bytes(b"from elsewhere")
+    if record is not None:
+        (cache / "toy-v1.safetensors.sha256").write_text(record)
     assert catalog.cached("toy") is None
     assert catalog.fetch("toy").read_bytes() == b"weights"
     assert len(calls) == 1
