@@ -43,7 +43,8 @@ def location(name: str) -> Path:
 def published_or_recorded(name: str) -> str | None:
     """The hash that a backbone must have: the published one, else that of its first download, else none yet."""
     record = _record(location(name))
-    return entry_of(name).source.sha256 or (record.read_text().split()[0] if record.is_file() else None)
+    recorded = record.read_text().split() if record.is_file() else []
+    return entry_of(name).source.sha256 or (recorded[0] if recorded else None)
 
 
 def cached(name: str) -> Path | None:

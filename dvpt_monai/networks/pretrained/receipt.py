@@ -75,8 +75,9 @@ class Receipt:
         if self.sha256:
             lines.append(f"  sha256    {self.sha256}")
         if self.origin:
+            origin = self.origin
             lines.append(
-                f"  origin    {self.origin['source']} ({self.origin['layout']} layout), {self.origin['sha256']}"
+                f"  origin    {origin['source']} ({origin['layout']} layout), {origin['sha256'] or 'in memory'}"
             )
         return "\n".join(lines)
 

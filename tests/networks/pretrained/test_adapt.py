@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from dvpt_monai import UNETR, PretrainedError, ViTClassifier, ViTEncoder, load_pretrained
+from dvpt_monai.networks.pretrained.convert import convert
 
 SIZES = {"hidden_size": 12, "mlp_dim": 24, "num_layers": 2, "num_heads": 2}
 COLOURS = ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
@@ -51,6 +52,24 @@ def test_patches_of_14_by_16_and_back_are_close():
     expected, found = tokens_of(source, smooth), tokens_of(back, smooth)
     assert float((found - expected).norm() / expected.norm()) < 0.05
     assert not torch.allclose(found, expected, atol=1e-4), "resized, and not kept"
+
+
+def test_the_real_patches_of_14_by_16_and_back_are_close(backbone_file, tmp_path):
+    """On smooth images the tokens move by less than a percent; what patches of 8 lose does not come back."""
+    torch.manual_seed(0)
+    image = functional.interpolate(torch.rand(2, 3, 40, 40), size=224, mode="bicubic", align_corners=True)
+    original = ViTEncoder.from_pretrained(backbone_file, img_size=224).patch_embedding
+
+    def moved(patch):
+        path = tmp_path / f"{patch}.safetensors"
+        convert(backbone_file, path, "safetensors", img_size=16 * patch, patch_size=patch)
+        back = ViTEncoder.from_pretrained(path, img_size=224, patch_size=14).patch_embedding
+        with torch.no_grad():
+            return float((back(image) - original(image)).norm() / original(image).norm())
+
+    assert moved(14) == 0
+    assert moved(16) < 0.02
+    assert moved(8) > 0.3
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,18 @@
 """The catalog: downloaded once, hashes checked or recorded, nothing kept that is wrong.
 
-One slow test downloads from the package index. None reaches the Hugging Face Hub: a stand-in for huggingface_hub copies
-a local file as hf_hub_download would.
+One slow test downloads from the package index. None reaches the Hugging Face Hub: a stand-in for its client copies a
+local file as hf_hub_download would, and the real client is tried on a server of this machine that answers like the Hub.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
+import threading
 import zipfile
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -181,10 +185,13 @@ def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub):
     assert catalog.fetch("toy").read_bytes() == b"changed by their owner"
 
 
-def test_a_file_without_its_record_is_not_trusted(hub):
+@pytest.mark.parametrize("record", [None, ""])
+def test_a_file_without_its_record_is_not_trusted(hub, record):
     _, calls, cache = hub
     cache.mkdir()
     (cache / "toy-v1.safetensors").write_bytes(b"from elsewhere")
+    if record is not None:
+        (cache / "toy-v1.safetensors.sha256").write_text(record)
     assert catalog.cached("toy") is None
     assert catalog.fetch("toy").read_bytes() == b"weights"
     assert len(calls) == 1
@@ -213,6 +220,67 @@ def test_a_hub_that_does_not_answer_says_what_to_do(hub, monkeypatch, gated, mes
         catalog.fetch("toy")
     assert gated or "consent" not in str(error.value)
     assert list(cache.iterdir()) == []
+
+
+class LikeTheHub(BaseHTTPRequestHandler):
+    """One file that anybody may have, and a gated repository."""
+
+    def do_HEAD(self):
+        self.do_GET(body=b"")
+
+    def do_GET(self, body=b"weights"):
+        public = self.path == "/timm/vit_base_patch16_224.mae/resolve/main/model.safetensors"
+        self.send_response(200 if public else 403 if "YukunZhou" in self.path else 404)
+        headers = {"ETag": f'"{sha256(b"weights")}"', "X-Repo-Commit": "a" * 40, "Content-Length": "7"}
+        for name, value in (headers if public else {"X-Error-Code": "GatedRepo", "Content-Length": "0"}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if public:
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def backbone_command(tmp_path):
+    """`python -m dvpt_monai backbone NAME` with the real client of the Hub and that server; and the server."""
+    if find_spec("huggingface_hub") is None:
+        pytest.skip("the extra hub is not installed")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), LikeTheHub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "HF_HOME": str(tmp_path / "hub"),
+        "HF_HUB_DISABLE_XET": "1",
+        "DVPT_CACHE": str(tmp_path / "cache"),
+    }
+
+    def run(name):
+        command = [sys.executable, "-m", "dvpt_monai", "backbone", name]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    yield run, server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.bundle
+def test_the_real_client_of_the_hub(backbone_command, tmp_path):
+    run, server = backbone_command
+    done = run("mae-vitb16")
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).read_bytes() == b"weights"
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [
+        "mae-vitb16-main.safetensors", "mae-vitb16-main.safetensors.sha256"
+    ]  # fmt: skip
+    gated = run("retfound-vitl16")
+    assert gated.returncode == 1
+    assert "GatedRepoError" in gated.stderr and "asks for consent first" in gated.stderr
+    server.shutdown()
+    assert run("mae-vitb16").stdout == done.stdout, "the cache answers"
 
 
 def test_a_name_brings_its_normalisation(hub):

@@ -7,7 +7,8 @@ import torch
 from monai.networks.nets import ViT
 from safetensors.torch import load_file, save_file
 
-from dvpt_monai import PretrainedError, ViTEncoder, load_pretrained
+from dvpt_monai import LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, load_pretrained, save_adapter, tune
+from dvpt_monai.__main__ import adapter as describe
 from dvpt_monai.__main__ import convert as command
 from dvpt_monai.networks.pretrained.config import METADATA
 from dvpt_monai.networks.pretrained.convert import convert, monai_arguments
@@ -75,6 +76,18 @@ def test_an_adapted_encoder_is_what_the_source_gives(tmp_path):
     assert network.receipt.origin == json.loads(json.dumps(written.receipt.as_dict()))
     assert network.receipt.origin["inflated"][0] == "patch kernel 8x8 -> 8x8x8, its centre slice"
     assert "origin    state dict (monai layout)" in str(network.receipt)
+
+
+def test_an_adapter_on_a_converted_backbone_knows_where_that_came_from(tmp_path):
+    torch.save(encoder().state_dict(), tmp_path / "source.pt")
+    convert(tmp_path / "source.pt", tmp_path / "vit.safetensors", "safetensors", num_heads=3)
+    network = tune(ViTClassifier.from_pretrained(tmp_path / "vit.safetensors", num_classes=2), LinearProbe())
+    save_adapter(network, tmp_path / "adapter.safetensors")
+    text = describe(str(tmp_path / "adapter.safetensors"))
+    said = json.loads(text[: text.rindex("}") + 1])["backbone"]
+    assert (said["source"], said["origin"]["source"]) == ("vit.safetensors", "source.pt")
+    assert said["loaded"] == said["counts"]["loaded"] == said["origin"]["loaded"] == len(encoder().state_dict())
+    assert {len(said["sha256"]), len(said["origin"]["sha256"])} == {64}
 
 
 def test_colours_can_be_folded_afterwards(tmp_path):
