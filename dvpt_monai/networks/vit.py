@@ -263,8 +263,10 @@ class ViTEncoder(FromPretrained):
             )
         tokens = self.patch_embedding(x)
         if self.depth_embedding is not None:
-            # The last axis varies fastest in the flattened grid.
-            tokens = tokens + self.depth_embedding.repeat(tokens.shape[1] // self.grid[-1], 1)
+            # The last axis varies fastest in the flattened grid; what a tuner sends along behind has no place along z.
+            patches = self.end - self.first
+            depth = self.depth_embedding.repeat(patches // self.grid[-1], 1)
+            tokens = tokens + functional.pad(depth, (0, 0, 0, tokens.shape[1] - patches))
         if self.register_tokens is not None:
             tokens = torch.cat((self.register_tokens.expand(x.shape[0], -1, -1), tokens), dim=1)
         if self.cls_token is not None:
