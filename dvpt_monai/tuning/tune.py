@@ -33,7 +33,7 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {}
 """Every method by the name of its class; the header of an adapter and the contract tests read it."""
 
-UNDECAYED = ("prompt", "gate", "cls_token", "register", "position", "depth")
+UNDECAYED = ("prompt", "gate", "magnitude", "cls_token", "register", "position", "depth")
 """Beginnings of the names of tensors with several axes that weight decay leaves alone."""
 
 Network = TypeVar("Network", bound=nn.Module)
