@@ -293,15 +293,16 @@ class ViTEncoder(FromPretrained):
         if any(s < p or s % p for s, p in zip(size, self.patch_size, strict=True)):
             raise ValueError(f"ViTEncoder.resize: {size} is not a multiple of patch_size {tuple(self.patch_size)}")
         grid = [s // p for s, p in zip(size, self.patch_size, strict=True)]
+        # First, since one may refuse.
+        for module in self.modules():
+            if callable(follow := getattr(module, "resize_grid", None)):
+                follow(self.grid, grid)
         # A tuner may stand around the embedding.
         positions = next(m for m in self.modules() if isinstance(m, PatchEmbedding)).position_embeddings
         positions.data = resize_positions(positions, self.grid, grid).to(positions)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)
-        for module in self.modules():
-            if callable(follow := getattr(module, "resize_grid", None)):
-                follow(self.grid, grid)
         self.img_size, self.grid, self.end = list(size), grid, self.first + prod(grid)
         return self
 
