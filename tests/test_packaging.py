@@ -43,7 +43,7 @@ def test_every_import_is_a_declared_requirement(options, folder):
     declared = names(options["options"]["install_requires"])
     if folder == "tests":
         declared |= names(options["options.extras_require"]["test"])
-    ours = {"dvpt_monai", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
+    ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
 
