@@ -1,4 +1,4 @@
-"""What several tests share: real data and the real backbone where they are at hand, and one thread."""
+"""What several tests share: real data and the real backbone where they are at hand, one thread, what may not change."""
 
 import os
 from collections.abc import Callable
@@ -55,9 +55,6 @@ def backbone_file() -> Path:
     return path
 
 
-# --- what a refused call may not change
-
-
 def state_of(network):
     return (
         {key: value.clone() for key, value in network.state_dict().items()},
@@ -72,11 +69,10 @@ def state_of(network):
 @pytest.fixture
 def unchanged():
     """`with unchanged(network):` asserts that tensors, modules, modes and flags leave the block as they entered it."""
+    import torch
 
     @contextmanager
     def check(network):
-        import torch
-
         tensors, *rest = state_of(network)
         yield
         tensors_after, *rest_after = state_of(network)

@@ -42,7 +42,7 @@ def imported(folder):
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
     declared |= names(extras["test"] if folder == "tests" else extras["hub"])
-    ours = {"dvpt_monai", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
+    ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
 

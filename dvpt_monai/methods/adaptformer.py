@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive
+from dvpt_monai.tuning import Method, Tuner, attach
 
 __all__ = ["AdaptFormer"]
 
@@ -71,9 +71,8 @@ class AdaptFormer(Method):
 
     def __post_init__(self) -> None:
         at_least_one(self, "bottleneck")
+        positive(self, "scale")
         checked_layers(self)
-        if not (isinstance(self.scale, (int, float)) and self.scale > 0):
-            raise TuningError(f"AdaptFormer: scale must be a positive number, not {self.scale!r}")
 
     def attach(self, network: nn.Module) -> None:
         for site in blocks_of(network, self, self.layers):

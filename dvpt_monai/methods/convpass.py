@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive, sequence_of
+from dvpt_monai.tuning import Method, Tuner, attach
 
 __all__ = ["Convpass"]
 
@@ -101,9 +101,8 @@ class Convpass(Method):
 
     def __post_init__(self) -> None:
         at_least_one(self, "bottleneck")
+        positive(self, "scale")
         checked_layers(self)
-        if not (isinstance(self.scale, (int, float)) and self.scale > 0):
-            raise TuningError(f"Convpass: scale must be a positive number, not {self.scale!r}")
 
     def attach(self, network: nn.Module) -> None:
         encoder = sequence_of(network, self).encoder

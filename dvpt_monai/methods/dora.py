@@ -35,15 +35,16 @@ class Decomposed(LowRank):
     def gain(self, weight: Tensor) -> Tensor:
         """The factor m / ||W + D|| of every output, 1 in slices that are left alone, (d_out,)."""
         norm = torch.linalg.vector_norm((weight + self.delta()).detach(), dim=1)
-        wanted = self.place @ self.magnitude  # (slices, d_slice)
+        # Not as a matrix product, in which autocast would round the magnitudes to 8 bits.
+        wanted = (self.place.unsqueeze(-1) * self.magnitude).sum(1)  # (slices, d_slice)
         free = 1 - self.place.sum(1, keepdim=True)
         return (wanted + free * norm.unflatten(0, [wanted.shape[0], wanted.shape[1]])).flatten() / norm
 
     def decomposed(self, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """W' x + b from y = W x + b."""
         gain = self.gain(weight)
-        y = gain * self.after(x, y)
-        return y if bias is None else y + (1 - gain) * bias
+        tuned = gain * self.after(x, y)
+        return (tuned if bias is None else tuned + (1 - gain) * bias).to(y.dtype)
 
     @torch.no_grad()
     def merge(self, base: nn.Module) -> nn.Module:

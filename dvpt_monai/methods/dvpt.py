@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, sequence_of
+from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, positive, sequence_of
 from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, TuningError, attach
 
 __all__ = ["DVPT", "attention_entropy"]
@@ -198,8 +198,7 @@ class DVPT(Method):
             raise TuningError(f"DVPT: input must be 'residual' or 'norm', not {self.input!r}")
         if self.zero not in ("up", "gate"):
             raise TuningError(f"DVPT: zero must be 'up' or 'gate', not {self.zero!r}")
-        if not (isinstance(self.temperature, (int, float)) and self.temperature > 0):
-            raise TuningError(f"DVPT: temperature must be a positive number, not {self.temperature!r}")
+        positive(self, "temperature")
         if not self.cross_attention and self.aggregate != "tokens":
             raise TuningError("DVPT: cross_attention=False exists for aggregate='tokens' alone (released_vit)")
         checked_layers(self)

@@ -60,11 +60,10 @@ class Explicit(Tuner):
         self.frequencies = conv(channels, bottleneck, tuple(encoder.patch_size), stride=tuple(encoder.patch_size))
         self.dims = dims
         self.size = list(encoder.img_size)
-        self.measure()
+        self.measure(next(encoder.parameters()))
 
-    def measure(self) -> None:
+    def measure(self, like: Tensor) -> None:
         """Make the projection of each axis; not in the state dict, since they follow from the size."""
-        like = self.embedding.weight
         for axis in range(3):
             low = low_pass(self.size[axis], self.tau ** (1 / self.dims)) if axis < self.dims else torch.zeros(0, 0)
             self.register_buffer(f"low{axis}", low.to(like.device, like.dtype), persistent=False)
@@ -84,7 +83,7 @@ class Explicit(Tuner):
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
         """Cut the same share of frequencies from the new size."""
         self.size = [axis * after // before for axis, before, after in zip(self.size, old, new, strict=True)]
-        self.measure()
+        self.measure(self.embedding.weight)
 
 
 class Prompted(Tuner):

@@ -8,15 +8,16 @@ on the query and value projections, which a ViT holds as slices of one fused mat
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
-from dvpt_monai.tuning.tuned import unwrapped
+from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive
+from dvpt_monai.tuning import Method, Tuned, Tuner, TuningError, attach
+from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["LoRA", "LowRank", "attach_to_linears"]
 
@@ -122,24 +123,23 @@ def check_low_rank(method: Any) -> None:
     """Check the arguments that LoRA and DoRA share."""
     who = type(method).__name__
     at_least_one(method, "rank")
+    positive(method, "alpha")
     checked_layers(method)
-    for name in ("slices", "modules"):
-        if isinstance(getattr(method, name), str):
-            raise TuningError(f"{who}: {name} is a list, for example ['q', 'v'], not {getattr(method, name)!r}")
-        object.__setattr__(method, name, tuple(getattr(method, name)))
+    for name, example in (("slices", ["q", "v"]), ("modules", ["*attn.out_proj"])):
+        value = getattr(method, name)
+        if isinstance(value, str) or not (isinstance(value, Sequence) and all(isinstance(part, str) for part in value)):
+            raise TuningError(f"{who}: {name} is a list, for example {example}, not {value!r}")
+        object.__setattr__(method, name, tuple(value))
     if not method.slices or not set(method.slices) <= set(SLICES) or len(set(method.slices)) < len(method.slices):
         raise TuningError(f"{who}: slices must be different ones of q, k and v, not {method.slices!r}")
-    if not (isinstance(method.alpha, (int, float)) and method.alpha > 0):
-        raise TuningError(f"{who}: alpha must be a positive number, not {method.alpha!r}")
-    if not (isinstance(method.dropout, (int, float)) and 0 <= method.dropout < 1):
+    if isinstance(method.dropout, bool) or not (isinstance(method.dropout, (int, float)) and 0 <= method.dropout < 1):
         raise TuningError(f"{who}: dropout must be at least 0 and below 1, not {method.dropout!r}")
     if method.modules and method.layers is not None:
         raise TuningError(f"{who}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'")
 
 
-def attach_to_linears(network: nn.Module, method: Any, tuner: Any, wrapper: Any = None) -> None:
+def attach_to_linears(network: nn.Module, method: Any, tuner: Any, wrapper: type[Tuned] = Tuned) -> None:
     """Put a low-rank tuner on the fused projections, or on what ``method.modules`` names."""
-    patterns = method.modules or [site.part("qkv", of="attn") for site in blocks_of(network, method, method.layers)]
 
     def make(name: str, module: nn.Module) -> Tuner:
         linear = unwrapped(module)
@@ -152,5 +152,23 @@ def attach_to_linears(network: nn.Module, method: Any, tuner: Any, wrapper: Any 
         built: Tuner = tuner(linear, method, [s in method.slices for s in SLICES] if fused else [True])
         return built
 
-    for pattern in patterns:
-        attach(network, pattern, make, *([wrapper] if wrapper else []))
+    for name in named(network, method) or [
+        site.part("qkv", of="attn") for site in blocks_of(network, method, method.layers)
+    ]:
+        attach(network, name, make, wrapper)
+
+
+def named(network: nn.Module, method: Any) -> list[str]:
+    """What ``method.modules`` names, each module once."""
+    parts = {name: unwrapped(getattr(holder, child)) for name, holder, child in walk(network)}
+    names: list[str] = []
+    for pattern in method.modules:
+        matched = [name for name in parts if fnmatchcase(name, pattern)]
+        if not matched:
+            linears = ", ".join([name for name, part in parts.items() if isinstance(part, nn.Linear)][:8])
+            raise TuningError(
+                f"{type(method).__name__}: modules: {pattern!r} matches nothing in {type(network).__name__}; "
+                f"its linear layers begin with: {linears}"
+            )
+        names += matched
+    return list(dict.fromkeys(names))

@@ -80,7 +80,9 @@ class MLPProbe(Method):
         if name is None:
             raise TuningError(f"MLPProbe: {type(network).__name__} has no head or out to put layers before")
         last: Any = unwrapped(getattr(network, name))
-        layer = next(part for part in last.modules() if isinstance(part, (nn.Linear, nn.Conv2d, nn.Conv3d)))
+        layer = next((part for part in last.modules() if isinstance(part, (nn.Linear, nn.Conv2d, nn.Conv3d))), None)
+        if layer is None:
+            raise TuningError(f"MLPProbe: {name} of {type(network).__name__} has no linear layer to put layers before")
         linear = isinstance(layer, nn.Linear)
         width: Any = layer.in_features if linear else layer.in_channels
         attach(network, name, lambda *_: Hidden(width, self.depth - 1, -1 if linear else 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from dvpt_monai.tuning import Method, Tuned, TuningError
 from dvpt_monai.tuning.tuned import unwrapped, walk
 
-__all__ = ["Lengthened", "Sequenced", "Site", "at_least_one", "blocks_of", "checked_layers", "sequence_of"]
+__all__ = ["Lengthened", "Sequenced", "Site", "at_least_one", "blocks_of", "checked_layers", "positive", "sequence_of"]
 
 PARTS = ("norm1", "attn", "norm2", "mlp")
 
@@ -128,6 +129,18 @@ def at_least_one(method: Method, *names: str) -> None:
             raise TuningError(f"{type(method).__name__}: {name} must be a whole number of at least 1, not {value!r}")
 
 
+def positive(method: Method, *names: str) -> None:
+    """Check that arguments of a method are finite numbers above 0.
+
+    Raises:
+        TuningError: one is not.
+    """
+    for name in names:
+        value = getattr(method, name)
+        if not (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < inf):
+            raise TuningError(f"{type(method).__name__}: {name} must be a positive number, not {value!r}")
+
+
 def checked_layers(method: Any) -> None:
     """Check the ``layers`` of a method, and keep them as a tuple.
 
@@ -137,7 +150,8 @@ def checked_layers(method: Any) -> None:
     if method.layers is None:
         return
     layers = tuple(method.layers) if isinstance(method.layers, Sequence) else ()
-    if not layers or len(set(layers)) < len(layers) or not all(isinstance(index, int) for index in layers):
+    numbers = all(isinstance(index, int) and not isinstance(index, bool) for index in layers)
+    if not layers or not numbers or len(set(layers)) < len(layers):
         raise TuningError(
             f"{type(method).__name__}: layers must be different block numbers, such as [0, 1], not {method.layers!r}"
         )

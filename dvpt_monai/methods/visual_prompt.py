@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from dvpt_monai.methods.sites import at_least_one, sequence_of
-from dvpt_monai.networks.resize import resize_positions
 from dvpt_monai.tuning import Method, Tuner, TuningError, attach
 
 __all__ = ["VisualPrompt"]
@@ -26,13 +25,14 @@ class Border(Tuner):
 
     index: Tensor
 
-    def __init__(self, channels: int, size: Sequence[int], pad: int) -> None:
+    def __init__(self, channels: int, size: Sequence[int], pad: int | None) -> None:
         super().__init__()
         self.pad = pad
         self.size = list(size)
-        self.prompts = nn.Parameter(torch.zeros(channels, frame(size, pad).numel()))
+        index = frame(size, width(size, pad))
+        self.prompts = nn.Parameter(torch.zeros(channels, index.numel()))
         # Not in the state dict: it follows from the size.
-        self.register_buffer("index", frame(size, pad), persistent=False)
+        self.register_buffer("index", index, persistent=False)
 
     def image(self) -> Tensor:
         """delta, (C, *size)."""
@@ -50,12 +50,38 @@ class Border(Tuner):
         return x + self.image()
 
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
-        """Resize the prompt as an image, and keep a frame of the same width in pixels."""
+        """Lay the frame around the new size, each pixel from the nearest of the old frame."""
         size = [axis * after // before for axis, before, after in zip(self.size, old, new, strict=True)]
-        pixels = resize_positions(self.image().flatten(1).T[None], self.size, size)[0].T.to(self.prompts)
-        self.index = frame(size, self.pad).to(self.prompts.device)
+        before, after = width(self.size, self.pad), width(size, self.pad)
+        image = self.image().detach()
+        for axis, (pixels, wanted) in enumerate(zip(self.size, size, strict=True), start=1):
+            inside = nearest(pixels - 2 * before, wanted - 2 * after)
+            edge = nearest(before, after)
+            places = torch.cat((edge, before + inside, pixels - before + edge))
+            image = image.index_select(axis, places.to(image.device))
+        self.index = frame(size, after).to(image.device)
         self.size = size
-        self.prompts.data = pixels[:, self.index]
+        self.prompts.data = image.flatten(1)[:, self.index]
+
+
+def width(size: Sequence[int], pad: int | None) -> int:
+    """The width of the frame around an image.
+
+    Raises:
+        TuningError: it leaves no image.
+    """
+    pixels = pad or max(1, round(30 * min(size) / 224))
+    if 2 * pixels >= min(size):
+        raise TuningError(
+            f"VisualPrompt: a border of {pixels} leaves nothing of an image of {tuple(size)}; "
+            f"give pad={(min(size) - 1) // 2} or less"
+        )
+    return pixels
+
+
+def nearest(old: int, new: int) -> Tensor:
+    """For each of ``new`` pixels the nearest of ``old`` that cover the same length."""
+    return (2 * torch.arange(new, device="cpu") + 1) * old // (2 * new)
 
 
 def frame(size: Sequence[int], pad: int) -> Tensor:
@@ -96,12 +122,6 @@ class VisualPrompt(Method):
 
     def attach(self, network: nn.Module) -> None:
         sequence = sequence_of(network, self)
-        size = sequence.encoder.img_size
-        pad = self.pad or max(1, round(30 * min(size) / 224))
-        if 2 * pad >= min(size):
-            raise TuningError(
-                f"VisualPrompt: a border of {pad} leaves nothing of an image of {tuple(size)}; "
-                f"give pad={(min(size) - 1) // 2} or less"
-            )
-        channels = sequence.encoder.in_channels
-        attach(network, f"{sequence.prefix}patch_embedding", lambda *_: Border(channels, size, pad))
+        encoder = sequence.encoder
+        border = Border(encoder.in_channels, encoder.img_size, self.pad)
+        attach(network, f"{sequence.prefix}patch_embedding", lambda *_: border)

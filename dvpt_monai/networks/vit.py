@@ -276,8 +276,10 @@ class ViTEncoder(FromPretrained):
             )
         tokens = self.patch_embedding(x)
         if self.depth_embedding is not None:
-            # The last axis varies fastest in the flattened grid.
-            tokens = tokens + self.depth_embedding.repeat(tokens.shape[1] // self.grid[-1], 1)
+            # The last axis varies fastest in the flattened grid; what a tuner sends along behind has no place along z.
+            patches = self.end - self.first
+            depth = self.depth_embedding.repeat(patches // self.grid[-1], 1)
+            tokens = tokens + functional.pad(depth, (0, 0, 0, tokens.shape[1] - patches))
         if self.register_tokens is not None:
             tokens = torch.cat((self.register_tokens.expand(x.shape[0], -1, -1), tokens), dim=1)
         if self.cls_token is not None:
@@ -306,15 +308,16 @@ class ViTEncoder(FromPretrained):
         if any(s < p or s % p for s, p in zip(size, self.patch_size, strict=True)):
             raise ValueError(f"ViTEncoder.resize: {size} is not a multiple of patch_size {tuple(self.patch_size)}")
         grid = [s // p for s, p in zip(size, self.patch_size, strict=True)]
+        # First, since one may refuse.
+        for module in self.modules():
+            if callable(follow := getattr(module, "resize_grid", None)):
+                follow(self.grid, grid)
         # A tuner may stand around the embedding.
         positions = next(m for m in self.modules() if isinstance(m, PatchEmbedding)).position_embeddings
         positions.data = resize_positions(positions, self.grid, grid).to(positions)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)
-        for module in self.modules():
-            if callable(follow := getattr(module, "resize_grid", None)):
-                follow(self.grid, grid)
         self.img_size, self.grid, self.end = list(size), grid, self.first + prod(grid)
         return self
 

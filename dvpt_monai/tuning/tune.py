@@ -33,7 +33,7 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {}
 """Every method by the name of its class; the header of an adapter and the contract tests read it."""
 
-UNDECAYED = ("prompt", "gate", "cls_token", "register", "position", "depth")
+UNDECAYED = ("prompt", "gate", "magnitude", "cls_token", "register", "position", "depth")
 """Beginnings of the names of tensors with several axes that weight decay leaves alone."""
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -471,6 +471,13 @@ def untune(network: Network) -> Network:
 def take_out(network: nn.Module) -> Callable[[], None]:
     """Leave the plain backbone, in place; the function that is returned puts the very same tuners back."""
     tuning = _tuning(network, "take_out")
+    state = network.state_dict(keep_vars=True) if tuning.originals else {}
+    for key, value in tuning.originals.items():
+        if state[key].shape != value.shape:
+            raise TuningError(
+                f"take_out: {key} was {tuple(value.shape)} before tune() and is {tuple(state[key].shape)} now, so the "
+                "backbone of this size is not known; resize() back, or before tune()"
+            )
     taken = detach(network)
     trained = _exchange(network, tuning.originals)
 
