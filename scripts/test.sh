@@ -15,6 +15,6 @@ stage "Types: mypy"
 .venv/bin/python -m mypy
 
 stage "Tests: pytest $*"
-.venv/bin/python -m pytest "$@"
+.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 "$@"
 
 stage "All passed"

@@ -55,9 +55,11 @@ class Adapter(Method):
         Section 2.1 and Figure 2 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import Adapter, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, Adapter(bottleneck=8))).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), Adapter(bottleneck=8))
+        >>> report(net).method
         313536
     """
 

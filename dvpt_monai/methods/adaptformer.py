@@ -56,9 +56,11 @@ class AdaptFormer(Method):
         Eq. 4 and 5 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import AdaptFormer, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, AdaptFormer())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), AdaptFormer())
+        >>> report(net).method
         1189632
     """
 

@@ -86,9 +86,11 @@ class Convpass(Method):
         Section 3.2 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import Convpass, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, Convpass())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), Convpass())
+        >>> report(net).method
         327552
     """
 

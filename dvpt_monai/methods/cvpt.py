@@ -69,9 +69,11 @@ class CVPT(Method):
         Section 3 of the paper; the place beside the self-attention and the start, N(0, 0.02), are ours.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import CVPT, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, CVPT())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), CVPT())
+        >>> report(net).method
         184320
     """
 

@@ -84,9 +84,11 @@ class DoRA(Method):
         Eq. 5 and Section 4.3 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import DoRA, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, DoRA(rank=4))).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), DoRA(rank=4))
+        >>> report(net).method
         165888
     """
 

@@ -170,9 +170,11 @@ class DVPT(Method):
         Formulas of the paper; initialisation, ``"attend"`` and the defaults are ours.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> f"{report(tune(net, DVPT())).percent:.3f} %"
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), DVPT())
+        >>> f"{report(net).percent:.3f} %"
         '0.455 %'
     """
 

@@ -155,9 +155,11 @@ class EPT(Method):
         Eq. 5 and 10 and Section 3 of the paper; the closed form, ``init_gate`` and the size in 3D are ours.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import EPT, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, EPT())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), EPT())
+        >>> report(net).method
         236400
     """
 
@@ -214,8 +216,10 @@ def collapse(network: Network) -> Network:
         TuningError: the network is not tuned with EPT's ``"concat"``.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import EPT, ViTClassifier, collapse, report, tune
-        >>> net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), EPT())
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), EPT())
         >>> report(collapse(net)).method
         2364
     """

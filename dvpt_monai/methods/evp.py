@@ -134,9 +134,11 @@ class EVP(Method):
         Section 3 of the paper; the width for a ViT is ours.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import EVP, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, EVP())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), EVP())
+        >>> report(net).method
         87232
     """
 

@@ -60,9 +60,11 @@ class GatedVPT(Method):
         TuningError: an argument out of range, or a network without one sequence of tokens.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import GatedVPT, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, GatedVPT())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), GatedVPT())
+        >>> report(net).method
         38411
     """
 

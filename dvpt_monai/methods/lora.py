@@ -95,9 +95,11 @@ class LoRA(Method):
         Section 4.1 of the paper; alpha = 2 r is the custom.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import LoRA, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, LoRA(rank=4))).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), LoRA(rank=4))
+        >>> report(net).method
         147456
     """
 

@@ -55,9 +55,11 @@ class MLPProbe(Method):
         Baseline MLP-k of Jia et al., arXiv 2203.12119, Section 4.1.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import MLPProbe, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, MLPProbe())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), MLPProbe())
+        >>> report(net).method
         1181184
     """
 

@@ -72,9 +72,11 @@ class SSF(Method):
         Eq. 3 and 4 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import SSF, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, SSF())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), SSF())
+        >>> report(net).method
         205824
     """
 

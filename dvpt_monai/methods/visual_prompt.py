@@ -105,9 +105,11 @@ class VisualPrompt(Method):
         TuningError: an argument out of range, a border that leaves no image, or a network without a ViTEncoder.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import ViTClassifier, VisualPrompt, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, VisualPrompt())).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), VisualPrompt())
+        >>> report(net).method
         69840
     """
 

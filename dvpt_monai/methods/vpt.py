@@ -77,9 +77,11 @@ class VPT(Method):
         Eq. 4 to 6 of the paper.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import VPT, ViTClassifier, report, tune
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
-        >>> report(tune(net, VPT(num_prompts=10))).method
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), VPT(num_prompts=10))
+        >>> report(net).method
         92160
     """
 

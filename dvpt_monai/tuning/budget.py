@@ -29,8 +29,10 @@ def match_budget(method: Method, network: nn.Module, percent: float) -> Method:
         TuningError: the method has no such argument, or its smallest version trains more.
 
     Example:
+        >>> import torch
         >>> from dvpt_monai import DVPT, LoRA, ViTClassifier, match_budget
-        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
+        >>> with torch.device("meta"):  # sizes without weights
+        ...     net = ViTClassifier(num_classes=5, in_channels=3, img_size=224)
         >>> match_budget(LoRA(), net, percent=0.5).rank, match_budget(DVPT(), net, percent=0.5).bottleneck
         (11, 22)
     """
