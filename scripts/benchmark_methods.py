@@ -1,6 +1,6 @@
 """What each method costs, on three networks: parameters, adapter, time, memory, and the forms it deploys in.
 
-    python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 5] > docs/methods.md
+    python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 3] > docs/methods.md
 
 Weights are random: values change neither time nor memory. All candidates live in one process; every round runs each of
 them once, in a shuffled order, so that a machine that slows down slows them all. Time is the median over rounds of a
@@ -201,7 +201,14 @@ def table(key: str, rounds: int, device: torch.device) -> str:
     infers["plain"] = infers["plain"][1:]
     columns = ("method", "trained", "% of the backbone", "adapter, MB", "step", "inference", "memory, GB", "merges",
                "scripts", "exports")  # fmt: skip
-    lines = [f"## {title}, batch {batch}\n", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
+    lines = [
+        f"## {title}, batch {batch}\n",
+        f"`python scripts/benchmark_methods.py --networks {key} --rounds {rounds}`; {where}, "
+        f"torch {torch.__version__}, float32.\n",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
     for name, candidate in tqdm(held.items(), desc=f"{key}: memory"):
         counts = report(candidate.network)
         with tempfile.TemporaryDirectory() as folder:
@@ -215,15 +222,12 @@ def table(key: str, rounds: int, device: torch.device) -> str:
     return "\n".join(lines)
 
 
-def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 5) -> None:
+def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 3) -> None:
     """Print docs/methods.md."""
     random.seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     keys = networks if isinstance(networks, tuple) else networks.split(",")
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
     print("# What each method costs\n")
-    command = f"python scripts/benchmark_methods.py --networks {','.join(keys)} --rounds {rounds}"
-    print(f"Written by `{command}`; {where}, torch {torch.__version__}, float32.\n")
     print(EXPLAINED)
     for key in keys:
         print("\n" + table(key, rounds, device), flush=True)
