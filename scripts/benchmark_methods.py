@@ -2,10 +2,10 @@
 
     python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 3] > docs/methods.md
 
-Weights are random: values change neither time nor memory. All candidates live in one process; every round runs each of
-them once, in a shuffled order, so that a machine that slows down slows them all. Time is the median over rounds of a
-candidate's time over the reference's in the same round; memory is what torch's allocator holds at most during a step,
-with the network's own tensors and the optimizer's.
+Weights are random: values change neither time nor memory. All candidates live in one process and on the same weights;
+every round runs each of them once, in a shuffled order, so that a machine that slows down slows them all. A step is
+compared with the step of full fine-tuning in the same round, an inference with one of the plain network right after it.
+Memory is what torch's allocator holds at most during a step, with the network's own tensors and the optimizer's.
 """
 
 import io
@@ -59,7 +59,7 @@ EXPLAINED = """\
 - *trained*: the method's own parameters, without head or decoder; *adapter*: the file, with head or decoder and the
   backbone's fingerprint.
 - *step*: of training, over that of full fine-tuning; *inference*: over that of the plain network. Medians of ratios
-  within a round; a few hundredths are noise.
+  within a round, of seconds that the process computes; a few hundredths are noise.
 - *memory*: the most that torch's allocator holds during a step, weights, gradients and optimizer included.
 - *merges*, *scripts*, *exports*: into plain weights, TorchScript and `torch.export`; tried, with equal outputs."""
 SMALL = {"in_channels": 1, "img_size": 64, "patch_size": 8, "hidden_size": 48, "mlp_dim": 96, "num_layers": 4}
@@ -85,13 +85,15 @@ def candidates() -> dict[str, Method]:
 class Candidate:
     """One method on one network, with a step and an inference to time."""
 
-    def __init__(self, build: Callable[[], nn.Module], method: Method | None, batch: int, device: torch.device) -> None:
-        torch.manual_seed(0)
-        plain = build().to(device)
-        encoder = plain.vit
+    def __init__(self, weights: nn.Module, build: Callable[[], nn.Module], method: Method | None, batch: int) -> None:
+        device = next(weights.parameters()).device
+        with torch.device("meta"):
+            self.network = build()
+        self.network.load_state_dict({k: v.detach() for k, v in weights.state_dict().items()}, assign=True)
+        encoder = self.network.vit
         self.images = torch.randn(batch, encoder.in_channels, *encoder.img_size, device=device)  # type: ignore[union-attr]
-        self.network = plain if method is None else tune(plain, method)
         if method is not None:
+            tune(self.network, method)
             with torch.no_grad():
                 shape = self.network.eval()(self.images[:1]).shape
             self.labels = torch.randint(0, shape[1], (batch, *shape[2:]), device=device)
@@ -117,13 +119,15 @@ class Candidate:
 
 
 def measured(run: Callable[[], None]) -> float:
-    """Seconds of one call, the device's queue emptied before and after."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Seconds of one call: on a GPU by the clock, its queue emptied; on a CPU those that the process computed."""
+    if not torch.cuda.is_available():
+        start = time.process_time()
+        run()
+        return time.process_time() - start
+    torch.cuda.synchronize()
     start = time.perf_counter()
     run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -184,21 +188,19 @@ def table(key: str, rounds: int, device: torch.device) -> str:
     """The table of one network."""
     title, batch, build = NETWORKS[key]
     methods = candidates()
-    held = {name: Candidate(build, method, batch, device) for name, method in methods.items()}
-    plain = Candidate(build, None, batch, device)
-    infers: dict[str, list[float]] = {name: [] for name in ("plain", *held)}
+    weights = build().to(device)
+    held = {name: Candidate(weights, build, method, batch) for name, method in methods.items()}
+    plain = Candidate(weights, build, None, batch)
     steps: dict[str, list[float]] = {name: [] for name in held}
+    infers: dict[str, list[float]] = {name: [] for name in held}
     order = list(held)
     for index in tqdm(range(rounds + 1), desc=f"{key}: rounds, the first for warming up"):
         random.shuffle(order)
         for name in order:
-            seconds = measured(held[name].step), measured(held[name].infer)
+            step, infer = measured(held[name].step), measured(held[name].infer)
             if index:
-                steps[name].append(seconds[0])
-                infers[name].append(seconds[1])
-            if name == order[len(order) // 2]:
-                infers["plain"].append(measured(plain.infer))
-    infers["plain"] = infers["plain"][1:]
+                steps[name].append(step)
+                infers[name].append(infer / measured(plain.infer))
     columns = ("method", "trained", "% of the backbone", "adapter, MB", "step", "inference", "memory, GB", "merges",
                "scripts", "exports")  # fmt: skip
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
@@ -214,9 +216,9 @@ def table(key: str, rounds: int, device: torch.device) -> str:
         with tempfile.TemporaryDirectory() as folder:
             size = os.path.getsize(save_adapter(candidate.network, Path(folder) / "adapter.safetensors"))
         step = median(a / b for a, b in zip(steps[name], steps["FullFineTuning()"], strict=True))
-        infer = median(a / b for a, b in zip(infers[name], infers["plain"], strict=True))
         lines.append(
-            f"| `{name}` | {counts.method:,} | {counts.percent:.3f} | {size / 1e6:.2f} | {step:.2f} | {infer:.2f} | "
+            f"| `{name}` | {counts.method:,} | {counts.percent:.3f} | {size / 1e6:.2f} | {step:.2f} | "
+            f"{median(infers[name]):.2f} | "
             f"{peak(candidate) / 1e9:.2f} | {' | '.join(deployed(methods[name]))} |"
         )
     return "\n".join(lines)
