@@ -32,6 +32,16 @@ def test_the_high_pass_is_that_of_the_fourier_transform(vit, dims, size, tau):
     assert float(tuner.high_pass(torch.ones_like(x)).abs().max()) < 1e-12, "the mean is the lowest frequency"
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_autocast_does_not_round_the_high_pass(vit, dims):
+    tuner = tune(vit(dims).float(), EVP(bottleneck=4)).vit.patch_embedding.tuner
+    x = 1 + 0.01 * torch.rand(2, 2, *tuner.size)
+    high = tuner.high_pass(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(tuner.high_pass(x), high)
+        assert float((x - tuner.lowest(x) - high).std()) > 0.1 * float(high.std()), "what autocast would make of it"
+
+
 @pytest.mark.parametrize("size", [1, 7, 8, 224])
 def test_the_low_pass_is_a_projection(size):
     low = low_pass(size, 0.5)
