@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from dvpt_monai.methods.lora import LowRank, attach_to_linears, check_low_rank
-from dvpt_monai.tuning import Method, Tuned, TuningError
+from dvpt_monai.methods.lora import LoRA, LowRank
+from dvpt_monai.tuning import Tuned, Tuner, TuningError, attach
 
 __all__ = ["DoRA"]
 
@@ -62,23 +62,17 @@ class TunedLinear(Tuned):
 
 
 @dataclass(frozen=True)
-class DoRA(Method):
+class DoRA(LoRA):
     """Weight-Decomposed Low-Rank Adaptation (arXiv 2402.09353): LoRA of the direction, and a magnitude beside it.
 
     Starts as the identity and merges into plain weights. In a Stack it comes before other methods on the same layer,
     since it reads the layer's weight.
 
     Args:
-        rank: r.
-        alpha: the update is scaled by alpha / r.
-        slices: of the fused projection: any of q, k and v.
-        modules: patterns of the names of linear layers to tune in place of the fused projections.
-        dropout: of the input of the update, while training.
-        layers: indices of the blocks to tune; ``None`` is every one. Not together with ``modules``.
+        rank: r; this and the other arguments are those of :class:`~dvpt_monai.LoRA`.
 
     Raises:
-        TuningError: an argument out of range, a pattern that matches no linear layer, a layer that another method has
-            wrapped already, or a network without blocks.
+        TuningError: as LoRA, or another method has wrapped the layer already.
 
     Source:
         Eq. 5 and Section 4.3 of the paper.
@@ -93,28 +87,16 @@ class DoRA(Method):
     """
 
     paper: ClassVar[str] = "Liu et al., DoRA: Weight-Decomposed Low-Rank Adaptation, arXiv 2402.09353"
-    size: ClassVar[str] = "rank"
-    merges: ClassVar[bool] = True
-
-    rank: int = 8
-    alpha: float = 16.0
-    slices: Sequence[str] = ("q", "v")
-    modules: Sequence[str] = ()
-    dropout: float = 0.0
-    layers: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        check_low_rank(self)
 
     def attach(self, network: nn.Module) -> None:
-        taken = {id(module.base) for module in network.modules() if isinstance(module, Tuned)}
+        for name in self.linears(network):
+            attach(network, name, self.tuner, TunedLinear)
 
-        def make(linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> Decomposed:
-            if id(linear) in taken:
-                raise TuningError(
-                    "DoRA: another method of the Stack has wrapped the layer, whose weight is then out of reach; "
-                    "put DoRA first"
-                )
-            return Decomposed(linear, method, chosen)
-
-        attach_to_linears(network, self, make, TunedLinear)
+    def tuner(self, name: str, module: nn.Module) -> Tuner:
+        """The tuner of one layer, whose weight must be in reach."""
+        if isinstance(module, Tuned):
+            raise TuningError(
+                f"DoRA: another method of the Stack has wrapped {name}, whose weight is out of reach then; "
+                "put DoRA first"
+            )
+        return Decomposed(*self.layer(name, module))

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive
-from dvpt_monai.tuning import Method, Tuned, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, TuningError, attach
 from dvpt_monai.tuning.tuned import unwrapped, walk
 
-__all__ = ["LoRA", "LowRank", "attach_to_linears"]
+__all__ = ["LoRA", "LowRank"]
 
 SLICES = ("q", "k", "v")
 QKV = "attn.qkv"
@@ -115,62 +115,56 @@ class LoRA(Method):
     layers: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        check_low_rank(self)
+        who = type(self).__name__
+        at_least_one(self, "rank")
+        positive(self, "alpha")
+        checked_layers(self)
+        for name, example in (("slices", ["q", "v"]), ("modules", ["*attn.out_proj"])):
+            value = getattr(self, name)
+            names = isinstance(value, Sequence) and all(isinstance(part, str) for part in value)
+            if isinstance(value, str) or not names:
+                raise TuningError(f"{who}: {name} is a list, for example {example}, not {value!r}")
+            object.__setattr__(self, name, tuple(value))
+        if not self.slices or not set(self.slices) <= set(SLICES) or len(set(self.slices)) < len(self.slices):
+            raise TuningError(f"{who}: slices must be different ones of q, k and v, not {self.slices!r}")
+        if isinstance(self.dropout, bool) or not (isinstance(self.dropout, (int, float)) and 0 <= self.dropout < 1):
+            raise TuningError(f"{who}: dropout must be at least 0 and below 1, not {self.dropout!r}")
+        if self.modules and self.layers is not None:
+            raise TuningError(
+                f"{who}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'"
+            )
 
     def attach(self, network: nn.Module) -> None:
-        attach_to_linears(network, self, LowRank)
+        for name in self.linears(network):
+            attach(network, name, self.tuner)
 
+    def linears(self, network: nn.Module) -> list[str]:
+        """Names of the layers to tune, each once: the fused projections, or what ``modules`` matches."""
+        if not self.modules:
+            return [site.part("qkv", of="attn") for site in blocks_of(network, self, self.layers)]
+        parts = {name: unwrapped(getattr(holder, child)) for name, holder, child in walk(network)}
+        matched: list[str] = []
+        for pattern in self.modules:
+            names = [name for name in parts if fnmatchcase(name, pattern)]
+            if not names:
+                some = ", ".join([name for name, part in parts.items() if isinstance(part, nn.Linear)][:8])
+                raise TuningError(
+                    f"{type(self).__name__}: modules: {pattern!r} matches nothing in {type(network).__name__}; "
+                    f"its linear layers begin with: {some}"
+                )
+            matched += names
+        return list(dict.fromkeys(matched))
 
-def check_low_rank(method: Any) -> None:
-    """Check the arguments that LoRA and DoRA share."""
-    who = type(method).__name__
-    at_least_one(method, "rank")
-    positive(method, "alpha")
-    checked_layers(method)
-    for name, example in (("slices", ["q", "v"]), ("modules", ["*attn.out_proj"])):
-        value = getattr(method, name)
-        if isinstance(value, str) or not (isinstance(value, Sequence) and all(isinstance(part, str) for part in value)):
-            raise TuningError(f"{who}: {name} is a list, for example {example}, not {value!r}")
-        object.__setattr__(method, name, tuple(value))
-    if not method.slices or not set(method.slices) <= set(SLICES) or len(set(method.slices)) < len(method.slices):
-        raise TuningError(f"{who}: slices must be different ones of q, k and v, not {method.slices!r}")
-    if isinstance(method.dropout, bool) or not (isinstance(method.dropout, (int, float)) and 0 <= method.dropout < 1):
-        raise TuningError(f"{who}: dropout must be at least 0 and below 1, not {method.dropout!r}")
-    if method.modules and method.layers is not None:
-        raise TuningError(f"{who}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'")
+    def tuner(self, name: str, module: nn.Module) -> Tuner:
+        """The tuner of one layer."""
+        return LowRank(*self.layer(name, module))
 
-
-def attach_to_linears(network: nn.Module, method: Any, tuner: Any, wrapper: type[Tuned] = Tuned) -> None:
-    """Put a low-rank tuner on the fused projections, or on what ``method.modules`` names."""
-
-    def make(name: str, module: nn.Module) -> Tuner:
+    def layer(self, name: str, module: nn.Module) -> tuple[nn.Linear, "LoRA", list[bool]]:
+        """The frozen layer and which slices of its output are tuned, as a tuner wants them."""
         linear = unwrapped(module)
         if not isinstance(linear, nn.Linear):
             raise TuningError(
-                f"{type(method).__name__}: {name} is a {type(linear).__name__}, not a linear layer; "
+                f"{type(self).__name__}: {name} is a {type(linear).__name__}, not a linear layer; "
                 "let modules name linear layers alone"
             )
-        fused = name.endswith(QKV)
-        built: Tuner = tuner(linear, method, [s in method.slices for s in SLICES] if fused else [True])
-        return built
-
-    for name in named(network, method) or [
-        site.part("qkv", of="attn") for site in blocks_of(network, method, method.layers)
-    ]:
-        attach(network, name, make, wrapper)
-
-
-def named(network: nn.Module, method: Any) -> list[str]:
-    """What ``method.modules`` names, each module once."""
-    parts = {name: unwrapped(getattr(holder, child)) for name, holder, child in walk(network)}
-    names: list[str] = []
-    for pattern in method.modules:
-        matched = [name for name in parts if fnmatchcase(name, pattern)]
-        if not matched:
-            linears = ", ".join([name for name, part in parts.items() if isinstance(part, nn.Linear)][:8])
-            raise TuningError(
-                f"{type(method).__name__}: modules: {pattern!r} matches nothing in {type(network).__name__}; "
-                f"its linear layers begin with: {linears}"
-            )
-        names += matched
-    return list(dict.fromkeys(names))
+        return linear, self, [s in self.slices for s in SLICES] if name.endswith(QKV) else [True]
