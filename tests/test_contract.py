@@ -52,6 +52,7 @@ from dvpt_monai import (
     parameter_groups,
     read_header,
     save_adapter,
+    swap_adapter,
     tune,
     untune,
 )
@@ -364,6 +365,19 @@ def test_untune_leaves_the_backbone_bit_identical(case):
     assert not any(isinstance(module, Tuned) for module in network.modules())
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(module.training for module in network.train().modules())
+
+
+def test_adapters_swap_on_one_backbone_and_back(case, tmp_path):
+    mine = save_adapter(case.tuned, tmp_path / "mine.safetensors")
+    bias = save_adapter(tune(copy.deepcopy(case.plain), BitFit()), tmp_path / "bias.safetensors")
+    network = swap_adapter(copy.deepcopy(case.tuned), bias)
+    plain = digests(case.plain)
+    with torch.no_grad():
+        assert torch.equal(network(case.x), case.reference), "an untrained BitFit is the plain network, head and all"
+        with disabled(network):
+            assert digests(network) == plain
+        assert torch.equal(swap_adapter(network, mine)(case.x), case.output)
+    assert digests(network) == digests(case.tuned)
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
