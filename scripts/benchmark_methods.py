@@ -1,6 +1,6 @@
 """What each method costs, on three networks: parameters, adapter, time, memory, and the forms it deploys in.
 
-    python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 3] > docs/methods.md
+    python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 3] [--only EPT,LoRA]
 
 Weights are random: values change neither time nor memory. All candidates live in one process and on the same weights;
 every round runs each of them once, in a shuffled order, so that a machine that slows down slows them all. A step is
@@ -185,10 +185,12 @@ def deployed(method: Method) -> list[str]:
     ]
 
 
-def table(key: str, rounds: int, device: torch.device) -> str:
-    """The table of one network."""
+def table(key: str, rounds: int, only: list[str], device: torch.device) -> str:
+    """The table of one network, of all methods or of those whose names begin with one of ``only``."""
     title, batch, build = NETWORKS[key]
     methods = candidates(forms_too=key != "unetr-3d")  # whose rounds take many minutes on a CPU
+    wanted = (*only, "FullFineTuning()")
+    methods = {name: method for name, method in methods.items() if not only or name.startswith(wanted)}
     weights = build().to(device)
     held = {name: Candidate(weights, build, method, batch) for name, method in methods.items()}
     plain = Candidate(weights, build, None, batch)
@@ -205,10 +207,12 @@ def table(key: str, rounds: int, device: torch.device) -> str:
     columns = ("method", "trained", "% of the backbone", "adapter, MB", "step", "inference", "memory, GB", "merges",
                "scripts", "exports")  # fmt: skip
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
+    command = f"python scripts/benchmark_methods.py --networks {key} --rounds {rounds}"
+    if only:
+        command += f" --only '{','.join(only)}'"
     lines = [
         f"## {title}, batch {batch}\n",
-        f"`python scripts/benchmark_methods.py --networks {key} --rounds {rounds}`; {where}, "
-        f"torch {torch.__version__}, float32.\n",
+        f"`{command}`; {where}, torch {torch.__version__}, float32.\n",
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
     ]
@@ -225,15 +229,17 @@ def table(key: str, rounds: int, device: torch.device) -> str:
     return "\n".join(lines)
 
 
-def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 3) -> None:
+def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 3, only: str = "") -> None:
     """Print docs/methods.md."""
     random.seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # fire makes a tuple of what has commas
     keys = networks if isinstance(networks, tuple) else networks.split(",")
+    names = [name for name in ([*only] if isinstance(only, tuple) else only.split(",")) if name]
     print("# What each method costs\n")
     print(EXPLAINED)
     for key in keys:
-        print("\n" + table(key, rounds, device), flush=True)
+        print("\n" + table(key, rounds, names, device), flush=True)
 
 
 if __name__ == "__main__":
