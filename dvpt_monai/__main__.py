@@ -9,6 +9,8 @@ from typing import Any
 
 import fire
 
+from dvpt_monai.bundle import check
+from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.data import DataError, write_fundus, write_hippocampus
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
@@ -73,11 +75,32 @@ def phantoms(out: str) -> str:
     return f"phantoms, generated and not of patients: {fundus} {volumes}"
 
 
+def check_bundle(
+    folder: str, dataset_dir: str | None = None, images: str | None = None, schema: str | None = None
+) -> str:
+    """Check a bundle as strictly as the Model Zoo does, in a temporary copy; the exit code is 1 if anything failed.
+
+    Args:
+        folder: the bundle.
+        dataset_dir: data to train on, where those that its configs name are not at hand.
+        images: what to predict, likewise.
+        schema: file with the JSON schema of the metadata, or fetch to download it once.
+    """
+    rows = check.check_bundle(folder, dataset_dir, images, schema)
+    if any(row.result == "failed" for row in rows):
+        print(check.table(rows))
+        raise SystemExit(1)
+    return check.table(rows)
+
+
+COMMANDS = (adapter, backbone, backbones, check_bundle, convert, methods, phantoms)
+
+
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
-        fire.Fire({command.__name__: command for command in (adapter, backbone, backbones, convert, methods, phantoms)})
-    except (AdapterError, DataError, PretrainedError) as error:
+        fire.Fire({command.__name__: command for command in COMMANDS})
+    except (AdapterError, BundleError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
