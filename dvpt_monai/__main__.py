@@ -10,7 +10,11 @@ from typing import Any
 import fire
 
 from dvpt_monai.bundle import check
+from dvpt_monai.bundle.complete import complete as write_model
+from dvpt_monai.bundle.complete import completion
+from dvpt_monai.bundle.contents import ADAPTER
 from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.bundle.pack import pack as write_archive
 from dvpt_monai.data import DataError, write_fundus, write_hippocampus
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
@@ -93,7 +97,35 @@ def check_bundle(
     return check.table(rows)
 
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, convert, methods, phantoms)
+def pack(folder: str, out: str, slim: bool = False) -> str:
+    """Write a trained bundle as <name>_v<version>.zip with its sha256 beside it.
+
+    Args:
+        folder: the bundle.
+        out: folder to write to.
+        slim: ship the adapter and the name and hash of its backbone, without the network.
+    """
+    archive = write_archive(folder, out, slim)
+    lines = [f"{archive}: {archive.stat().st_size:,} bytes, sha256 in {archive.name}.sha256"]
+    if slim:
+        receipt = read_header(Path(folder) / ADAPTER)["backbone"]["receipt"]
+        lines.append(f"needs the backbone {receipt['source']}, sha256 {receipt['sha256']}; after the download:")
+        lines.append(completion(Path(folder).resolve().name))
+    return "\n".join(lines)
+
+
+def complete(folder: str, backbone: str | None = None) -> str:
+    """Make a slim bundle whole: fetch its backbone, check hash and fingerprint, write models/model.pt.
+
+    Args:
+        folder: the bundle.
+        backbone: the file of its backbone, where it shall not be fetched.
+    """
+    model = write_model(folder, backbone)
+    return f"{model}: {model.stat().st_size:,} bytes"
+
+
+COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, methods, pack, phantoms)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dvpt_monai.bundle.check.row import Failed, Skipped
 from dvpt_monai.bundle.check.trial import Trial
+from dvpt_monai.bundle.complete import completion
 from dvpt_monai.bundle.contents import ADAPTER
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.fit import unfit
@@ -28,7 +29,7 @@ def checkpoint(trial: Trial) -> str:
     if not trial.model.is_file():
         trial.model.parent.mkdir(exist_ok=True)
         torch.save(network.state_dict(), trial.model)
-        slim = f"; `python -m dvpt_monai complete {trial.source}` makes it" * (trial.source / ADAPTER).is_file()
+        slim = f"; `{completion(trial.source)}` makes it" * (trial.source / ADAPTER).is_file()
         return "none yet, random weights stand in for it" + slim
     try:
         state = torch.load(trial.model, map_location="cpu", weights_only=True)

@@ -34,9 +34,9 @@ def properties(trial: Trial, *names: str) -> str:
     }
     # MONAI stops at the first that is missing, with a KeyError.
     missing = [name for name, asked in ids.items() if asked not in workflow.parser and not asked.startswith("_meta_")]
-    remedy = f"add the ids to configs/{names[-1]}.json: {', '.join(ids[name] for name in missing)}"
+    lacking = ", ".join(ids[name].replace("::", "#") for name in missing)
     if missing:
-        raise Failed(f"missing: {', '.join(missing)}", remedy)
+        raise Failed(f"missing: {', '.join(missing)}", f"add to configs/{names[-1]}.json: {lacking}")
     data = trial.data_of(*names)
     workflow = trial.workflow(*names, dataset_dir=data)
     try:
