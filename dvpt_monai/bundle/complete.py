@@ -60,7 +60,7 @@ def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | 
     name, pinned = receipt["source"], receipt["sha256"]
     if backbone is None and name not in CATALOG:
         raise BundleError(
-            f"{adapter} needs the backbone {name} (sha256 {pinned}), which the catalog has not; give its file: --backbone"
+            f"{adapter} needs the backbone {name} (sha256 {pinned}), which no catalog has; give its file: --backbone"
         )
     checkpoint = read_source(backbone or name)
     if pinned and checkpoint.sha256 != pinned:

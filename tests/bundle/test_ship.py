@@ -311,7 +311,7 @@ def served(tmp_path):
 
 @pytest.fixture
 def alone(tmp_path):
-    """`alone("monai.bundle", ...)` runs a module elsewhere, with a copy of the package and nothing else of the repository."""
+    """`alone("monai.bundle", ...)` runs a module elsewhere, with a copy of the package, without the repository."""
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     shutil.copytree(Path(dvpt_monai.__file__).parent, site / "dvpt_monai", ignore=shutil.ignore_patterns("__pycache__"))
     elsewhere.mkdir()
