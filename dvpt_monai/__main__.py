@@ -9,6 +9,12 @@ from typing import Any
 
 import fire
 
+from dvpt_monai.bundle import check
+from dvpt_monai.bundle.complete import complete as write_model
+from dvpt_monai.bundle.complete import completion
+from dvpt_monai.bundle.contents import ADAPTER
+from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.bundle.pack import pack as write_archive
 from dvpt_monai.data import DataError, write_fundus, write_hippocampus
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
@@ -73,11 +79,60 @@ def phantoms(out: str) -> str:
     return f"phantoms, generated and not of patients: {fundus} {volumes}"
 
 
+def check_bundle(
+    folder: str, dataset_dir: str | None = None, images: str | None = None, schema: str | None = None
+) -> str:
+    """Check a bundle as strictly as the Model Zoo does, in a temporary copy; the exit code is 1 if anything failed.
+
+    Args:
+        folder: the bundle.
+        dataset_dir: data to train on, where those that its configs name are not at hand.
+        images: what to predict, likewise.
+        schema: file with the JSON schema of the metadata, or fetch to download it once.
+    """
+    rows = check.check_bundle(folder, dataset_dir, images, schema)
+    if any(row.result == "failed" for row in rows):
+        print(check.table(rows))
+        raise SystemExit(1)
+    return check.table(rows)
+
+
+def pack(folder: str, out: str, slim: bool = False) -> str:
+    """Write a trained bundle as <name>_v<version>.zip with its sha256 beside it.
+
+    Args:
+        folder: the bundle.
+        out: folder to write to.
+        slim: ship the adapter and the name and hash of its backbone, without the network.
+    """
+    archive = write_archive(folder, out, slim)
+    lines = [f"{archive}: {archive.stat().st_size:,} bytes, sha256 in {archive.name}.sha256"]
+    if slim:
+        receipt = read_header(Path(folder) / ADAPTER)["backbone"]["receipt"]
+        lines.append(f"needs the backbone {receipt['source']}, sha256 {receipt['sha256']}; after the download:")
+        lines.append(completion(Path(folder).resolve().name))
+    return "\n".join(lines)
+
+
+def complete(folder: str, backbone: str | None = None) -> str:
+    """Make a slim bundle whole: fetch its backbone, check hash and fingerprint, write models/model.pt.
+
+    Args:
+        folder: the bundle.
+        backbone: the file of its backbone, where it shall not be fetched.
+    """
+    model = write_model(folder, backbone)
+    return f"{model}: {model.stat().st_size:,} bytes"
+
+
+COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, methods, pack, phantoms)
+
+
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
-        fire.Fire({command.__name__: command for command in (adapter, backbone, backbones, convert, methods, phantoms)})
-    except (AdapterError, DataError, PretrainedError) as error:
+        fire.Fire({command.__name__: command for command in COMMANDS})
+    except (AdapterError, BundleError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 

@@ -9,6 +9,8 @@ from typing import Any
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
+from dvpt_monai.bundle.complete import completion
+from dvpt_monai.bundle.contents import ADAPTER, MODEL
 from dvpt_monai.tuning import AdapterError, read_header
 
 __all__ = ["CheckpointError", "CheckpointLoader"]
@@ -39,6 +41,11 @@ class CheckpointLoader(MonaiCheckpointLoader):
     def __call__(self, engine: Engine) -> None:
         """Load it."""
         path = Path(self.load_path)
+        bundle = path.parent.parent
+        if not path.is_file() and path == bundle / MODEL and (bundle / ADAPTER).is_file():
+            raise CheckpointError(
+                f"{path}: no such file, but its adapter: this bundle is slim. Complete it first:\n{completion(bundle)}"
+            )
         if not path.is_file():
             raise CheckpointError(
                 f"{path}: no such file. Train first (`python -m monai.bundle run training`), name another with "

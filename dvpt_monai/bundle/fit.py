@@ -1,0 +1,35 @@
+"""Whether saved tensors are those of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["unfit"]
+
+
+def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
+    """What keeps a state dict from being loaded, every tensor of it; empty if nothing.
+
+    Example:
+        >>> import torch
+        >>> unfit({"a": torch.ones(2)}, {"a": torch.ones(3)})
+        'a is (2,), the network has (3,)'
+        >>> unfit({"a": torch.ones(3)}, {"a": torch.ones(3)})
+        ''
+    """
+    if not isinstance(saved, Mapping) or not all(isinstance(value, Tensor) for value in saved.values()):
+        return "it is no state dict, names with their tensors"
+    missing, surplus = sorted(expected.keys() - saved.keys()), sorted(saved.keys() - expected.keys())
+    if missing:
+        return f"it lacks {missing[0]} and {len(missing) - 1} other tensors of the network"
+    if surplus:
+        return f"it holds {surplus[0]} and {len(surplus) - 1} other tensors that the network has not"
+    for name, value in expected.items():
+        if saved[name].shape != value.shape:
+            return f"{name} is {tuple(saved[name].shape)}, the network has {tuple(value.shape)}"
+        if not bool(saved[name].isfinite().all()):
+            return f"{name} holds NaN or infinity"
+    return ""
