@@ -59,7 +59,8 @@ EXPLAINED = """\
 - *trained*: the method's own parameters, without head or decoder; *adapter*: the file, with head or decoder and the
   backbone's fingerprint.
 - *step*: of training, over that of full fine-tuning; *inference*: over that of the plain network. Medians of ratios
-  within a round, of seconds that the process computes; a few hundredths are noise.
+  within a round, of seconds that the process computes. A machine that does other work, as here, moves single values by
+  a tenth and some by more; where two tables hold one network, trust the one of fewer methods and more rounds.
 - *memory*: the most that torch's allocator holds during a step, weights, gradients and optimizer included.
 - *merges*, *scripts*, *exports*: into plain weights, TorchScript and `torch.export`; tried, with equal outputs."""
 SMALL = {"in_channels": 1, "img_size": 64, "patch_size": 8, "hidden_size": 48, "mlp_dim": 96, "num_layers": 4}
