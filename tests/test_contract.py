@@ -130,7 +130,7 @@ SAMPLES = {
     "LoRA": {
         "LoRA": LoRA(rank=2),
         "LoRA-everywhere": LoRA(
-            rank=2, alpha=2, slices=("q", "k", "v"), modules=("*attn.out_proj", "*attn.qkv", "*mlp.linear?")
+            rank=2, alpha=2, slices=("q", "k", "v"), modules=("*attn.*proj", "*attn.qkv", "*mlp.linear?")
         ),
     },
     "DoRA": {"DoRA": DoRA(rank=2), "DoRA-mlp": DoRA(rank=2, modules=("*mlp.linear1",))},
