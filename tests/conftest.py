@@ -45,6 +45,18 @@ def hippocampus_dir(real_data) -> Path:
 
 
 @pytest.fixture(scope="session")
+def adrenal_dir(tmp_path_factory) -> Path:
+    """AdrenalMNIST3D, unpacked from its file into a folder of this run: labels.csv and images/."""
+    from dvpt_monai.data import DataError, medmnist_file, unpack_medmnist
+
+    try:
+        source = medmnist_file("adrenalmnist3d_64", start=Path(__file__).parent)
+    except DataError as error:
+        pytest.skip(str(error).splitlines()[0])
+    return unpack_medmnist(source, tmp_path_factory.mktemp("medmnist") / "adrenalmnist3d_64")
+
+
+@pytest.fixture(scope="session")
 def backbone_file() -> Path:
     """The real pre-trained ViT-S/14 from the cache; tests never download it."""
     from dvpt_monai.networks.pretrained import catalog
