@@ -23,7 +23,7 @@ def monai_bundle(*words, folder):
     return done.stdout
 
 
-@pytest.fixture(params=["fundus", "hippocampus"])
+@pytest.fixture(params=["fundus", "hippocampus", "adrenal"])
 def bundle(request):
     return request.getfixturevalue(request.param)
 
@@ -61,16 +61,25 @@ def test_the_commands_of_the_readme(bundle, tmp_path):
     assert [path.name for path in written] == ["predictions.csv"] or len(written) == count
 
 
+A_FOLD = "data.split(@cases, 'validation')"
+DATA = {  # the fixture with the real data, and the cases that validate
+    "adrenal_ct_classification": ("adrenal_dir", "@parts[1]"),
+    "fundus_dr_classification": ("fundus_dir", A_FOLD),
+    "hippocampus_mri_segmentation": ("hippocampus_dir", A_FOLD),
+}
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in BUNDLES.iterdir() if path.is_dir()))
 def test_real_backbone_and_data(name, request, tmp_path):
     """One epoch of the real thing on a few cases, with relative paths from the repository's root."""
     request.getfixturevalue("backbone_file")
-    data = request.getfixturevalue("fundus_dir" if name.startswith("fundus") else "hippocampus_dir")
+    fixture, validating = DATA[name]
+    data = request.getfixturevalue(fixture)
     out = ["--dataset_dir", str(data), "--models_dir", str(tmp_path), "--output_dir", str(tmp_path)]
     said = monai_bundle(
         "run", "training", "--config_file", f"bundles/{name}/configs/train.json",
         "--epochs", "1", "--val_interval", "1", "--label_fraction", "0.05", *out,
-        "--val_cases", "$data.label_fraction(data.split(@cases, 'validation'), 0.1)",
+        "--val_cases", f"$data.label_fraction({validating}, 0.1)",
         folder=BUNDLES.parent,
     )  # fmt: skip
     assert "loaded" in said
