@@ -12,6 +12,8 @@ _HOMES = {
     "instead call dvpt_monai.data.write_fundus(folder) and use that folder",
     "Task04_Hippocampus": "monai.apps.DecathlonDataset(root, 'Task04_Hippocampus', 'training', download=True) gets it; "
     "for generated volumes instead call dvpt_monai.data.write_hippocampus(folder) and use that folder",
+    "adrenalmnist3d_64": "adrenalmnist3d_64.npz is at https://medmnist.com, and `python -m dvpt_monai medmnist FILE` "
+    "unpacks it; for generated volumes instead call dvpt_monai.data.write_adrenal(folder) and use that folder",
 }
 
 
