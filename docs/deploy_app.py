@@ -10,6 +10,7 @@ photographs in its bundle: adapter.safetensors beside it tells the normalisation
 The operator takes preprocessing, inferer and postprocessing from the bundle; what reads and writes files is left out of
 them and stands here. For images that come as DICOM, put DICOMDataLoaderOperator, DICOMSeriesSelectorOperator and
 DICOMSeriesToVolumeOperator in place of LoadImages, and DICOMSegmentationWriterOperator in place of WriteMasks.
+Pixels have to be square then: of others, DICOMSeriesToVolumeOperator 4.0.0 swaps height and width.
 """
 
 import csv
