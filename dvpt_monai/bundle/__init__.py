@@ -7,6 +7,7 @@ from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
+from dvpt_monai.bundle.schedule import interval, one_cycle
 from dvpt_monai.bundle.spacing import Spacingd
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "DecideGraded",
     "Spacingd",
     "find_images",
+    "interval",
     "load_backbone",
     "normalization",
+    "one_cycle",
     "plain_errors",
     "root",
     "shows_phantoms",

@@ -7,6 +7,7 @@ from dvpt_monai.data.datalists import (
     label_fraction,
     read_csv,
     read_decathlon,
+    shots,
     split,
 )
 from dvpt_monai.data.errors import DataError
@@ -28,6 +29,7 @@ __all__ = [
     "label_fraction",
     "read_csv",
     "read_decathlon",
+    "shots",
     "split",
     "write_fundus",
     "write_hippocampus",
