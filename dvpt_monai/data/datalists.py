@@ -278,10 +278,10 @@ def label_fraction(cases: list[Case], fraction: float, seed: int = 0) -> list[Ca
 def shots(cases: list[Case], count: int | None, seed: int = 0) -> list[Case]:
     """Keep a few cases of each class, for few-shot training.
 
-    Groups count as one: with patients known, these are `count` patients of each class, with all their images. Cases with
-    several labels (a list of 0 and 1, one for each) are kept while any of their labels is short of cases; those without
-    any label are a class of their own. A class with fewer cases keeps all, and a warning names it. Fewer shots are part
-    of more of the same seed where every case has one label.
+    Groups count as one: with patients known, these are `count` patients of each class, with all their images. Cases
+    with several labels (a list of 0 and 1, one for each) are kept while any of their labels is short of cases; those
+    without any label are a class of their own. A class with fewer cases keeps all, and a warning names it. Fewer shots
+    are part of more of the same seed where every case has one label.
 
     Args:
         cases: the cases, in any order.
