@@ -8,6 +8,7 @@ from dvpt_monai.bundle.load_image import LoadImaged
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
+from dvpt_monai.bundle.schedule import interval, one_cycle
 from dvpt_monai.bundle.spacing import Spacingd
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "LoadImaged",
     "Spacingd",
     "find_images",
+    "interval",
     "load_backbone",
     "normalization",
+    "one_cycle",
     "plain_errors",
     "root",
     "shows_phantoms",

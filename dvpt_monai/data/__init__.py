@@ -8,6 +8,7 @@ from dvpt_monai.data.datalists import (
     label_fraction,
     read_csv,
     read_decathlon,
+    shots,
     split,
 )
 from dvpt_monai.data.errors import DataError
@@ -34,6 +35,7 @@ __all__ = [
     "read_csv",
     "read_decathlon",
     "read_grade",
+    "shots",
     "split",
     "write_fundus",
     "write_hippocampus",

@@ -9,6 +9,7 @@ machine or a library's random generator; a seed means the same split everywhere 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import Counter, defaultdict
 from csv import DictReader
@@ -25,6 +26,7 @@ from torch.utils.data import WeightedRandomSampler
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.grades import read_grade
 
+logger = logging.getLogger(__name__)
 Case = dict[str, Any]
 PathLike = str | os.PathLike[str]
 
@@ -294,6 +296,46 @@ def count_parts(training: list[Case], validation: list[Case]) -> tuple[int, int]
     return len(training), len(validation)
 
 
+def shots(cases: list[Case], count: int | None, seed: int = 0) -> list[Case]:
+    """Keep a few cases of each class, for few-shot training.
+
+    Groups count as one: with patients known, these are `count` patients of each class, with all their images. Cases with
+    several labels (a list of 0 and 1, one for each) are kept while any of their labels is short of cases; those without
+    any label are a class of their own. A class with fewer cases keeps all, and a warning names it. Fewer shots are part
+    of more of the same seed where every case has one label.
+
+    Args:
+        cases: the cases, in any order.
+        count: cases or groups of each class, 1 or more; None keeps all.
+        seed: another seed, another choice.
+
+    Raises:
+        DataError: if `count` is out of range or there are no cases.
+
+    Example:
+        >>> cases = [{"image": f"{i}.jpg", "label": i % 3} for i in range(30)]
+        >>> sorted(case["label"] for case in shots(cases, 2))
+        [0, 0, 1, 1, 2, 2]
+    """
+    if count is None:
+        return list(cases)
+    if count < 1:
+        raise DataError(f"shots={count} is out of range: 1 or more of each class, or None for all")
+    units = _units(cases, seed)
+    classes = [{label for case in unit for label in _classes(case)} for unit in units]
+    held: Counter[int] = Counter()
+    kept = []
+    for unit, found in zip(units, classes, strict=True):
+        if any(held[label] < count for label in found):
+            kept.append(unit)
+            held.update(found)
+    short = {label: held[label] for label in sorted(set().union(*classes)) if held[label] < count}
+    for label, number in short.items():
+        name = "no label" if label < 0 else f"label {label}"
+        logger.warning("shots=%d, but only %d cases or groups have %s; all of them are kept", count, number, name)
+    return _flat(kept)
+
+
 def class_weights(cases: list[Case], num_classes: int, power: float = 1.0) -> Tensor:
     """Weigh rare grades more in a loss: inverse frequency to the `power`, with mean 1.
 
@@ -374,6 +416,15 @@ def _check_part(part: str, parts: tuple[str, str]) -> None:
 
 def _is_grade(case: Case) -> bool:
     return isinstance(case.get("label"), Integral)  # of Python or NumPy
+
+
+def _classes(case: Case) -> set[int]:
+    """The labels that a case has: its grade, or the places of the ones; -1 is none."""
+    label = case.get("label")
+    if _is_grade(case):
+        return {int(case["label"])}
+    found = {place for place, value in enumerate(label) if value == 1} if isinstance(label, list | tuple) else set()
+    return found or {-1}
 
 
 def _counts(cases: list[Case], num_classes: int) -> list[int]:

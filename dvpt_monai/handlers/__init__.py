@@ -12,6 +12,7 @@ from dvpt_monai.handlers.metrics_table import MetricsTable
 from dvpt_monai.handlers.predictions_table import PredictionsTable
 from dvpt_monai.handlers.progress_bar import ProgressBar
 from dvpt_monai.handlers.segmentation_figure import SegmentationFigure
+from dvpt_monai.handlers.trained_weights import TrainedWeights
 
 __all__ = [
     "AdapterLoader",
@@ -27,4 +28,5 @@ __all__ = [
     "PredictionsTable",
     "ProgressBar",
     "SegmentationFigure",
+    "TrainedWeights",
 ]

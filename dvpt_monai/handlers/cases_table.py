@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
 from dvpt_monai.handlers.figure import name_of
+from dvpt_monai.handlers.processes import first_process, gather, in_order
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CasesTable"]
@@ -45,11 +46,15 @@ class CasesTable:
         details: dict[str, Any] = getattr(engine.state, "metric_details", {})
         if self.metric not in details:
             raise KeyError(f"CasesTable: no details of a metric {self.metric!r}; there are some of {sorted(details)}")
-        rows = details[self.metric].tolist()
+        names = gather(self._names)
+        if not first_process():
+            return
+        values = iter(details[self.metric].tolist())  # gathered by MONAI, in the order of the ranks
+        rows = in_order([[(name, next(values)) for name in part] for part in names])
         with whole_file(self.path) as part, part.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["case", *self.columns])
-            for name, row in zip(self._names, rows, strict=True):
+            for name, row in rows:
                 writer.writerow([name, *(f"{value:.6g}" for value in row)])
 
     def _begin(self, engine: Engine) -> None:

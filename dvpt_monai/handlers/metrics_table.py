@@ -12,6 +12,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
+from dvpt_monai.handlers.processes import first_process, gather
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["MetricsTable"]
@@ -60,10 +61,13 @@ class MetricsTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write both files."""
+        cases = sum(sum(gather([self._cases]), []))
+        if not first_process():
+            return
         metrics = {name: _number(value) for name, value in engine.state.metrics.items() if is_scalar(value)}
         key = getattr(engine.state, "key_metric_name", None)
         row: dict[str, Any] = {name: metrics[name] for name in sorted(metrics, key=lambda name: name != key)}
-        row |= {"cases": self._cases, "dataset": self.dataset, "data": "phantom" if self.phantom else "real"}
+        row |= {"cases": cases, "dataset": self.dataset, "data": "phantom" if self.phantom else "real"}
         row |= self.facts
         with whole_file(self.folder / "metrics.json") as part:
             part.write_text(json.dumps(row, indent=4) + "\n")

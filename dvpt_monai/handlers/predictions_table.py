@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.utils import CommonKeys
 
+from dvpt_monai.handlers.processes import first_process, gather, in_order
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["PredictionsTable"]
@@ -63,10 +64,13 @@ class PredictionsTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write the file."""
+        rows = in_order(gather(self._rows))
+        if not first_process():
+            return
         with whole_file(self.path) as part, part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(self._rows[0]) if self._rows else ["image"], lineterminator="\n")
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["image"], lineterminator="\n")
             writer.writeheader()
-            writer.writerows(self._rows)
+            writer.writerows(rows)
 
     def _begin(self, engine: Engine) -> None:
         self._rows = []

@@ -1,0 +1,35 @@
+"""What several processes have seen of one data set, put together again."""
+
+from __future__ import annotations
+
+from itertools import chain, zip_longest
+from typing import Any
+
+import torch.distributed as dist
+
+__all__ = ["first_process", "gather", "in_order"]
+
+
+def gather(rows: list[Any]) -> list[list[Any]]:
+    """The rows of every process, by rank; every process has to ask. Alone, its own are all."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [rows]
+    parts: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(parts, rows)
+    return parts
+
+
+def in_order(parts: list[list[Any]]) -> list[Any]:
+    """The rows as the data set has them, of which MONAI's ``DistributedSampler`` deals every process one in turn.
+
+    Example:
+        >>> in_order([["a", "c", "e"], ["b", "d"]])
+        ['a', 'b', 'c', 'd', 'e']
+    """
+    nothing = object()
+    return [row for row in chain.from_iterable(zip_longest(*parts, fillvalue=nothing)) if row is not nothing]
+
+
+def first_process() -> bool:
+    """Whether this process is the one that writes."""
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
