@@ -34,7 +34,7 @@ install_label() {
 
     stage "MONAI Label: does it start?"
     python -c "import torchvision" 2>/dev/null || declare_torchvision
-    python -c "import dvpt_monai, monailabel.main" || die "what was installed cannot be imported: the reason is above"
+    python -c "import dvpt_monai.handlers, dvpt_monai.metrics, monailabel.main" || die "what was installed cannot be imported: the reason is above"
 }
 
 # The torchvision of PyPI is built for CUDA. Beside a torch for CPU its compiled part does not load, and without the

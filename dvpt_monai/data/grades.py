@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
+from numbers import Integral
 from typing import Any
 
 from monai.config import KeysCollection
@@ -46,25 +47,32 @@ def read_grade(label: Any) -> Any:
 
 
 class ReadGraded(MapTransform):
-    """Replace the path of a JSON file by the grade in it, see :func:`read_grade`; all else stays as it is.
+    """Replace the path of a JSON file by the grade in it, see :func:`read_grade`, and check every grade.
 
     Args:
         keys: keys of the grades.
+        num_classes: number of grades.
         allow_missing_keys: skip keys that a case does not have.
 
     Raises:
         DataError: names the file and what it should hold.
 
     Example:
-        >>> ReadGraded("label")({"label": 3})
+        >>> ReadGraded("label", num_classes=5)({"label": 3})
         {'label': 3}
     """
 
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+    def __init__(self, keys: KeysCollection, num_classes: int, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.num_classes = num_classes
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
         for key in self.key_iterator(case):
-            case[key] = read_grade(case[key])
+            grade = read_grade(case[key])
+            if not isinstance(grade, Integral) or not 0 <= grade < self.num_classes:
+                where = case[key] if grade is not case[key] else case.get("image", key)
+                top = self.num_classes - 1
+                raise DataError(f"{where}: label {grade!r} is no integer in 0..{top}; correct it or set num_classes")
+            case[key] = grade
         return case

@@ -113,10 +113,6 @@ class CheckLabeld(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
         for key in self.key_iterator(case):
-            if isinstance(case[key], str):
-                raise DataError(
-                    f"{key} {case[key]!r} is not an integer in 0..{self.num_classes - 1}, nor loaded from a file"
-                )
             label = torch.as_tensor(case[key])
             wrong = label[(label < 0) | (label >= self.num_classes) | (label != label.round())]
             if wrong.numel():
