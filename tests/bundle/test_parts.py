@@ -1,16 +1,19 @@
 """The small parts that configs name: grades, lists of images, spacing, backbones."""
 
 import logging
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd
 from monai.transforms import Spacingd as MonaiSpacingd
+from PIL import Image
 
 from dvpt_monai import AdapterError, LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, save_adapter, tune
-from dvpt_monai.bundle import DecideGraded, Spacingd, find_images, load_backbone, normalization
+from dvpt_monai.bundle import DecideGraded, LoadImaged, Spacingd, find_images, load_backbone, normalization
 from dvpt_monai.data import DataError
 from dvpt_monai.networks.pretrained.convert import convert
 
@@ -69,6 +72,30 @@ def test_images_that_are_not_there(images, content, source, words):
         (images / source).write_text(content)
     with pytest.raises(DataError, match=words):
         find_images(images / source, [".png"])
+
+
+@pytest.mark.parametrize("name", ["half.png", "empty.png", "text.png", "half.nii.gz"])
+def test_an_image_that_cannot_be_read_is_named(tmp_path, name):
+    """MONAI itself names no file, or hides it among the failures of all its readers."""
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 16), dtype=np.uint8)
+    if name.endswith(".png"):
+        Image.fromarray(image[0]).save(tmp_path / name)
+    else:
+        nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / name)
+    load = LoadImaged("image")
+    assert load({"image": str(tmp_path / name)})["image"].ndim in (2, 3)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(
+        {"half": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[name.split(".")[0]]
+    )
+    with pytest.raises(DataError, match=rf"^image .*{name}: cannot be read \(\w+"):
+        load({"image": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("path", ["", "gone.png", Path("gone.png")])
+def test_an_image_that_is_not_there_is_named(path):
+    with pytest.raises(DataError, match=f"^image '{path if path else ''}': no such file"):
+        LoadImaged("image")({"image": path})
 
 
 def test_spacing_leaves_other_keys_alone_where_monai_fails():
