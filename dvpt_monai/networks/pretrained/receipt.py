@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -50,6 +50,15 @@ class Receipt:
     converted: tuple[str, ...] = ()
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     origin: dict[str, Any] | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Receipt:
+        """The receipt that :meth:`as_dict` wrote, also behind JSON."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name in values]
+        given: dict[str, Any] = {name: values[name] for name in names}
+        if given.get("normalization"):
+            given["normalization"] = tuple(tuple(numbers) for numbers in given["normalization"])
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
     @property
     def counts(self) -> dict[str, int]:
