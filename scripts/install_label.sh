@@ -51,6 +51,8 @@ PYTHON
 }
 
 make_venv "$venv" "3, 11"
+python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' ||
+    die "numpy 1.26 has no wheels for Python 3.13; delete $venv and name another: PYTHON=python3.12 $0"
 once "$venv/installed" "$(cat "$versions" scripts/install_label.sh | cksum)" install_label
 
 cat <<TEXT

@@ -218,6 +218,7 @@ def test_the_server_shows_what_can_predict(server):
     }
     assert info["models"][HIPPOCAMPUS]["labels"] == {"anterior hippocampus": 1, "posterior hippocampus": 2}
     assert {FUNDUS, HIPPOCAMPUS, UNTRAINED} == set(info["trainers"])
+    assert "OHIF" in server.ask("GET", "/ohif/").text
     assert f"{UNTRAINED} as neither model.pt nor model.ts exists" in server.log()
     assert server.infer(UNTRAINED, "plain", "image").status_code == 500
 
