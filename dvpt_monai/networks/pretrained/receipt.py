@@ -54,11 +54,13 @@ class Receipt:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Receipt:
         """The receipt that :meth:`as_dict` wrote, also behind JSON."""
-        names = [field.name for field in dataclasses.fields(cls) if field.name in values]
-        given: dict[str, Any] = {name: values[name] for name in names}
+        given: dict[str, Any] = {}
+        for name in (field.name for field in dataclasses.fields(cls) if field.name in values):
+            given[name] = tuple(values[name]) if isinstance(values[name], list) else values[name]
         if given.get("normalization"):
-            given["normalization"] = tuple(tuple(numbers) for numbers in given["normalization"])
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+            mean, std = given["normalization"]
+            given["normalization"] = tuple(mean), tuple(std)
+        return cls(**given)
 
     @property
     def counts(self) -> dict[str, int]:
