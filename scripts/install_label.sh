@@ -9,7 +9,8 @@ usage() {
     cat <<'TEXT'
 usage: ./scripts/install_label.sh [DIR]
 
-Installs MONAI Label 0.8.5 and this package into DIR (default: .venv-label), without a GPU 2.3 GB. Quick when it already did.
+Installs MONAI Label 0.8.5 and this package into DIR (default: .venv-label), 2.3 GB with torch for CPU. Quick when it
+already did.
 TEXT
 }
 
@@ -26,27 +27,44 @@ install_label() {
     stage "MONAI Label: torch"
     python -m pip install -c "$versions" torch || die "torch could not be installed: pip's reason is above"
 
-    # All versions are written down, so that pip resolves nothing: MONAI Label asks for packages that it does not need here
-    # (CUDA, SAM 2, the whole of ITK) and for older ones of others.
+    # All versions are written down, so that pip resolves nothing: MONAI Label asks for packages that it does not need
+    # here (CUDA, SAM 2, the whole of ITK) and for older ones of others.
     stage "MONAI Label: the server and what it needs"
     python -m pip install --no-deps -r "$versions" || die "MONAI Label could not be installed: pip's reason is above"
     python -m pip install --no-deps -e . || die "this package could not be installed: pip's reason is above"
 
     stage "MONAI Label: does it start?"
-    python -c "import torchvision" 2>/dev/null || declare_torchvision
-    python -c "import dvpt_monai.handlers, dvpt_monai.metrics, monailabel.main" || die "what was installed cannot be imported: the reason is above"
+    start=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sitecustomize.py
+    rm -f "$start"
+    python -c "import torchvision" 2>/dev/null || declare_torchvision >"$start"
+    python -c "import dvpt_monai.handlers, dvpt_monai.metrics, monailabel.main" ||
+        die "what was installed cannot be imported: the reason is above"
 }
 
 # The torchvision of PyPI is built for CUDA. Beside a torch for CPU its compiled part does not load, and without the
 # schemas of these two operators, which nobody calls here, its Python part does not either.
 declare_torchvision() {
-    cat >"$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sitecustomize.py" <<'PYTHON'
+    cat <<'PYTHON'
 """Let torchvision for CUDA be imported beside torch for CPU; written by scripts/install_label.sh, which says why."""
 
-import torch
+import sys
 
-torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-torch.library.define("torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+class BeforeTorchvision:
+    """Declares the operators just before torchvision is imported: who does not import it need not wait for torch."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "torchvision":
+            sys.meta_path.remove(self)
+            import torch
+
+            boxes = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            for operator in ("nms", "qnms"):
+                torch.library.define(f"torchvision::{operator}", boxes)
+        return None
+
+
+sys.meta_path.insert(0, BeforeTorchvision())
 PYTHON
 }
 
