@@ -3,6 +3,7 @@
 from dvpt_monai.data.datalists import (
     balanced_sampler,
     class_weights,
+    count_parts,
     holdout,
     label_fraction,
     read_csv,
@@ -12,15 +13,19 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
+from dvpt_monai.data.grades import ReadGraded, read_grade
 from dvpt_monai.data.phantoms import draw_fundus, draw_hippocampus, is_phantom, write_fundus, write_hippocampus
-from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
+from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
 
 __all__ = [
     "CheckLabeld",
+    "CheckShaped",
     "DataError",
     "EnsureRGBd",
+    "ReadGraded",
     "balanced_sampler",
     "class_weights",
+    "count_parts",
     "draw_fundus",
     "draw_hippocampus",
     "find_data",
@@ -29,6 +34,7 @@ __all__ = [
     "label_fraction",
     "read_csv",
     "read_decathlon",
+    "read_grade",
     "shots",
     "split",
     "write_fundus",
