@@ -5,6 +5,7 @@ from dvpt_monai.data.datalists import (
     class_weights,
     holdout,
     label_fraction,
+    positive_weights,
     read_csv,
     read_decathlon,
     shots,
@@ -12,25 +13,42 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
-from dvpt_monai.data.phantoms import draw_fundus, draw_hippocampus, is_phantom, write_fundus, write_hippocampus
+from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
+from dvpt_monai.data.phantoms import (
+    draw_chest,
+    draw_fundus,
+    draw_hippocampus,
+    is_phantom,
+    write_fundus,
+    write_hippocampus,
+    write_medfmc,
+)
 from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
 
 __all__ = [
+    "MEDFMC_LABELS",
     "CheckLabeld",
     "DataError",
     "EnsureRGBd",
+    "FewShot",
     "balanced_sampler",
     "class_weights",
+    "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
     "find_data",
     "holdout",
     "is_phantom",
     "label_fraction",
+    "medfmc_labels",
+    "medfmc_shots",
+    "positive_weights",
     "read_csv",
     "read_decathlon",
+    "read_medfmc",
     "shots",
     "split",
     "write_fundus",
     "write_hippocampus",
+    "write_medfmc",
 ]
