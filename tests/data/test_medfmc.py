@@ -1,4 +1,4 @@
-"""Lists of MedFMC: three formats, few shots by the official lists and by our own draws, and what is wrong with a list."""
+"""Lists of MedFMC: their three formats, few shots by the official lists and by our own draws, and wrong lists."""
 
 import re
 
