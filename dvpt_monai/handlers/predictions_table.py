@@ -97,7 +97,8 @@ class PredictionsTable:
         truth = zip(names, case[CommonKeys.LABEL], strict=True) if CommonKeys.LABEL in case else ()
         chances = zip(names, said[self.probability].flatten(), strict=True)
         row: dict[str, Any] = {f"label_{name}": int(value) for name, value in truth}
-        return row | {f"probability_{name}": f"{float(p):.5f}" for name, p in chances}
+        # Significant digits: labels are ranked by probabilities that are all small where the label is rare.
+        return row | {f"probability_{name}": f"{float(p):.6g}" for name, p in chances}
 
     def _name(self, image: Any) -> str:
         name = str(image.meta.get("filename_or_obj", "")) if isinstance(image, MetaTensor) else ""
