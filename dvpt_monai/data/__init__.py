@@ -3,6 +3,7 @@
 from dvpt_monai.data.datalists import (
     balanced_sampler,
     class_weights,
+    count_parts,
     holdout,
     label_fraction,
     positive_weights,
@@ -13,6 +14,7 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
+from dvpt_monai.data.grades import ReadGraded, read_grade
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
 from dvpt_monai.data.phantoms import (
     draw_chest,
@@ -23,16 +25,19 @@ from dvpt_monai.data.phantoms import (
     write_hippocampus,
     write_medfmc,
 )
-from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
+from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
 
 __all__ = [
     "MEDFMC_LABELS",
     "CheckLabeld",
+    "CheckShaped",
     "DataError",
     "EnsureRGBd",
     "FewShot",
+    "ReadGraded",
     "balanced_sampler",
     "class_weights",
+    "count_parts",
     "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
@@ -45,6 +50,7 @@ __all__ = [
     "positive_weights",
     "read_csv",
     "read_decathlon",
+    "read_grade",
     "read_medfmc",
     "shots",
     "split",

@@ -61,7 +61,7 @@ class MetricsTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write both files."""
-        cases = sum(sum(gather([self._cases]), []))
+        cases = sum(count for [count] in gather([self._cases]))
         if not first_process():
             return
         told = engine.state.metrics.items()

@@ -222,10 +222,12 @@ def test_colour_palette_and_gray_images_are_taken(trained_fundus, tmp_path):
     image = Image.open(sorted((trained_fundus.data / "images").iterdir())[0])
     for name, mode in (("rgba.png", "RGBA"), ("palette.png", "P"), ("gray.png", "L"), ("plain.png", "RGB")):
         image.convert(mode).save(tmp_path / name)
+    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(tmp_path / "deep.png")
     image.crop((0, 0, 64, 40)).save(tmp_path / "oblong.png")
     trained_fundus.run("inference", dataset_dir=str(tmp_path), output_dir=str(tmp_path / "out"))
     rows = {row["image"]: float(row["probability_0"]) for row in read(tmp_path / "out" / "predictions.csv")}
-    assert rows["rgba.png"] == rows["plain.png"] and len(rows) == 5
+    assert rows["rgba.png"] == rows["plain.png"] and len(rows) == 6
+    assert rows["deep.png"] == pytest.approx(rows["gray.png"], abs=1e-5)
 
 
 def test_missing_checkpoint_names_the_file_and_the_remedy(trained, tmp_path):
