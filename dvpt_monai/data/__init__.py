@@ -6,6 +6,7 @@ from dvpt_monai.data.datalists import (
     count_parts,
     holdout,
     label_fraction,
+    positive_weights,
     read_csv,
     read_decathlon,
     shots,
@@ -14,29 +15,46 @@ from dvpt_monai.data.datalists import (
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
 from dvpt_monai.data.grades import ReadGraded, read_grade
-from dvpt_monai.data.phantoms import draw_fundus, draw_hippocampus, is_phantom, write_fundus, write_hippocampus
+from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
+from dvpt_monai.data.phantoms import (
+    draw_chest,
+    draw_fundus,
+    draw_hippocampus,
+    is_phantom,
+    write_fundus,
+    write_hippocampus,
+    write_medfmc,
+)
 from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
 
 __all__ = [
+    "MEDFMC_LABELS",
     "CheckLabeld",
     "CheckShaped",
     "DataError",
     "EnsureRGBd",
+    "FewShot",
     "ReadGraded",
     "balanced_sampler",
     "class_weights",
     "count_parts",
+    "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
     "find_data",
     "holdout",
     "is_phantom",
     "label_fraction",
+    "medfmc_labels",
+    "medfmc_shots",
+    "positive_weights",
     "read_csv",
     "read_decathlon",
     "read_grade",
+    "read_medfmc",
     "shots",
     "split",
     "write_fundus",
     "write_hippocampus",
+    "write_medfmc",
 ]

@@ -366,6 +366,32 @@ def class_weights(cases: list[Case], num_classes: int, power: float = 1.0) -> Te
     return (weights / weights.mean()).float()
 
 
+def positive_weights(cases: list[Case], power: float = 1.0) -> Tensor:
+    """Weigh the positive cases of rare labels more in a binary cross-entropy: (negative / positive) to the `power`.
+
+    Args:
+        cases: the training cases; each label is a list of 0 and 1.
+        power: 1 gives both answers the same total weight, 0.5 is gentler, 0 is off.
+
+    Returns:
+        One weight for each label, **Shape** (C,), float32, for ``BCEWithLogitsLoss(pos_weight=...)``; 1 for labels that
+        no case has, or every case.
+
+    Raises:
+        DataError: if there are no cases.
+
+    Example:
+        >>> positive_weights([{"image": f"{i}.png", "label": [int(i == 0), 0]} for i in range(4)])
+        tensor([3., 1.])
+    """
+    if not cases:
+        raise DataError("the list of cases is empty; check the data list")
+    labels = torch.tensor([case["label"] for case in cases], dtype=torch.float64)
+    positive, negative = labels.sum(dim=0), (1 - labels).sum(dim=0)
+    both = (positive > 0) & (negative > 0)
+    return torch.where(both, negative / positive.clamp(min=1), 1.0).pow(power).float()
+
+
 def balanced_sampler(cases: list[Case], num_classes: int, seed: int = 0, power: float = 1.0) -> WeightedRandomSampler:
     """Draw rare grades more often: a sampler for the data loader, instead of shuffling.
 

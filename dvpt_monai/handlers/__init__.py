@@ -8,6 +8,8 @@ from dvpt_monai.handlers.classification_figure import ClassificationFigure
 from dvpt_monai.handlers.curves import Curves
 from dvpt_monai.handlers.figure import PredictionFigure
 from dvpt_monai.handlers.gradient_clip import GradientClip
+from dvpt_monai.handlers.label_scores import LabelScores
+from dvpt_monai.handlers.labels_figure import LabelsFigure
 from dvpt_monai.handlers.metrics_table import MetricsTable
 from dvpt_monai.handlers.predictions_table import PredictionsTable
 from dvpt_monai.handlers.progress_bar import ProgressBar
@@ -23,6 +25,8 @@ __all__ = [
     "ClassificationFigure",
     "Curves",
     "GradientClip",
+    "LabelScores",
+    "LabelsFigure",
     "MetricsTable",
     "PredictionFigure",
     "PredictionsTable",

@@ -83,6 +83,23 @@ def hippocampus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def chest(tmp_path_factory):
+    from dvpt_monai.data import write_medfmc
+
+    folder = tmp_path_factory.mktemp("chest")
+    root = tiny("chest_xray_fewshot_classification", folder, image_size=56, tap=2)
+    data = write_medfmc(folder / "MedFMC", num_train=40, num_test=10, size=64)
+    return Bundle(root, data, "chest/images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def trained_chest(chest):
+    chest.run("train")
+    chest.run("train", "evaluate")
+    return chest
+
+
+@pytest.fixture(scope="session")
 def trained_fundus(fundus):
     fundus.run("train")
     fundus.run("train", "evaluate")
@@ -96,7 +113,7 @@ def trained_hippocampus(hippocampus):
     return hippocampus
 
 
-@pytest.fixture(params=["fundus", "hippocampus"])
+@pytest.fixture(params=["fundus", "hippocampus", "chest"])
 def trained(request):
     """Each bundle, after training and evaluation on phantoms."""
     return request.getfixturevalue(f"trained_{request.param}")
