@@ -58,7 +58,8 @@ def tiny(name, folder, **values):
     path = root / "configs" / "metadata.json"
     content = json.loads(path.read_text())
     if "image_size" in values:
-        content["network_data_format"]["inputs"]["image"]["spatial_shape"] = [values["image_size"]] * 2
+        image = content["network_data_format"]["inputs"]["image"]
+        image["spatial_shape"] = [values["image_size"]] * len(image["spatial_shape"])
     path.write_text(json.dumps(content))
     return root
 
@@ -100,6 +101,16 @@ def trained_chest(chest):
 
 
 @pytest.fixture(scope="session")
+def adrenal(tmp_path_factory):
+    from dvpt_monai.data import write_adrenal
+
+    folder = tmp_path_factory.mktemp("adrenal")
+    root = tiny("adrenal_ct_classification", folder, image_size=16, patch_size=8, tap=2)
+    data = write_adrenal(folder / "glands", num_train=8, num_val=4, num_test=4, size=20)
+    return Bundle(root, data, "images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
 def trained_fundus(fundus):
     fundus.run("train")
     fundus.run("train", "evaluate")
@@ -113,7 +124,14 @@ def trained_hippocampus(hippocampus):
     return hippocampus
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "chest"])
+@pytest.fixture(scope="session")
+def trained_adrenal(adrenal):
+    adrenal.run("train")
+    adrenal.run("train", "evaluate")
+    return adrenal
+
+
+@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal"])
 def trained(request):
     """Each bundle, after training and evaluation on phantoms."""
     return request.getfixturevalue(f"trained_{request.param}")

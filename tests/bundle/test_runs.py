@@ -36,7 +36,7 @@ def test_outputs_lie_in_the_bundle_and_say_phantom(trained):
     assert {"curves.csv", "curves.png", "metrics.csv", "metrics.json", "predictions.png"} <= names
     assert {path.name for path in (trained.root / "models").iterdir()} == {"model.pt", "adapter.safetensors"}
     metrics = json.loads((trained.root / "output" / "metrics.json").read_text())
-    assert next(iter(metrics)) in ("quadratic_kappa", "mean_dice", "mean_average_precision")
+    assert next(iter(metrics)) in ("quadratic_kappa", "mean_dice", "mean_average_precision", "auc")
     assert metrics["data"] == "phantom" and metrics["dataset"] == trained.data.name
     assert read_header(trained.root / "models" / "adapter.safetensors")["task"]["phantom"] is True
 
