@@ -1,5 +1,6 @@
 """Data sets: find, list, check, split, and generate them."""
 
+from dvpt_monai.data.crops import RandCropStructuresd
 from dvpt_monai.data.datalists import (
     balanced_sampler,
     class_weights,
@@ -12,25 +13,39 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
-from dvpt_monai.data.phantoms import draw_fundus, draw_hippocampus, is_phantom, write_fundus, write_hippocampus
+from dvpt_monai.data.masks import LoadMasksd, read_masks
+from dvpt_monai.data.phantoms import (
+    draw_fundus,
+    draw_hippocampus,
+    draw_lesions,
+    is_phantom,
+    write_fundus,
+    write_hippocampus,
+    write_lesions,
+)
 from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
 
 __all__ = [
     "CheckLabeld",
     "DataError",
     "EnsureRGBd",
+    "LoadMasksd",
+    "RandCropStructuresd",
     "balanced_sampler",
     "class_weights",
     "draw_fundus",
     "draw_hippocampus",
+    "draw_lesions",
     "find_data",
     "holdout",
     "is_phantom",
     "label_fraction",
     "read_csv",
     "read_decathlon",
+    "read_masks",
     "shots",
     "split",
     "write_fundus",
     "write_hippocampus",
+    "write_lesions",
 ]

@@ -2,11 +2,20 @@
 
 `write_fundus` paints photographs of a retina: disc, fovea, arteries and veins, and the lesions of diabetic retinopathy,
 more of them and graver with each grade. `write_hippocampus` builds MRI-like volumes with two structures that touch.
-Both write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they are.
+`write_lesions` writes the photographs with a mask for each lesion.
+All write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they are.
 """
 
-from dvpt_monai.data.phantoms.fundus import draw_fundus
+from dvpt_monai.data.phantoms.fundus import draw_fundus, draw_lesions
 from dvpt_monai.data.phantoms.hippocampus import draw_hippocampus
-from dvpt_monai.data.phantoms.write import is_phantom, write_fundus, write_hippocampus
+from dvpt_monai.data.phantoms.write import is_phantom, write_fundus, write_hippocampus, write_lesions
 
-__all__ = ["draw_fundus", "draw_hippocampus", "is_phantom", "write_fundus", "write_hippocampus"]
+__all__ = [
+    "draw_fundus",
+    "draw_hippocampus",
+    "draw_lesions",
+    "is_phantom",
+    "write_fundus",
+    "write_hippocampus",
+    "write_lesions",
+]

@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from dvpt_monai.data.errors import DataError
-from dvpt_monai.data.phantoms.fundus import draw_fundus
+from dvpt_monai.data.phantoms.fundus import LESIONS, draw_fundus, draw_lesions
 from dvpt_monai.data.phantoms.hippocampus import draw_hippocampus
 
 _NOTE = "PHANTOM.txt"
@@ -132,6 +132,59 @@ def write_hippocampus(out: str | os.PathLike[str], num: int = 20, seed: int = 0)
         "test": [],
     }
     _finish(folder / "dataset.json", json.dumps(table, indent=1) + "\n")
+    return folder
+
+
+def write_lesions(
+    out: str | os.PathLike[str], num_train: int = 24, num_test: int = 8, size: int = 256, seed: int = 0
+) -> Path:
+    """Write fundus phantoms with a mask for each lesion, in the layout of ``idrid_lesions``.
+
+    ``train`` and ``test`` hold ``images`` and ``masks``, PNGs of 0 and 255 named after the image and the lesion: MA,
+    HE, EX, SE, OD. A lesion that an eye does not have has no file, as soft exudates in every second. ``cases.csv``
+    lists the images with their grades, 2 or 3. The same arguments give the same images; a folder that holds them
+    already is left as it is.
+
+    Args:
+        out: folder to write; made if missing.
+        num_train: images below ``train``.
+        num_test: images below ``test``.
+        size: width and height, in pixels.
+        seed: another seed, other eyes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: if the folder holds something that is no phantom, or an argument is out of range.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     folder = write_lesions(home, num_train=1, num_test=1, size=64)
+        ...     print(sorted(path.name for path in (folder / "train" / "masks").iterdir()))
+        ['phantom_001_EX.png', 'phantom_001_HE.png', 'phantom_001_MA.png', 'phantom_001_OD.png']
+    """
+    if num_train < 1 or num_test < 0 or size < 32:
+        raise DataError(f"write_lesions: num_train={num_train} (at least 1), num_test={num_test} (0), size={size} (32)")
+    folder = Path(out)
+    recipe = f"write_lesions(num_train={num_train}, num_test={num_test}, size={size}, seed={seed}), recipe 1"
+    if not _begin(folder, "cases.csv", recipe, "t*/*/phantom_*.*"):
+        return folder
+    parts = ["train"] * num_train + ["test"] * num_test
+    rows = ["image,dr_grade"]
+    for number, part in enumerate(tqdm(parts, desc="lesion phantoms", unit="image", disable=None), start=1):
+        grade, name = 3 - number % 2, f"phantom_{number:03d}"
+        image, masks = draw_lesions(grade, size, seed=(seed, number))
+        for kind in ("images", "masks"):
+            (folder / part / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / part / "images" / f"{name}.jpg", quality=92)
+        for lesion in LESIONS:
+            if lesion in masks:
+                mask = np.uint8(255) * masks[lesion].astype(np.uint8)
+                Image.fromarray(mask).save(folder / part / "masks" / f"{name}_{lesion}.png")
+        rows.append(f"{part}/images/{name}.jpg,{grade}")
+    _finish(folder / "cases.csv", "\n".join(rows) + "\n")
     return folder
 
 
