@@ -90,7 +90,7 @@ def content(folder):
 
 @pytest.mark.slow
 @pytest.mark.export
-@pytest.mark.parametrize("name", ["fundus", "hippocampus"])
+@pytest.mark.parametrize("name", ["fundus", "hippocampus", "lesions"])
 def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
     before = content(bundle.root)
@@ -105,7 +105,9 @@ def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     assert not (tmp_path / "cache").exists(), "the gate reached for a backbone"
 
 
-@pytest.mark.parametrize("name", ["fundus_dr_classification", "hippocampus_mri_segmentation"])
+@pytest.mark.parametrize(
+    "name", ["fundus_dr_classification", "fundus_lesion_segmentation", "hippocampus_mri_segmentation"]
+)
 def test_the_bundles_metadata_fit_the_schema(name, rows):
     schema = Path(__file__).parents[3] / "shared" / "schema" / "meta_schema_20240725.json"
     if not schema.is_file():
