@@ -102,7 +102,7 @@ class PixelAUPR(CumulativeIterationMetric):
         self.reduction = reduction
         self.bins = bins
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> Tensor:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> Tensor:
         if y is None or y.shape != y_pred.shape or y_pred.shape[1] != len(self.names):
             shape = None if y is None else tuple(y.shape)
             raise ValueError(
