@@ -1,5 +1,6 @@
 """Data sets: find, list, check, split, and generate them."""
 
+from dvpt_monai.data.crops import RandCropStructuresd
 from dvpt_monai.data.datalists import (
     balanced_sampler,
     class_weights,
@@ -15,6 +16,7 @@ from dvpt_monai.data.datalists import (
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
 from dvpt_monai.data.grades import ReadGraded, read_grade
+from dvpt_monai.data.masks import LoadMasksd, read_masks
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
 from dvpt_monai.data.medmnist import find_medmnist, medmnist_file, unpack_medmnist
 from dvpt_monai.data.phantoms import (
@@ -22,10 +24,12 @@ from dvpt_monai.data.phantoms import (
     draw_chest,
     draw_fundus,
     draw_hippocampus,
+    draw_lesions,
     is_phantom,
     write_adrenal,
     write_fundus,
     write_hippocampus,
+    write_lesions,
     write_medfmc,
 )
 from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
@@ -38,6 +42,8 @@ __all__ = [
     "DataError",
     "EnsureRGBd",
     "FewShot",
+    "LoadMasksd",
+    "RandCropStructuresd",
     "ReadGraded",
     "balanced_sampler",
     "class_weights",
@@ -46,6 +52,7 @@ __all__ = [
     "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
+    "draw_lesions",
     "find_data",
     "find_medmnist",
     "holdout",
@@ -58,6 +65,7 @@ __all__ = [
     "read_csv",
     "read_decathlon",
     "read_grade",
+    "read_masks",
     "read_medfmc",
     "shots",
     "split",
@@ -66,5 +74,6 @@ __all__ = [
     "write_adrenal",
     "write_fundus",
     "write_hippocampus",
+    "write_lesions",
     "write_medfmc",
 ]

@@ -90,7 +90,7 @@ def content(folder):
 
 @pytest.mark.slow
 @pytest.mark.export
-@pytest.mark.parametrize("name", ["fundus", "hippocampus", "adrenal"])
+@pytest.mark.parametrize("name", ["fundus", "hippocampus", "adrenal", "lesions"])
 def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
     before = content(bundle.root)
@@ -106,7 +106,13 @@ def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["fundus_dr_classification", "hippocampus_mri_segmentation", "adrenal_ct_classification"]
+    "name",
+    [
+        "fundus_dr_classification",
+        "hippocampus_mri_segmentation",
+        "adrenal_ct_classification",
+        "fundus_lesion_segmentation",
+    ],
 )
 def test_the_bundles_metadata_fit_the_schema(name, rows):
     schema = Path(__file__).parents[3] / "shared" / "schema" / "meta_schema_20240725.json"
