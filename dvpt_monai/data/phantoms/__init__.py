@@ -1,9 +1,10 @@
 """Generated images for a first try, where no real data is at hand. None of them shows a patient.
 
 `write_fundus` paints photographs of a retina: disc, fovea, arteries and veins, and the lesions of diabetic retinopathy,
-more of them and graver with each grade; `write_lesions` adds a mask for each lesion. `write_hippocampus` builds MRI-like
-volumes with two structures that touch, `write_adrenal` the shapes of glands. `write_medfmc` draws chests with one kind
-of mark for each label. All write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they are.
+more of them and graver with each grade; `write_lesions` adds a mask for each lesion. `write_hippocampus` builds
+MRI-like volumes with two structures that touch, `write_adrenal` the shapes of glands. `write_medfmc` draws chests with
+one kind of mark for each label. All write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they
+are.
 """
 
 from dvpt_monai.data.phantoms.adrenal import draw_adrenal
