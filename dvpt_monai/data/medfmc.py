@@ -16,6 +16,7 @@ list and is one case here, and the validation lists of chest and endo name image
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from pathlib import Path
 from dvpt_monai.data import datalists
 from dvpt_monai.data.datalists import Case, PathLike
 from dvpt_monai.data.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 MEDFMC_LABELS: dict[str, tuple[str, ...]] = {
     "chest": (
@@ -176,7 +179,7 @@ def medfmc_shots(
     """Take k shots of MedFMC: by the official lists where there are some of that k, else drawn from ``trainval``.
 
     A draw is by patient, and depends on `experiment` alone; then, and where `shots` is None, one fold of ``trainval``
-    validates.
+    validates. What was taken is logged.
 
     Args:
         dataset_dir: as in :func:`read_medfmc`.
@@ -188,11 +191,18 @@ def medfmc_shots(
         label_fraction: share of the training cases (patients) to keep, above 0 and up to 1.
         new_patients: leave out of an official validation list the other images of patients that train, too.
         fold: which fold of ``trainval`` validates, where no official list does.
-        folds: number of folds, as in :func:`split`.
+        folds: number of folds, 2 or more.
 
     Raises:
         DataError: as :func:`read_medfmc`, :func:`split` and :func:`shots`; and if the lists of that k lack this
             experiment, or no image with a label is left to train or to validate on.
+
+    Example:
+        >>> import tempfile
+        >>> from dvpt_monai.data import write_medfmc
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     print(medfmc_shots(write_medfmc(home, "endo", num_train=40, num_test=1, size=32), subset="endo").told)
+        endo: ... official lists endo_1-shot_train_exp1.txt and endo_1-shot_val_exp1.txt; ...
     """
     names = medfmc_labels(subset, labels)
     where = dataset_dir if lists_dir is None else lists_dir
@@ -207,6 +217,8 @@ def medfmc_shots(
         validation, left_out = _without(listed, train, new_patients)
         origin = [f"official lists {train_list}.txt and {val_list}.txt", left_out]
     else:
+        if folds < 2:
+            raise DataError(f"folds={folds}: what validates would train, too; choose 2 or more")
         cases = read_medfmc(dataset_dir, "trainval", subset, names, lists_dir)
         pool, validation = (datalists.split(cases, part, fold, folds) for part in ("training", "validation"))
         train = datalists.shots(pool, shots, experiment)
@@ -220,7 +232,9 @@ def medfmc_shots(
         if len(absent) == len(names):
             raise DataError(f"{told[0]} ({origin[0]}): none to {verb} on has a label; change shots or fold")
         told += [f"no positive image to {verb} on: {', '.join(absent)}"] if absent else []
-    return FewShot(train, validation, "; ".join(each for each in told if each))
+    few = FewShot(train, validation, "; ".join(each for each in told if each))
+    logger.info("%s", few.told)
+    return few
 
 
 def _without(listed: list[Case], train: list[Case], new_patients: bool) -> tuple[list[Case], str]:

@@ -57,7 +57,7 @@ class MeanOverLabels(CumulativeIterationMetric):
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
             raise ValueError(f"{type(self).__name__}: no cases yet")
-        said, truth = (part.cpu() for part in buffer)
+        said, truth = (part.cpu().double() for part in buffer)
         if not bool(((truth == 0) | (truth == 1)).all()):
             raise ValueError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
         if not bool(said.isfinite().all()):
@@ -90,7 +90,7 @@ class MeanAveragePrecision(MeanOverLabels):
         >>> metric = MeanAveragePrecision(labels=["nodule", "edema"])
         >>> _ = metric(torch.tensor([[0.9, 0.2], [0.8, 0.4], [0.1, 0.3]]), torch.tensor([[1, 0], [0, 0], [1, 0]]))
         >>> metric.aggregate(), metric.scores()
-        (tensor(0.8333), {'nodule': 0.8333333333333334, 'edema': nan})
+        (tensor(0.8333), {'nodule': 0.8333..., 'edema': nan})
     """
 
     def score(self, said: Tensor, truth: Tensor) -> float:
