@@ -22,6 +22,8 @@ from dvpt_monai.data import (
     write_adrenal,
     write_fundus,
     write_hippocampus,
+    write_lesions,
+    write_medfmc,
 )
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
@@ -80,11 +82,13 @@ def adapter(path: str) -> str:
 
 
 def phantoms(out: str) -> str:
-    """Write generated data in the layouts of the bundles: fundus photographs, hippocampus volumes, shapes of glands."""
+    """Write generated data in the layouts of the bundles: photographs, their lesions, volumes, shapes, chest X-rays."""
     fundus = write_fundus(Path(out) / "idrid_grading")
+    lesions = write_lesions(Path(out) / "idrid_lesions")
     volumes = write_hippocampus(Path(out) / "Task04_Hippocampus")
     glands = write_adrenal(Path(out) / "adrenalmnist3d_64")
-    return f"phantoms, generated and not of patients: {fundus} {volumes} {glands}"
+    chests = write_medfmc(Path(out) / "MedFMC")
+    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes} {glands} {chests}"
 
 
 def medmnist(source: str, out: str | None = None) -> str:

@@ -90,7 +90,7 @@ def content(folder):
 
 @pytest.mark.slow
 @pytest.mark.export
-@pytest.mark.parametrize("name", ["fundus", "hippocampus", "adrenal"])
+@pytest.mark.parametrize("name", ["fundus", "hippocampus", "adrenal", "lesions"])
 def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
     before = content(bundle.root)
@@ -106,7 +106,13 @@ def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["fundus_dr_classification", "hippocampus_mri_segmentation", "adrenal_ct_classification"]
+    "name",
+    [
+        "fundus_dr_classification",
+        "hippocampus_mri_segmentation",
+        "adrenal_ct_classification",
+        "fundus_lesion_segmentation",
+    ],
 )
 def test_the_bundles_metadata_fit_the_schema(name, rows):
     schema = Path(__file__).parents[3] / "shared" / "schema" / "meta_schema_20240725.json"
@@ -186,7 +192,7 @@ BROKEN = [
     ("JSON", written("configs/evaluate.json", '{\n  "a": 1\n}'), "line 2"),
     ("JSON", written("configs/evaluate.json", "[1]"), "no object"),
     ("large files", heavy, "film.bin"),
-    ("large files", written("large_files.json", '{"large_files": [{"path": "models/model.pt"}]}'), "lacks url"),
+    ("large files", written("large_files.yml", "large_files: [{path: models/model.pt}]"), "lacks url"),
     ("metadata", edited("metadata", version="1.0"), "not like 0.1.0"),
     ("metadata", edited("metadata", version="9.0.0"), "changelog"),
     ("metadata", edited("metadata", intended_use=None), "intended_use is missing"),

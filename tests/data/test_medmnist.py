@@ -169,7 +169,8 @@ def test_the_command(file, machine, monkeypatch, capsys, by):
 
 
 @pytest.mark.slow
-def test_the_real_file(adrenal_dir):
+def test_the_real_file(real_data):
+    adrenal_dir = real_data("adrenalmnist3d_64")
     counts = {}
     for split in COUNTS:
         labels = [case["label"] for case in read_csv(adrenal_dir / "labels.csv", label="label", split=split)]

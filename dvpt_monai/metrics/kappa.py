@@ -1,4 +1,4 @@
-"""Metrics that MONAI lacks, right also where several processes share the cases unequally."""
+"""Cohen's kappa, right also where several processes share the cases unequally."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class QuadraticKappa(CumulativeIterationMetric):
         super().__init__()
         self.num_classes = num_classes
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
             raise ValueError("QuadraticKappa: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
