@@ -7,12 +7,14 @@ from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
+from dvpt_monai.bundle.save_mask import SaveMaskd
 from dvpt_monai.bundle.schedule import interval, one_cycle
 from dvpt_monai.bundle.spacing import Spacingd
 
 __all__ = [
     "Autocast",
     "DecideGraded",
+    "SaveMaskd",
     "Spacingd",
     "find_images",
     "interval",

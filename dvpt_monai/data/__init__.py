@@ -12,6 +12,7 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
+from dvpt_monai.data.mask_labels import MaskLabelsd
 from dvpt_monai.data.phantoms import draw_fundus, draw_hippocampus, is_phantom, write_fundus, write_hippocampus
 from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
 
@@ -19,6 +20,7 @@ __all__ = [
     "CheckLabeld",
     "DataError",
     "EnsureRGBd",
+    "MaskLabelsd",
     "balanced_sampler",
     "class_weights",
     "draw_fundus",
