@@ -1,0 +1,50 @@
+"""How data sets lie in folders: each layout is a file here, with a function ``find`` that gives ``None`` if it is not it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dvpt_monai.bundle.init.files import images_below, nothing_here
+from dvpt_monai.bundle.init.layouts import class_folders, decathlon, pairs, table
+from dvpt_monai.bundle.init.layouts.columns import Columns
+from dvpt_monai.bundle.init.listing import Listing
+from dvpt_monai.data import DataError
+
+__all__ = ["Columns", "list_cases"]
+
+LAYOUTS = """
+  DIR/<class>/*                        a folder per class; also DIR/train/<class>/*, DIR/val/<class>/*, DIR/test/<class>/*
+  DIR/labels.csv                       a table with a column of images and one of classes or of masks
+  DIR/images/* with DIR/masks/*        pairs of equal names; also labels, imagesTr with labelsTr, x.png with x_mask.png
+  DIR/dataset.json                     the layout of the Medical Segmentation Decathlon"""
+
+
+def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Listing:
+    """Recognise the layout of a data set and list its cases.
+
+    Args:
+        data: its folder, or its table or ``dataset.json``.
+        task: ``classification``, ``segmentation``, or empty where the layout tells.
+        columns: the columns of a table, where their names or contents do not tell.
+
+    Raises:
+        DataError: no layout fits, several do, or what is there is broken; names the file and the remedy.
+    """
+    columns = columns or Columns()
+    if not data.exists():
+        raise DataError(f"{data}: no such file or folder; give the data with --data")
+    if data.is_file():
+        found = [table.read(data, columns)] if data.suffix.lower() in table.SUFFIXES else [decathlon.read(data)]
+    elif columns.given:
+        found = [table.find(data, columns)]
+    else:
+        # In this order: a file that lists the cases says more than the folders around it.
+        finders = (decathlon.find, lambda folder: table.find(folder, columns), pairs.find, class_folders.find)
+        found = [listing for finder in finders if (listing := finder(data)) is not None]
+    fitting = [listing for listing in found if listing is not None and task in ("", listing.task)]
+    if not fitting:
+        if not images_below(data if data.is_dir() else data.parent):
+            raise nothing_here(data)
+        other = f"it is {found[0].layout}, for {found[0].task}, not {task}; or " if found and found[0] else ""
+        raise DataError(f"{data}: {other}no layout that is known; lay the data out as one of{LAYOUTS}")
+    return fitting[0]
