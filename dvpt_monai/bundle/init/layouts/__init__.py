@@ -1,7 +1,9 @@
-"""How data sets lie in folders: each layout is a file here, with a function ``find`` that gives ``None`` if it is not it."""
+"""How data sets lie in folders: a layout is a file here, whose ``find`` gives ``None`` for what is laid out otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from dvpt_monai.bundle.init.files import images_below, nothing_here
@@ -33,18 +35,24 @@ def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Li
     columns = columns or Columns()
     if not data.exists():
         raise DataError(f"{data}: no such file or folder; give the data with --data")
+    others = []
+    for find in _finders(data, columns):
+        listing = find()
+        if listing is not None and task in ("", listing.task):
+            return listing
+        others += [] if listing is None else [listing]
+    if not images_below(data if data.is_dir() else data.parent):
+        raise nothing_here(data)
+    other = f"it is {others[0].layout}, for {others[0].task} and not for {task}; or " if others else ""
+    raise DataError(f"{data}: {other}no layout that is known; lay the data out as one of{LAYOUTS}")
+
+
+def _finders(data: Path, columns: Columns) -> list[Callable[[], Listing | None]]:
+    """Where to look, in this order: a file that lists the cases says more than the folders around it."""
     if data.is_file():
-        found = [table.read(data, columns)] if data.suffix.lower() in table.SUFFIXES else [decathlon.read(data)]
-    elif columns.given:
-        found = [table.find(data, columns)]
-    else:
-        # In this order: a file that lists the cases says more than the folders around it.
-        finders = (decathlon.find, lambda folder: table.find(folder, columns), pairs.find, class_folders.find)
-        found = [listing for finder in finders if (listing := finder(data)) is not None]
-    fitting = [listing for listing in found if listing is not None and task in ("", listing.task)]
-    if not fitting:
-        if not images_below(data if data.is_dir() else data.parent):
-            raise nothing_here(data)
-        other = f"it is {found[0].layout}, for {found[0].task}, not {task}; or " if found and found[0] else ""
-        raise DataError(f"{data}: {other}no layout that is known; lay the data out as one of{LAYOUTS}")
-    return fitting[0]
+        tabular = data.suffix.lower() in table.SUFFIXES
+        return [partial(table.read, data, columns) if tabular else partial(decathlon.read, data)]
+    listed = partial(table.find, data, columns)
+    if columns.given:
+        return [listed]
+    return [partial(decathlon.find, data), listed, partial(pairs.find, data), partial(class_folders.find, data)]
