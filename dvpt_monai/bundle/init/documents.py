@@ -56,6 +56,7 @@ def metadata(proposal: Proposal, template: str) -> Config:
         image_classes=f"{len(channels)} channels: {', '.join(channels.values())}",
         label_classes=", ".join(f"{number} {name}" for number, name in enumerate(proposal.classes)),
         pred_classes=f"{len(proposal.classes)} channels of logits: {names}",
+        eval_metrics={},
         references=meta["references"][:1],
     )
     packages = meta["required_packages_version"]

@@ -11,6 +11,8 @@ from dvpt_monai.bundle.init.template import CLASSIFICATION, SEGMENTATION, Config
 __all__ = ["augment", "for_inference", "normalize", "prepare"]
 
 BOTH = ["image", "label"]
+OF_BOTH = ("LoadImaged", "EnsureChannelFirstd", "Resized", "SpatialPadd")
+"""Steps of photographs that masks take, too."""
 TURN = 0.2
 """Radians: without knowing the images, a small rotation and a flip from left to right are safe."""
 
@@ -71,11 +73,12 @@ def _photographs(proposal: Proposal) -> list[Config]:
     if proposal.window != (0, 255):
         scale["clip"] = True
     if proposal.task == "segmentation":
-        for name in ("LoadImaged", "Resized", "SpatialPadd"):
-            step(steps, name)["keys"] = BOTH
+        for each in steps:
+            if each["_target_"].endswith(OF_BOTH):
+                each["keys"] = BOTH
         resize = step(steps, "Resized")
         resize["mode"] = [resize["mode"], "nearest"]
-        steps.insert(1, _labels())
+        steps.insert(steps.index(step(steps, "EnsureRGBd")), _labels())
     return steps
 
 
@@ -94,7 +97,7 @@ def _volumes(proposal: Proposal) -> list[Config]:
         steps = [_of_the_image(each) for each in of_key(steps, "image")]
         return [*steps, {"_target_": "ResizeWithPadOrCropd", "keys": "image", "spatial_size": "@image_size"}]
     if proposal.values != tuple(range(len(proposal.values))):
-        steps.insert(1, _labels())
+        steps.insert(steps.index(step(steps, "CheckLabeld")), _labels())
     return steps
 
 
