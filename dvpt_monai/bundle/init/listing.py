@@ -71,6 +71,10 @@ class Listing:
         """Classification, or segmentation where labels are files."""
         return "segmentation" if any(isinstance(case.label, Path) for case in self.cases) else "classification"
 
+    def below(self, path: Path) -> str:
+        """A path relative to the folder of the data, or as it is where it lies elsewhere."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
 
 def part_of(name: str) -> str:
     """The part that a folder or a cell names; empty if it names none.

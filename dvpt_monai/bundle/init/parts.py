@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from dvpt_monai.bundle.init.listing import Case, Note
+from dvpt_monai.bundle.init.listing import Case, Listing, Note
 from dvpt_monai.data import DataError, holdout, split
 
 __all__ = ["Parts", "place"]
@@ -35,23 +34,23 @@ class Parts:
         return sum(case.part == part for case in self.cases)
 
 
-def place(cases: Sequence[Case], numbers: dict[str, int], root: Path, seed: int = 0) -> Parts:
+def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
     """Give every case a part; a fifth tests where the data do not say what does.
 
     Args:
-        cases: as the layout lists them.
+        listing: the cases.
         numbers: the classes by their names; empty for masks.
-        root: the folder of the data.
         seed: another seed, another test set.
 
     Raises:
         DataError: too few cases, of a class or at all, or a patient in two parts.
     """
+    cases: Sequence[Case] = listing.cases
     _check_classes(cases, numbers)
     _check_groups(cases)
     grouped = any(case.group for case in cases)
     if grouped:  # a table has a column of groups or none: who stands alone is a group of one
-        cases = [case if case.group else replace(case, group=_name(case, root)) for case in cases]
+        cases = [case if case.group else replace(case, group=listing.below(case.image)) for case in cases]
     notes = []
     given = Counter(case.part or "train" for case in cases)
     known = any(case.part for case in cases)
@@ -87,10 +86,6 @@ def place(cases: Sequence[Case], numbers: dict[str, int], root: Path, seed: int 
         raise DataError(f"class {lacking[0]!r} has no case to train on, only others; add some or leave the class out")
     everywhere = all(set(labels) == set(numbers.values()) for labels in validating)
     return Parts(tuple(placed), folds, everywhere, tuple(notes))
-
-
-def _name(case: Case, root: Path) -> str:
-    return case.image.relative_to(root).as_posix() if case.image.is_relative_to(root) else str(case.image)
 
 
 def _row(case: Case, numbers: dict[str, int]) -> dict[str, Any]:

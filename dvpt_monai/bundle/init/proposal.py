@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10, prod
 from pathlib import Path
-from typing import Any
 
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.init.backbone import Architecture
@@ -146,7 +145,7 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
             f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
         )
     numbers = {} if found.masks else _numbers(found)
-    parts = place(found.listing.cases, numbers, found.listing.root, options.seed)
+    parts = place(found.listing, numbers, options.seed)
     classes, values = _classes(found, numbers, options.names)
     if values != tuple(range(len(values))):
         notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
@@ -182,7 +181,7 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         cache_rate=_cache_rate(found, size, spacing, train),
         weigh=0.5 if skewed else 0.0,
         ordered=options.ordered,
-        notes=tuple([*notes, *parts.notes]),
+        notes=(*notes, *parts.notes),
     )
 
 
@@ -213,23 +212,23 @@ def _numbers(found: Survey) -> dict[str, int]:
 def _classes(
     found: Survey, numbers: dict[str, int], names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    told = found.listing.names
-    if found.masks is None:
-        labels, values = tuple(numbers), ()
-    else:
-        # A structure that the sample lacks but dataset.json names is one all the same.
+    """Names by number, and what masks hold for each."""
+    told, values = found.listing.names, tuple[int, ...]()
+    labels = tuple(numbers)
+    if found.masks is not None:
+        # A structure that no mask shows but dataset.json names is one all the same.
         values = tuple(sorted({*found.masks.values, *told}))
-        only = len(values) == 2
-        labels = tuple(told.get(v, "background" if v == 0 else "foreground" if only else f"label {v}") for v in values)
-    if names is not None:
-        given = tuple(str(name) for name in ([names] if isinstance(names, str) else names))
-        expected = len(labels) - bool(values)
-        if len(given) != expected:
-            raise DataError(
-                f"--names: {len(given)} names for {expected} of {', '.join(labels[bool(values) :])}; give one each"
-            )
-        labels = labels[: bool(values)] + given
-    return labels, values
+        usual = {value: f"label {value}" if len(values) > 2 else "foreground" for value in values} | {0: "background"}
+        labels = tuple(told.get(value, usual[value]) for value in values)
+    if names is None:
+        return labels, values
+    given = tuple(str(name) for name in ([names] if isinstance(names, str) else names))
+    first = int(bool(values))  # the background has its name
+    if len(given) != len(labels) - first:
+        raise DataError(
+            f"--names: {len(given)} names for {', '.join(labels[first:])}; give one for each, in this order"
+        )
+    return labels[:first] + given, values
 
 
 def _unread(found: Survey) -> list[Note]:
@@ -324,12 +323,3 @@ def _cache_rate(found: Survey, size: tuple[int, ...], spacing: tuple[float, ...]
         pixels = prod(extent / mm for extent, mm in zip(found.extent, spacing, strict=True))
     channels = (3 if found.dims == 2 else found.channels) + (found.masks is not None)
     return round(min(1.0, MEMORY / (cases * pixels * channels * 4)), 2)
-
-
-def settings_of(proposal: Proposal) -> dict[str, Any]:
-    """What the proposal sets at the top level of the configs of every task."""
-    return {
-        "num_classes": len(proposal.classes),
-        "backbone_weights": proposal.architecture.weights,
-        "tap": proposal.tap,
-    }

@@ -127,8 +127,8 @@ def _copies(cases: Sequence[Case]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
     for place, case in enumerate(cases):
         sizes[case.image.stat().st_size].append(place)
     contents: dict[str, list[int]] = defaultdict(list)
-    alike = [place for places in sizes.values() if len(places) > 1 for place in places]
-    for place in tqdm(alike, desc="Comparing files", unit="image", leave=False, disable=None):
+    suspects = [place for places in sizes.values() if len(places) > 1 for place in places]
+    for place in tqdm(suspects, desc="Comparing files", unit="image", leave=False, disable=None):
         contents[sha256_of(cases[place].image)].append(place)
     bound = list(cases)
     notes = []

@@ -15,8 +15,9 @@ from monai.bundle import ConfigParser
 
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.init.configs import CASES, configs
-from dvpt_monai.bundle.init.documents import LICENCE_OF_THE_DATA, metadata, page
+from dvpt_monai.bundle.init.documents import LICENCE_OF_THE_DATA, metadata
 from dvpt_monai.bundle.init.listing import Case
+from dvpt_monai.bundle.init.page import page
 from dvpt_monai.bundle.init.proposal import Proposal
 from dvpt_monai.bundle.init.style import openings, styled
 from dvpt_monai.bundle.init.template import CLASSIFICATION, SEGMENTATION, template
@@ -41,9 +42,15 @@ def write_bundle(proposal: Proposal, out: Path, overwrite: bool = False) -> None
         folder = Path(home) / out.name
         _write(proposal, folder)
         _build(folder)
+        old = Path(home) / "old"
         if out.exists():
-            os.replace(out, Path(home) / "old")
-        os.replace(folder, out)
+            os.replace(out, old)
+        try:
+            os.replace(folder, out)
+        except OSError:
+            if old.exists():
+                os.replace(old, out)
+            raise
 
 
 def check_free(out: Path, overwrite: bool) -> None:
@@ -75,29 +82,25 @@ def _write(proposal: Proposal, folder: Path) -> None:
     (folder / "docs" / "data_license.txt").write_text(told, encoding="utf-8")
 
 
-def _below(path: Path, proposal: Proposal) -> str:
-    """A path relative to the folder of the data, or as it is where it lies elsewhere."""
-    return path.relative_to(proposal.root).as_posix() if path.is_relative_to(proposal.root) else str(path)
-
-
 def _rows(proposal: Proposal) -> str:
     """The cases as a table: image, label, class, split, and the group where there are any."""
-    grouped = any(case.group for case in proposal.parts.cases)
+    listing, grouped = proposal.survey.listing, any(case.group for case in proposal.parts.cases)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "label", "class", "split", *["group"] * grouped])
     for case in proposal.parts.cases:
         number = proposal.numbers[str(case.label)]
-        row = [_below(case.image, proposal), number, proposal.classes[number], case.part]
+        row = [listing.below(case.image), number, proposal.classes[number], case.part]
         writer.writerow([*row, *[case.group] * grouped])
     return text.getvalue()
 
 
 def _dataset(proposal: Proposal) -> str:
     """The cases as a ``dataset.json`` of the Decathlon, one a line."""
+    listing = proposal.survey.listing
 
     def entry(case: Case) -> dict[str, str]:
-        pair = {"image": _below(case.image, proposal), "label": _below(Path(case.label), proposal)}
+        pair = {"image": listing.below(case.image), "label": listing.below(Path(case.label))}
         return {**pair, "group": case.group} if case.group else pair
 
     head: dict[str, Any] = {

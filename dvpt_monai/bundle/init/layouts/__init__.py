@@ -1,4 +1,4 @@
-"""How data sets lie in folders: a layout is a file here, whose ``find`` gives ``None`` for what is laid out otherwise."""
+"""How data sets lie in folders: one layout, one file, whose ``find`` gives ``None`` for what is laid out otherwise."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dvpt_monai.data import DataError
 __all__ = ["Columns", "list_cases"]
 
 LAYOUTS = """
-  DIR/<class>/*                        a folder per class; also DIR/train/<class>/*, DIR/val/<class>/*, DIR/test/<class>/*
-  DIR/labels.csv                       a table with a column of images and one of classes or of masks
-  DIR/images/* with DIR/masks/*        pairs of equal names; also labels, imagesTr with labelsTr, x.png with x_mask.png
-  DIR/dataset.json                     the layout of the Medical Segmentation Decathlon"""
+  DIR/<class>/*              a folder per class; also in parts: DIR/train/<class>/*, DIR/val/..., DIR/test/...
+  DIR/labels.csv             a table with a column of images and one of classes or of masks
+  DIR/images/*, DIR/masks/*  pairs of equal names; also imagesTr with labelsTr, or x.png beside x_mask.png
+  DIR/dataset.json           the layout of the Medical Segmentation Decathlon"""
 
 
 def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Listing:

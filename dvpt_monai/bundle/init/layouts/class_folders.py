@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dvpt_monai.bundle.init.files import folders_in, images_below
+from dvpt_monai.bundle.init.files import folders_in, images_below, is_image
 from dvpt_monai.bundle.init.listing import Case, Listing, part_of
 from dvpt_monai.data import DataError
 
@@ -28,8 +28,9 @@ def find(folder: Path) -> Listing | None:
     ]
     if not cases:
         return None
-    loose = [image for place in (parts or [folder]) for image in place.iterdir() if image.is_file()]
-    loose = [image for image in images_below(folder) if image in set(loose)]
+    loose = [
+        path for place in parts or [folder] for path in sorted(place.iterdir()) if path.is_file() and is_image(path)
+    ]
     if loose:
         raise DataError(f"{loose[0]}: lies beside the folders of the classes; move it into one of them, or away")
     names = sorted({str(case.label) for case in cases})
@@ -40,11 +41,10 @@ def find(folder: Path) -> Listing | None:
         )
     if parts and not any(case.part == "train" for case in cases):
         raise DataError(f"{folder}: it has {', '.join(part.name for part in parts)}, but no folder train; add it")
-    if parts and len(parts) < len(folders_in(folder)):
-        others = [inside.name for inside in folders_in(folder) if not part_of(inside.name)]
-        if any(images_below(folder / name) for name in others):
-            raise DataError(
-                f"{folder / others[0]}: lies beside {parts[0].name}; is it a class or a part of the data? "
-                "Move it into train, or rename it to val or test"
-            )
+    strange = [inside for inside in folders_in(folder) if parts and inside not in parts and images_below(inside)]
+    if strange:
+        raise DataError(
+            f"{strange[0]}: lies beside {parts[0].name}; is it a class or a part of the data? Move it into "
+            f"{parts[0].name}, or name it val or test"
+        )
     return Listing("a folder per class" + ", in parts" * bool(parts), folder, tuple(cases))

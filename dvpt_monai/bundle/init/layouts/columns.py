@@ -9,13 +9,15 @@ from dataclasses import dataclass
 __all__ = ["Columns", "named"]
 
 NAMES = {
-    "image": "image img filename file filepath path imagepath imagefile imagename imageid imgid scan volume photo id idcode",
-    "label": "label labels class classname target diagnosis dx grade category y level severity outcome mask segmentation "
-    "maskpath seg labelpath",
+    "image": "image img filename file filepath path imagepath imagefile imagename imageid imgid scan volume photo "
+    "id idcode",
+    "label": "label labels class classname target diagnosis dx grade category y level severity outcome mask maskpath "
+    "segmentation seg labelpath",
     "split": "split set part partition subset dataset fold phase",
-    "group": "patient patientid subject subjectid participant participantid patientnumber pid group case caseid lesionid",
+    "group": "patient patientid patientnumber pid subject subjectid participant participantid group case caseid "
+    "lesionid",
 }
-"""What people call these columns, in lower case and without what is no letter; the first is the best."""
+"""What people call these columns, in lower case and without what is no letter; the best first."""
 
 
 @dataclass(frozen=True)

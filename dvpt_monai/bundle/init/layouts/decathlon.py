@@ -49,8 +49,10 @@ def names_of(content: dict[str, Any]) -> dict[int, str]:
     """The names of a mask's values, as the Decathlon (value: name) or nnU-Net (name: value) writes them.
 
     Example:
-        >>> names_of({"labels": {"0": "background", "1": "liver"}}) == names_of({"labels": {"background": 0, "liver": 1}})
-        True
+        >>> names_of({"labels": {"0": "background", "1": "liver"}})
+        {0: 'background', 1: 'liver'}
+        >>> names_of({"labels": {"background": 0, "liver": 1}})
+        {0: 'background', 1: 'liver'}
     """
     labels = content.get("labels")
     if not isinstance(labels, dict):

@@ -50,11 +50,20 @@ def _two_folders(folder: Path, part: str) -> list[Case]:
     for kind, found in (("images", images), ("masks", masks)):
         if len(found) > 1:
             raise DataError(f"{folder}: both {found[0].name} and {found[1].name} could hold the {kind}; rename one")
-    pictures = {_key(path, images[0]): path for path in images_below(images[0])}
+    pictures = _by_key(images_below(images[0]), images[0])
     answers: dict[str, list[Path]] = defaultdict(list)
     for path in images_below(masks[0]):
         answers[_key(path, masks[0])].append(path)
     return _matched(_without_channel(pictures, answers, images[0]), answers, part, masks[0])
+
+
+def _by_key(paths: list[Path], root: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(_key(path, root), path)
+        if other != path:
+            raise DataError(f"{other} and {path} have one name, so their masks cannot be told apart; rename one")
+    return found
 
 
 def _key(path: Path, root: Path) -> str:
@@ -86,7 +95,7 @@ def _side_by_side(folder: Path) -> list[Case]:
     answers: dict[str, list[Path]] = defaultdict(list)
     for path in masks:
         answers[_key(path, folder)].append(path)
-    pictures = {(path.parent.relative_to(folder) / stems[path]).as_posix(): path for path in found if path not in masks}
+    pictures = _by_key([path for path in found if path not in set(masks)], folder)
     twice = [key for key in answers if key not in pictures]
     extra = [key for key in pictures if key not in answers]
     if twice and extra and len(masks) < len(pictures) / 2:
