@@ -57,7 +57,7 @@ class Architecture:
 
     def __str__(self) -> str:
         size = f"ViT of {self.layers} blocks, width {self.arguments['hidden_size']}, patch {self.patch}"
-        return f"random weights, {size}" if self.random else f"{self.weights}, {size}"
+        return f"random weights, {size}" if self.random else f"{Path(self.weights).name}, {size}"
 
 
 def architecture_of(weights: str) -> Architecture:

@@ -72,6 +72,13 @@ def test_whole_numbers_of_a_spreadsheet(data):
     assert {case.label for case in list_cases(root).cases} == {"0", "1"}
 
 
+def test_classes_that_are_names_of_images_are_no_masks(data):
+    root = data.table()
+    (root / "labels.csv").write_text((root / "labels.csv").read_text().replace("benign", "0").replace("malign", "1"))
+    listing = list_cases(root)
+    assert listing.task == "classification" and {case.label for case in listing.cases} == {"0", "1"}
+
+
 def test_a_table_of_masks(data):
     data.pairs(4)
     data.text("t.csv", "image,mask\n" + "".join(f"images/{i}.jpg,masks/{i}.png\n" for i in range(4)))
@@ -225,7 +232,6 @@ def table_with(old, new):
 
 def unclear_labels(data):
     return data.table(head="image,colour,shape", row="{i}.png,{c},{c}")
-
 
 
 def same_name_twice(data):

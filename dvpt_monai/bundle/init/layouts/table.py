@@ -57,7 +57,7 @@ def read(path: Path, columns: Columns) -> Listing:
     rest = [head for head in heads if head not in (image, label)]
     split = columns.split or next((head for head in named("split", rest) if _parts(rows, head)), None)
     group = columns.group or next((head for head in named("group", rest) if head != split), None)
-    masks = sum(files.find(row[label]) is not None for _, row in rows) > ENOUGH * len(rows)
+    masks = _share(rows, label, files) > ENOUGH
 
     cases, first = [], dict[Path, int]()
     for line, row in rows:
@@ -128,9 +128,10 @@ def _names_images(path: Path, columns: Columns) -> bool:
 
 
 def _share(rows: Rows, column: str | None, files: Files) -> float:
-    """The share of a column's cells that name images; of its first ones, which are enough to tell."""
+    """The share of a column's cells that name an image of their own; of its first ones, which are enough to tell."""
     cells = [row[column] for _, row in rows[:100] if column is not None]
-    return sum(files.find(cell) is not None for cell in cells) / max(1, len(cells))
+    found = {files.find(cell) for cell in cells}  # classes 0 and 1 may be the names of two images
+    return len(found - {None}) / max(1, len(cells))
 
 
 def _image_column(path: Path, heads: list[str], rows: Rows, files: Files) -> str:
