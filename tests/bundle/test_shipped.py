@@ -14,8 +14,12 @@ from dvpt_monai.networks.pretrained.entries import CATALOG
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 SHIPPED = sorted(path.name for path in BUNDLES.iterdir() if (path / ADAPTER).is_file())
-DATA = {"adrenal_ct_classification": "adrenalmnist3d_64", "fundus_dr_classification": "idrid_grading",
-        "fundus_lesion_segmentation": "idrid_lesions", "hippocampus_mri_segmentation": "Task04_Hippocampus"}  # fmt: skip
+DATA = {
+    "adrenal_ct_classification": "adrenalmnist3d_64",
+    "fundus_dr_classification": "idrid_grading",
+    "fundus_lesion_segmentation": "idrid_lesions",
+    "hippocampus_mri_segmentation": "Task04_Hippocampus",
+}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

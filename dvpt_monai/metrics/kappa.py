@@ -1,4 +1,4 @@
-"""Metrics that MONAI lacks, right also where several processes share the cases unequally."""
+"""Cohen's kappa, right also where several processes share the cases unequally."""
 
 from __future__ import annotations
 
