@@ -15,7 +15,16 @@ from dvpt_monai.bundle.complete import completion
 from dvpt_monai.bundle.contents import ADAPTER
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.pack import pack as write_archive
-from dvpt_monai.data import DataError, write_fundus, write_hippocampus, write_medfmc
+from dvpt_monai.data import (
+    DataError,
+    medmnist_file,
+    unpack_medmnist,
+    write_adrenal,
+    write_fundus,
+    write_hippocampus,
+    write_lesions,
+    write_medfmc,
+)
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
@@ -73,11 +82,24 @@ def adapter(path: str) -> str:
 
 
 def phantoms(out: str) -> str:
-    """Write generated data in the layouts of the bundles: fundus photographs, hippocampus volumes, chest X-rays."""
+    """Write generated data in the layouts of the bundles: photographs, their lesions, volumes, shapes, chest X-rays."""
     fundus = write_fundus(Path(out) / "idrid_grading")
+    lesions = write_lesions(Path(out) / "idrid_lesions")
     volumes = write_hippocampus(Path(out) / "Task04_Hippocampus")
+    glands = write_adrenal(Path(out) / "adrenalmnist3d_64")
     chests = write_medfmc(Path(out) / "MedFMC")
-    return f"phantoms, generated and not of patients: {fundus} {volumes} {chests}"
+    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes} {glands} {chests}"
+
+
+def medmnist(source: str, out: str | None = None) -> str:
+    """Unpack the volumes of MedMNIST v2 as NIfTI with a table labels.csv, and print the folder.
+
+    Args:
+        source: the .npz file, or the name of one that is at hand, such as adrenalmnist3d_64.
+        out: write to a folder of its name in here; by default in the cache, where the bundles look for it.
+    """
+    path = Path(source) if source.endswith(".npz") else medmnist_file(source)
+    return str(unpack_medmnist(path, None if out is None else Path(out) / path.stem))
 
 
 def check_bundle(
@@ -126,7 +148,7 @@ def complete(folder: str, backbone: str | None = None) -> str:
     return f"{model}: {model.stat().st_size:,} bytes"
 
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, methods, pack, phantoms)
+COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, medmnist, methods, pack, phantoms)
 
 
 def main() -> None:

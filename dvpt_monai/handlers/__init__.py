@@ -2,6 +2,7 @@
 
 from dvpt_monai.handlers.adapter_loader import AdapterLoader
 from dvpt_monai.handlers.adapter_saver import AdapterSaver
+from dvpt_monai.handlers.aupr_table import AUPRTable
 from dvpt_monai.handlers.cases_table import CasesTable
 from dvpt_monai.handlers.checkpoint_loader import CheckpointError, CheckpointLoader
 from dvpt_monai.handlers.classification_figure import ClassificationFigure
@@ -11,12 +12,14 @@ from dvpt_monai.handlers.gradient_clip import GradientClip
 from dvpt_monai.handlers.label_scores import LabelScores
 from dvpt_monai.handlers.labels_figure import LabelsFigure
 from dvpt_monai.handlers.metrics_table import MetricsTable
+from dvpt_monai.handlers.overlay_figure import OverlayFigure
 from dvpt_monai.handlers.predictions_table import PredictionsTable
 from dvpt_monai.handlers.progress_bar import ProgressBar
 from dvpt_monai.handlers.segmentation_figure import SegmentationFigure
 from dvpt_monai.handlers.trained_weights import TrainedWeights
 
 __all__ = [
+    "AUPRTable",
     "AdapterLoader",
     "AdapterSaver",
     "CasesTable",
@@ -28,6 +31,7 @@ __all__ = [
     "LabelScores",
     "LabelsFigure",
     "MetricsTable",
+    "OverlayFigure",
     "PredictionFigure",
     "PredictionsTable",
     "ProgressBar",

@@ -35,7 +35,9 @@ class PredictionFigure(ABC):
     panels = 1
     """Panels of one case, side by side."""
     height = 2.7
-    """Height of a case in inches; a panel is 2.4 wide."""
+    """Height of a case in inches."""
+    width = 2.4
+    """Width of a panel in inches."""
 
     def __init__(self, path: str | os.PathLike[str], cases: int = 12, columns: int = 4, note: str = "") -> None:
         self.path = Path(path)
@@ -69,7 +71,7 @@ class PredictionFigure(ABC):
             return
         columns = min(self.columns, len(self._kept))
         rows = ceil(len(self._kept) / columns)
-        figure = Figure(figsize=(2.4 * columns * self.panels, self.height * rows + 0.4), layout="constrained")
+        figure = Figure(figsize=(self.width * columns * self.panels, self.height * rows + 0.4), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(rows, columns * self.panels, squeeze=False)
         for axes in grid.flat:

@@ -1,4 +1,4 @@
-"""Training, evaluation and inference of both bundles, on phantoms with a tiny network."""
+"""Training, evaluation and inference of the bundles, on phantoms with a tiny network."""
 
 import csv
 import json
@@ -7,10 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from PIL import Image
 
 from dvpt_monai import AdapterError, PretrainedError, ViTEncoder, read_header
-from dvpt_monai.data import DataError
+from dvpt_monai.data import DataError, read_masks
 from dvpt_monai.handlers import CheckpointError
 from dvpt_monai.networks.pretrained.convert import convert
 
@@ -36,7 +37,8 @@ def test_outputs_lie_in_the_bundle_and_say_phantom(trained):
     assert {"curves.csv", "curves.png", "metrics.csv", "metrics.json", "predictions.png"} <= names
     assert {path.name for path in (trained.root / "models").iterdir()} == {"model.pt", "adapter.safetensors"}
     metrics = json.loads((trained.root / "output" / "metrics.json").read_text())
-    assert next(iter(metrics)) in ("quadratic_kappa", "mean_dice", "mean_average_precision")
+    keys = ("quadratic_kappa", "mean_dice", "mean_average_precision", "auc", "mean_aupr")
+    assert next(iter(metrics)) in keys
     assert metrics["data"] == "phantom" and metrics["dataset"] == trained.data.name
     assert read_header(trained.root / "models" / "adapter.safetensors")["task"]["phantom"] is True
 
@@ -112,6 +114,102 @@ def test_inference_writes_masks_in_the_grid_of_the_input(trained_hippocampus, tm
         assert mask.shape == source.shape and mask.get_data_dtype() == np.uint8
         np.testing.assert_allclose(mask.affine, source.affine, atol=1e-5)
         assert set(np.unique(mask.dataobj)) <= {0, 1, 2}
+
+
+def test_aupr_and_dice_of_each_lesion(trained_lesions):
+    """Of the test split, against scikit-learn and by hand, from what the evaluator's network says of whole images."""
+    from sklearn.metrics import average_precision_score
+
+    workflow = trained_lesions.workflow("train", "evaluate")
+    structures = workflow.parser.get_parsed_content("structures")
+    network = workflow.parser.get_parsed_content("network")
+    network.load_state_dict(torch.load(trained_lesions.root / "models" / "model.pt", weights_only=True))
+    network.eval()
+    window = workflow.parser.get_parsed_content("validate#inferer")
+    cases = [
+        (case["image"][None], case["label"] > 0) for case in workflow.parser.get_parsed_content("validate#dataset")
+    ]
+    assert [image.meta["filename_or_obj"].split("/")[-3] for image, _ in cases] == ["test", "test"]
+    with torch.no_grad():
+        said = [window(image, network)[0].sigmoid().numpy() for image, _ in cases]
+    metrics = json.loads((trained_lesions.root / "output" / "metrics.json").read_text())
+    rows = {row["structure"]: row for row in read(trained_lesions.root / "output" / "aupr.csv")}
+    cells = read(trained_lesions.root / "output" / "cases.csv")
+    for place, name in enumerate(structures):
+        truth = [np.asarray(label[place]) for _, label in cases]
+        guess = [probability[place] for probability in said]
+        exact = average_precision_score(np.ravel(truth), np.ravel(guess))
+        assert metrics[f"aupr_{name}"] == pytest.approx(exact, abs=float(rows[name]["binning"]) + 1e-5)
+        assert float(rows[name]["aupr"]) == pytest.approx(metrics[f"aupr_{name}"], abs=1e-5)
+        assert float(rows[name]["low"]) <= float(rows[name]["high"])
+        assert float(rows[name]["share"]) == pytest.approx(np.mean(truth), abs=1e-6)
+        assert int(rows[name]["images"]) == sum(mask.any() for mask in truth)
+        dice = [2 * ((g >= 0.5) & t).sum() / ((g >= 0.5).sum() + t.sum()) if t.any() else np.nan
+                for g, t in zip(guess, truth, strict=True)]  # fmt: skip
+        assert [float(cell[f"dice_{name}"]) for cell in cells] == pytest.approx(dice, abs=1e-5, nan_ok=True)
+        assert metrics[f"dice_{name}"] == pytest.approx(np.nanmean(dice), abs=1e-4)  # MONAI rounds so
+    assert metrics["mean_aupr"] == pytest.approx(np.mean([metrics[f"aupr_{name}"] for name in structures]), abs=1e-5)
+    assert float(rows["mean"]["low"]) <= float(rows["mean"]["aupr"]) <= float(rows["mean"]["high"])
+
+
+def test_inference_writes_a_mask_for_each_lesion_in_the_size_of_the_photograph(trained_lesions, tmp_path, capsys):
+    """Photographs of every kind; the masks read like those to train on."""
+    photo = Image.open(sorted((trained_lesions.data / "test" / "images").iterdir())[0])
+    (tmp_path / "images").mkdir()
+    large = photo.resize((150, 110))
+    for name, mode in (("rgba.png", "RGBA"), ("palette.png", "P"), ("gray.png", "L"), ("plain.png", "RGB")):
+        large.convert(mode).save(tmp_path / "images" / name)
+    photo.crop((4, 0, 24, 50)).save(tmp_path / "images" / "narrow.tif")  # smaller than a window along one side
+    trained_lesions.run("inference", dataset_dir=str(tmp_path / "images"), output_dir=str(tmp_path / "masks"))
+    assert "5 images to predict" in capsys.readouterr().out
+    cases = read_masks(tmp_path, ["MA", "HE", "EX", "SE", "OD"])
+    assert [len(case["label"]) for case in cases] == [5] * 5
+    for case in cases:
+        size = Image.open(case["image"]).size
+        for path in case["label"].values():
+            mask = Image.open(path)
+            assert mask.size == size and mask.mode == "L" and set(np.unique(mask)) <= {0, 255}
+    for lesion in ("MA", "OD"):
+        masks = [np.asarray(Image.open(tmp_path / "masks" / f"{name}_{lesion}.png")) for name in ("rgba", "plain")]
+        np.testing.assert_array_equal(*masks)
+    assert (tmp_path / "masks" / "predictions.png").is_file()
+
+
+def test_a_label_map_is_what_monai_label_gets(trained_lesions, tmp_path):
+    """Without the writer, which it leaves out: one map of the photograph's size, the first lesion where two are."""
+    from monai.transforms import Compose, SaveImaged
+
+    path = sorted((trained_lesions.data / "test" / "images").iterdir())[1]
+    Image.open(path).resize((90, 60)).save(tmp_path / "oblong.png")
+    workflow = trained_lesions.workflow("inference", workflow_type="inference", output_dir=str(tmp_path / "out"))
+    case = workflow.preprocessing({"image": str(tmp_path / "oblong.png")})
+    logits = torch.full((5, *case["image"].shape[1:]), -9.0)
+    logits[1, :, :30], logits[4, :20] = 9, 9
+    kept = [step for step in workflow.postprocessing.transforms if not isinstance(step, SaveImaged)]
+    result = Compose(kept)({**case, "pred": MetaTensor(logits, meta=case["image"].meta)})
+    assert len(kept) == len(workflow.postprocessing.transforms) - 1 and not (tmp_path / "out").exists()
+    assert result["pred"].shape == (60, 90) and result["pred"].dtype == torch.uint8
+    assert set(result["pred"].unique().tolist()) == {0, 2, 5}
+    assert result["pred"][0, 0] == 2 and result["pred"][0, -1] == 5 and result["pred"][-1, -1] == 0
+    assert result["masks"][:, 0, 0].tolist() == [0, 1, 0, 0, 1]
+
+
+def test_other_structures_and_gray_images(lesions, tmp_path):
+    """Two structures, no resizing, one channel; label maps beside masks, as MONAI Label stores them."""
+    eyes = tmp_path / "eyes"
+    for number in range(3):
+        for name in ("images", "masks"):
+            (eyes / "train" / name).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (48, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(eyes / "train" / "images" / f"{number}.png")
+        Image.fromarray(np.uint8(pixels > 200)).save(eyes / "train" / "masks" / f"{number}_cyst.png")
+    Image.fromarray(np.uint8(pixels % 3)).save(eyes / "map.png")
+    settings = {"structures": ["cyst", "drusen"], "longest_side": None, "in_channels": 1, "models_dir": str(eyes),
+                "output_dir": str(eyes), "dataset_dir": str(eyes), "folds": 1}  # fmt: skip
+    mapped = "$data.read_masks(@datalist, @structures)[:2] + [{'image': @cases[2]['image'], 'label': '%s'}]"
+    lesions.run("train", **settings, train_cases=mapped % (eyes / "map.png"))
+    header = read_header(eyes / "adapter.safetensors")["task"]
+    assert (header["structures"], header["image_mean"], header["image_std"]) == (["cyst", "drusen"], [0.0], [1.0])
 
 
 def test_inference_takes_an_adapter_and_its_backbone(trained, tmp_path):
@@ -264,6 +362,7 @@ def test_adapter_without_backbone_or_of_another(trained_fundus, tmp_path):
     with pytest.raises(Exception) as error:
         trained_fundus.run("inference", adapter=adapter, backbone_weights="")
     cause(error, PretrainedError)
+    torch.manual_seed(1)  # other random weights than those of the training
     with pytest.raises(Exception) as error:
         trained_fundus.run("inference", adapter=adapter, backbone_weights="random")
     assert "another backbone" in cause(error, AdapterError)

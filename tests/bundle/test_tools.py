@@ -73,7 +73,8 @@ def test_train_and_inference_build_the_same_network(name):
     built = {key: value for key, value in train["backbone"].items() if key not in ("_mode_", "head_dropout")}
     assert built == inference["backbone"]
     shared = ["num_classes", "image_size", "tap", "method", "train_patterns", "spacing", "feature_size", "pooling",
-              "image_mean", "image_std", "decision", "threshold", "subset", "labels", "backbone_weights"]  # fmt: skip
+              "patch_size", "image_mean", "image_std", "decision", "threshold", "subset", "labels", "structures",
+              "in_channels", "longest_side", "overlap", "backbone_weights"]  # fmt: skip
     for key in shared:
         assert train.get(key) == inference.get(key), key
 
@@ -86,8 +87,9 @@ def test_inference_prepares_images_as_training_does(name):
     for step in steps:
         if step["keys"] == ["image", "label"]:
             step["keys"] = "image"
-            if isinstance(step.get("mode"), list):
-                step["mode"] = step["mode"][0]
+            for name in ("mode", "anti_aliasing"):
+                if isinstance(step.get(name), list):
+                    step[name] = step[name][0]
     assert steps == inference["preprocessing"]["transforms"]
 
 

@@ -161,6 +161,30 @@ def test_pictures_have_their_colours_back(tmp_path):
     assert kept[2] is None and kept[3:] == (1, pytest.approx(0.8))
 
 
+def test_volumes_are_seen_from_three_sides_with_up_above():
+    """A voxel at the right, the back and the top, and a fainter one beside it, against their places by hand."""
+    volume = torch.zeros(1, 4, 5, 6)  # right, anterior, superior
+    volume[0, 3, 0, 5], volume[0, 1, 0, 5] = 1.0, 0.5
+    handler = ClassificationFigure("p.png")
+    picture = handler.keep({"image": volume}, {"pred": torch.tensor([0]), "probability": torch.tensor([1.0])})[1]
+    expected = np.zeros((6 + 5, 4 + 5))
+    expected[0, 3], expected[0, 1] = 1, 0.5  # from the front: the top row, right and left of it
+    expected[0, 4 + 0] = 1  # from the side: the back is at the left
+    expected[6 + 4, 3], expected[6 + 4, 1] = 1, 0.5  # from above: the back is below
+    np.testing.assert_allclose(picture, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("content", ["empty", "noise"])
+def test_volumes_of_any_size_are_drawn(tmp_path, content):
+    make = torch.zeros if content == "empty" else torch.rand
+    handler = ClassificationFigure(tmp_path / "p.png", cases=2)
+    for number in range(2):
+        case = {"image": MetaTensor(make(1, 7, 5, 6)), "label": number}
+        handler._kept.append(handler.keep(case, {"pred": torch.tensor([1]), "probability": torch.tensor([0.2, 0.8])}))
+    handler(Engine(lambda engine, batch: None))
+    assert imread(tmp_path / "p.png").std() > 0.05
+
+
 def train(tmp_path, epochs=4, interval=2, **options):
     data = [{"image": torch.rand(1, 4), "label": torch.rand(1, 1)} for _ in range(4)]
     network = nn.Linear(4, 1)

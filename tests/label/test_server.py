@@ -151,13 +151,15 @@ def server(home):
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
     server = Server(f"http://127.0.0.1:{port}", home)
     try:
-        for _ in range(120):
+        for _ in range(600):  # 10 seconds on an idle machine
             assert process.poll() is None, server.log()[-3000:]
             try:
                 server.ask("GET", "/info/")
                 break
             except requests.ConnectionError:
                 time.sleep(0.5)
+        else:
+            pytest.fail(f"the server does not answer: {server.log()[-3000:]}")
         yield server
         assert process.poll() is None, f"the server died: {server.log()[-3000:]}"
         assert not (home / "cache").exists(), "the server reached for a backbone"

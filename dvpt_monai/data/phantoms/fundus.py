@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.phantoms.clouds import clouds
 
 Array = NDArray[Any]
 _OVERSAMPLE = 4  # masks are drawn this much larger, then averaged
+LESIONS = ("MA", "HE", "EX", "SE", "OD")
+"""Microaneurysms, haemorrhages, hard and soft exudates, optic disc: the names of IDRiD."""
 
 
 class _Ink:
@@ -62,6 +64,10 @@ class _Ink:
             small = small.filter(ImageFilter.GaussianBlur(blur * self.size / 2))
         return np.asarray(small, np.float32)[..., None] / 255
 
+    def area_of(self) -> NDArray[np.bool_]:
+        """The pixels (H, W) of which a third is covered: the smallest lesions are about one pixel."""
+        return self.mask()[..., 0] > 1 / 3
+
 
 def draw_fundus(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.uint8], int]:
     """Paint one fundus phantom.
@@ -85,6 +91,36 @@ def draw_fundus(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.
         >>> image.shape, dme_risk
         ((64, 64, 3), 0)
     """
+    image, dme_risk, _ = _draw(grade, size, seed)
+    return image, dme_risk
+
+
+def draw_lesions(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.bool_]]]:
+    """Paint one fundus phantom, and say where its lesions and its disc are.
+
+    Args:
+        grade: as of `draw_fundus`, which gives the same image.
+        size: width and height, in pixels.
+        seed: whatever NumPy's default_rng takes.
+
+    Returns:
+        The image, RGB of **Shape** (size, size, 3), and a mask of **Shape** (size, size) for each lesion that the image
+        has: MA microaneurysms, HE haemorrhages, EX hard and SE soft exudates, OD the optic disc. New vessels have none.
+
+    Raises:
+        DataError: if the grade is not one of 0 to 4.
+
+    Example:
+        >>> image, masks = draw_lesions(grade=2, size=64)
+        >>> sorted(masks)
+        ['EX', 'HE', 'MA', 'OD']
+    """
+    image, _, masks = _draw(grade, size, seed)
+    return image, masks
+
+
+def _draw(grade: int, size: int, seed: Any) -> tuple[NDArray[np.uint8], int, dict[str, NDArray[np.bool_]]]:
+    """The image, its risk of macular oedema, and the mask of every lesion in it."""
     if grade not in range(5):
         raise DataError(f"draw_fundus: grade={grade} is out of range 0..4")
     rng = np.random.default_rng(seed)
@@ -113,10 +149,12 @@ def draw_fundus(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.
     # the disc, with its halo, and the cup within
     radius = rng.uniform(0.13, 0.16)
     image += around(disc, 2.2 * radius) * np.array([0.1, 0.07, 0.035], np.float32)
+    masks: dict[str, NDArray[np.bool_]] = {}
     for share, colour, strength in ((1.0, (1.0, 0.72, 0.42), 0.85), (0.5, (1.0, 0.92, 0.66), 0.8)):
         spot = _Ink(size)
         spot.blob(rng, disc + (share < 1) * rng.uniform(-0.02, 0.02, 2), radius * share, 0.06, 1.06, np.pi / 2)
         image += spot.mask(0.016) * strength * (np.array(colour, np.float32) * min(1, ground[0] + 0.25) - image)
+        masks.setdefault("OD", spot.area_of())
 
     veins, arteries, reflex = _vessels(rng, size, disc, fovea)
     image *= 1 - veins * np.array([0.27, 0.53, 0.46], np.float32)
@@ -124,7 +162,8 @@ def draw_fundus(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.
     image += reflex * np.array([0.08, 0.05, 0.03], np.float32)
 
     lesions = np.random.default_rng([7919, *np.atleast_1d(seed)])
-    dme_risk = _lesions(lesions, image, grade, disc, fovea, radius)
+    dme_risk, inks = _lesions(lesions, image, grade, disc, fovea, radius)
+    masks |= {name: ink.area_of() for name, ink in inks.items()}
 
     # the camera: a round field cut off above and below with a notch at its rim, noise, black around it
     distance = np.hypot(x, y)
@@ -134,7 +173,12 @@ def draw_fundus(grade: int, size: int = 128, seed: Any = 0) -> tuple[NDArray[np.
     field[(np.abs(x + 0.86) < 0.035) & (np.abs(y + 0.5) < 0.05)] = 0
     image = image * field[..., None] + 0.012 * (1 - field[..., None])
     pixels = (np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return (np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels), dme_risk
+    seen = field > 0.5
+    masks = {name: mask & seen for name, mask in masks.items() if (mask & seen).any()}
+    if mirrored:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        masks = {name: np.ascontiguousarray(mask[:, ::-1]) for name, mask in masks.items()}
+    return pixels, dme_risk, masks
 
 
 def _walk(
@@ -190,10 +234,12 @@ def _vessels(rng: Generator, size: int, disc: Array, fovea: Array) -> tuple[Arra
     return inks["vein"].mask(0.005), inks["artery"].mask(0.005), inks["reflex"].mask(0.004)
 
 
-def _lesions(rng: Generator, image: Array, grade: int, disc: Array, fovea: Array, radius: float) -> int:
-    """Paint what the grade asks for into `image`; the risk of macular oedema."""
+def _lesions(
+    rng: Generator, image: Array, grade: int, disc: Array, fovea: Array, radius: float
+) -> tuple[int, dict[str, _Ink]]:
+    """Paint what the grade asks for into `image`; the risk of macular oedema, and where the lesions are."""
     if grade == 0:
-        return 0
+        return 0, {}
     size = len(image)
 
     def place(reach: float = 0.84) -> Array:
@@ -231,9 +277,9 @@ def _lesions(rng: Generator, image: Array, grade: int, disc: Array, fovea: Array
     blend(grains.mask(0.003), (1.05, 0.9, 0.42), 0.9)
 
     # microaneurysms: red dots; haemorrhages: dots, blots, and flames along the nerve fibres
-    red = _Ink(size)
+    dots, red = _Ink(size), _Ink(size)
     for _ in several(*((5, 9), (14, 20), (28, 38), (42, 56))[grade - 1]):
-        red.blob(rng, place(), rng.uniform(0.009, 0.014), 0.15)
+        dots.blob(rng, place(), rng.uniform(0.009, 0.014), 0.15)
     for _ in several(*((0, 0), (4, 7), (14, 20), (24, 32))[grade - 1]):
         at = place()
         if rng.random() < 0.3:
@@ -241,7 +287,10 @@ def _lesions(rng: Generator, image: Array, grade: int, disc: Array, fovea: Array
             red.blob(rng, at, rng.uniform(0.012, 0.02), 0.5, rng.uniform(2.5, 4), along)
         else:
             red.blob(rng, at, rng.uniform(0.016, 0.034), 0.35, rng.uniform(1, 1.5), rng.uniform(0, np.pi))
-    stain = red.mask(0.005)
+    inks = {"MA": dots, "HE": red, "EX": grains, "SE": wool}
+    both = _Ink(size)
+    both.image = ImageChops.lighter(dots.image, red.image)
+    stain = both.mask(0.005)
 
     if grade == 4:  # new vessels, in tangles at the disc and elsewhere, and blood before the retina, level above
         tangle, pool = _Ink(size), _Ink(size)
@@ -254,6 +303,8 @@ def _lesions(rng: Generator, image: Array, grade: int, disc: Array, fovea: Array
         wide, half = rng.uniform(0.14, 0.22), np.linspace(0, np.pi, 20)
         pool.area(place(0.6) + wide * np.stack([np.cos(half), 0.6 * np.sin(half)], 1))
         stain = np.maximum(stain, pool.mask(0.008))
+        red.image = ImageChops.lighter(red.image, pool.image)
     image *= 1 - stain * np.array([0.42, 0.72, 0.66], np.float32)
 
-    return 0 if math.isinf(nearest) else 2 if nearest < 2 * radius else 1
+    risk = 0 if math.isinf(nearest) else 2 if nearest < 2 * radius else 1
+    return risk, inks
