@@ -204,17 +204,17 @@ def test_given_parts_are_kept():
     assert parts.cases == train.cases + test.cases and parts.folds == 5
     validation = listed({"a": 2, "b": 2}, part="validation")
     parts = place(replace(train, cases=train.cases + validation.cases + test.cases), numbers(train))
-    assert parts.folds == 0 and parts.count("validation") == 4 and parts.everywhere
+    assert parts.folds == 0 and parts.count("validation") == 4 and parts.ranked
 
 
-def test_whether_every_fold_has_every_class():
-    """The AUC is of every class; where a fold may lack one it cannot choose the best epoch."""
-    for counts, everywhere in (({"a": 40, "b": 12}, True), ({"a": 40, "b": 5}, False)):
-        listing = listed(counts)
-        parts = place(listing, numbers(listing))
-        rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
-        folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
-        assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.everywhere == everywhere
+@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 40, "b": 5}, False)])
+def test_whether_every_fold_has_two_classes(counts, ranked):
+    """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
+    listing = listed(counts)
+    parts = place(listing, numbers(listing))
+    rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
+    folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
+    assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.ranked == ranked
 
 
 @pytest.mark.parametrize(
