@@ -127,27 +127,24 @@ def _classifier(train: Config, evaluate: Config, inference: Config, proposal: Pr
 
 
 def _nominal(validate: Config, proposal: Proposal) -> None:
-    """Metrics for classes without an order; the AUC chooses the best epoch where no fold lacks a class."""
+    """Metrics for classes without an order; the AUC chooses the best epoch, where a validation can rank at all."""
     validate["postprocessing"]["transforms"] += [
         {"_target_": "CopyItemsd", "keys": "label", "names": "truth"},
         {"_target_": "AsDiscreted", "keys": "truth", "to_onehot": "@num_classes"},
     ]
     metrics = {
-        "auc": _metric("ROCAUC", ["probability", "truth"]),
+        "auc": _metric({"_target_": "dvpt_monai.metrics.MeanAUC", "labels": "@classes"}, ["probability", "truth"]),
         **validate["additional_metrics"],
-        "kappa": {
-            "_target_": "IgniteMetricHandler",
-            "metric_fn": {"_target_": "dvpt_monai.metrics.Kappa", "num_classes": "@num_classes"},
-            "output_transform": "$monai.handlers.from_engine(['pred', 'label'])",
-        },
+        "kappa": _metric({"_target_": "dvpt_monai.metrics.Kappa", "num_classes": "@num_classes"}, ["pred", "label"]),
     }
-    key = "auc" if proposal.parts.everywhere else "accuracy"
+    key = "auc" if proposal.parts.ranked else "accuracy"
     validate["key_metric"] = {key: metrics.pop(key)}
     validate["additional_metrics"] = metrics
 
 
-def _metric(name: str, keys: list[str]) -> Config:
-    return {"_target_": name, "output_transform": f"$monai.handlers.from_engine({keys})"}
+def _metric(metric: Config, keys: list[str]) -> Config:
+    told = f"$monai.handlers.from_engine({keys})"
+    return {"_target_": "IgniteMetricHandler", "metric_fn": metric, "output_transform": told}
 
 
 def _segmenter(train: Config, evaluate: Config, inference: Config, proposal: Proposal) -> None:
@@ -168,6 +165,9 @@ def _segmenter(train: Config, evaluate: Config, inference: Config, proposal: Pro
     if not plain:
         back = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": "$list(range(@num_classes))"}
         transforms.insert(-1, {**back, "target_labels": "@label_values", "dtype": "$numpy.uint8"})
+    if proposal.dims == 2:  # as MONAI Label takes masks of photographs
+        transforms.append({"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"})
+        transforms.append({"_target_": "SqueezeDimd", "keys": "pred", "dim": 0})
     if not plain or proposal.dims == 2:
         for config in (train, inference):
             after(config, "num_classes", label_values=list(proposal.values))

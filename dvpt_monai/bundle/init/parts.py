@@ -20,13 +20,13 @@ class Parts:
     Args:
         cases: each with its part.
         folds: of the training cases, for validation; 0 where a part of its own validates.
-        everywhere: whether every class is in the validation, whichever fold it is.
+        ranked: whether two classes are in the validation, whichever fold it is: an AUC needs them.
         notes: what was assumed.
     """
 
     cases: tuple[Case, ...]
     folds: int
-    everywhere: bool
+    ranked: bool
     notes: tuple[Note, ...]
 
     def count(self, part: str) -> int:
@@ -84,8 +84,8 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
     lacking = [name for name in numbers if name not in learned]
     if lacking:
         raise DataError(f"class {lacking[0]!r} has no case to train on, only others; add some or leave the class out")
-    everywhere = all(set(labels) == set(numbers.values()) for labels in validating)
-    return Parts(tuple(placed), folds, everywhere, tuple(notes))
+    ranked = all(len(set(labels)) > 1 for labels in validating)
+    return Parts(tuple(placed), folds, ranked, tuple(notes))
 
 
 def _row(case: Case, numbers: dict[str, int]) -> dict[str, Any]:

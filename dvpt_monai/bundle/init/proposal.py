@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10, prod
+from math import ceil, floor, inf, log10, prod
 from pathlib import Path
 
 from dvpt_monai.bundle.errors import BundleError
@@ -150,10 +150,13 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
     if values != tuple(range(len(values))):
         notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
                           "are written with the values of the masks"))  # fmt: skip
+    _check_words([str(found.listing.root), architecture.weights, *classes])
     notes += _unread(found)
+    notes += _order(classes, options.ordered) if numbers else []
     patch = _patch(task, dims, architecture, found.size)
     spacing = _spacing(found, options.spacing, notes)
     size = _size(found, spacing, patch, options.image_size, notes)
+    notes += _seen(found, size, _window(found))
     train = parts.count("train")
     learning = train - (0 if not parts.folds else train // parts.folds)
     epochs = options.epochs or min(40, max(4, round(WORK[task, dims] / max(1, learning))))
@@ -195,11 +198,20 @@ def _named(name: str, task: str) -> list[Note]:
     return [Note(f"MONAI Label reads the task from the name: {name}_{task} would tell it", "--out")]
 
 
+def _in_order(name: str) -> tuple[float, str]:
+    """Numbers before names, 2 before 10, also in front of a name.
+
+    Example:
+        >>> sorted(["b", "10_severe", "2_mild", "a"], key=_in_order)
+        ['2_mild', '10_severe', 'a', 'b']
+    """
+    number = re.match(r"-?\d+", name)
+    return (float(number[0]) if number else inf, name)
+
+
 def _numbers(found: Survey) -> dict[str, int]:
     """Classes in the order of their numbers, where they are numbers, else of their names."""
-    names = sorted({str(case.label) for case in found.listing.cases})
-    if all(name.lstrip("-").isdigit() for name in names):
-        names.sort(key=int)
+    names = sorted({str(case.label) for case in found.listing.cases}, key=_in_order)
     if len(names) == 1:
         raise DataError(f"{found.listing.root}: all cases are of class {names[0]!r}; a classifier needs two or more")
     if len(names) > 1000:
@@ -229,6 +241,23 @@ def _classes(
             f"--names: {len(given)} names for {', '.join(labels[first:])}; give one for each, in this order"
         )
     return labels[:first] + given, values
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what a config of MONAI reads as something else than a word."""
+    for word in words:
+        if "#" in word or word[:1] in ("$", "@", "%"):
+            raise DataError(f"{word!r}: configs of MONAI give # anywhere and $, @, % in front a meaning; rename it")
+
+
+def _order(classes: Sequence[str], ordered: bool) -> list[Note]:
+    if ordered and not all(_in_order(name)[0] < inf for name in classes):
+        order = " < ".join(classes)
+        return [Note(f"the grades are in the order {order}; if that is wrong, put numbers in front of their names",
+                     warning=True)]  # fmt: skip
+    return [Note("the classes have no order", "--ordered True, where they are grades")] * (
+        len(classes) > 2 and not ordered
+    )
 
 
 def _unread(found: Survey) -> list[Note]:
@@ -314,6 +343,25 @@ def _window(found: Survey) -> tuple[float, float] | None:
     if found.hounsfield:
         return 10.0 * floor(low / 10), 10.0 * ceil(high / 10)
     return None
+
+
+def _seen(found: Survey, size: tuple[int, ...], window: tuple[float, float] | None) -> list[Note]:
+    """What of the images the network does not see as it is."""
+    notes = []
+    if found.dims == 2:
+        if max(found.size) > size[0]:
+            notes.append(
+                Note(f"photographs are shrunk to {size[0]} pixels, so that a laptop can train", "--image_size")
+            )
+        notes.append(
+            Note("training flips from left to right and turns by at most 11 degrees", "--rotation of the training")
+        )
+    if window not in (None, (0, 255)):
+        low, high = window or (0, 0)
+        units = "Hounsfield units" if found.hounsfield else "intensities"
+        place = "a_min and a_max in train.json and inference.json"
+        notes.append(Note(f"{units} from {low:g} to {high:g} become 0 to 1, the range of a sample", place))
+    return notes
 
 
 def _cache_rate(found: Survey, size: tuple[int, ...], spacing: tuple[float, ...], cases: int) -> float:

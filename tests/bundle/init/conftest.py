@@ -25,7 +25,7 @@ class Data:
 
     def photo(self, name, size=(40, 50), mode="RGB", bright=0):
         pixels = self.random.integers(0, 120, (*size, 3)).astype(np.uint8)
-        pixels[5:20, 5 + bright : 20 + bright] = 220
+        pixels[5:20, 12 + bright : 30 + bright] = 220
         image = Image.fromarray(pixels)
         if mode == "I;16":
             image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 16)
@@ -35,7 +35,7 @@ class Data:
 
     def mask(self, name, size=(40, 50), value=255):
         pixels = np.zeros(size, np.uint8)
-        pixels[5:20, 5:20] = value
+        pixels[5:20, 12:30] = value
         Image.fromarray(pixels).save(self._place(name))
 
     def volume(self, name, size=(20, 24, 18), bright=0, channels=None, affine=AFFINE, air=False):

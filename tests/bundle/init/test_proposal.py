@@ -204,17 +204,17 @@ def test_given_parts_are_kept():
     assert parts.cases == train.cases + test.cases and parts.folds == 5
     validation = listed({"a": 2, "b": 2}, part="validation")
     parts = place(replace(train, cases=train.cases + validation.cases + test.cases), numbers(train))
-    assert parts.folds == 0 and parts.count("validation") == 4 and parts.everywhere
+    assert parts.folds == 0 and parts.count("validation") == 4 and parts.ranked
 
 
-def test_whether_every_fold_has_every_class():
-    """The AUC is of every class; where a fold may lack one it cannot choose the best epoch."""
-    for counts, everywhere in (({"a": 40, "b": 12}, True), ({"a": 40, "b": 5}, False)):
-        listing = listed(counts)
-        parts = place(listing, numbers(listing))
-        rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
-        folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
-        assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.everywhere == everywhere
+@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 40, "b": 5}, False)])
+def test_whether_every_fold_has_two_classes(counts, ranked):
+    """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
+    listing = listed(counts)
+    parts = place(listing, numbers(listing))
+    rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
+    folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
+    assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.ranked == ranked
 
 
 @pytest.mark.parametrize(
@@ -248,3 +248,25 @@ def test_classes_are_in_the_order_of_their_numbers(data):
     data.class_folders(classes=["10", "9", "2"], each=4)
     found = propose(survey(list_cases(data.root)), VIT, "mine", Options())
     assert found.numbers == {"2": 0, "9": 1, "10": 2} and found.classes == ("2", "9", "10")
+
+
+def test_numbers_in_front_of_names_order_them(data):
+    data.class_folders(classes=["10_severe", "2_mild", "0_none"], each=4)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=True))
+    assert found.classes == ("0_none", "2_mild", "10_severe")
+    assert not any(note.warning for note in found.notes)
+
+
+def test_grades_by_their_names_are_told(data):
+    data.class_folders(classes=["severe", "mild", "none"], each=4)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=True))
+    assert any(note.warning and "mild < none < severe" in note.text for note in found.notes)
+    plain = propose(survey(list_cases(data.root)), VIT, "mine", Options())
+    assert any(note.option.startswith("--ordered") for note in plain.notes)
+
+
+@pytest.mark.parametrize("name", ["grade#2", "@home", "$5", "%x"])
+def test_words_that_a_config_reads_as_something_else(data, name):
+    data.class_folders(classes=["plain", name], each=4)
+    with pytest.raises(DataError, match="configs of MONAI"):
+        propose(survey(list_cases(data.root)), VIT, "mine", Options())
