@@ -15,7 +15,7 @@ from dvpt_monai.bundle.complete import completion
 from dvpt_monai.bundle.contents import ADAPTER
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.pack import pack as write_archive
-from dvpt_monai.data import DataError, write_fundus, write_hippocampus, write_lesions
+from dvpt_monai.data import DataError, write_fundus, write_hippocampus, write_lesions, write_medfmc
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
@@ -73,11 +73,12 @@ def adapter(path: str) -> str:
 
 
 def phantoms(out: str) -> str:
-    """Write generated data in the layouts of the bundles: fundus photographs, their lesions, hippocampus volumes."""
+    """Write generated data in the layouts of the bundles: fundus photographs, lesions, hippocampi, chest X-rays."""
     fundus = write_fundus(Path(out) / "idrid_grading")
     lesions = write_lesions(Path(out) / "idrid_lesions")
     volumes = write_hippocampus(Path(out) / "Task04_Hippocampus")
-    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes}"
+    chests = write_medfmc(Path(out) / "MedFMC")
+    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes} {chests}"
 
 
 def check_bundle(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from monai.metrics import CumulativeIterationMetric
+from monai.metrics import CumulativeIterationMetric, compute_average_precision, compute_roc_auc
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
-__all__ = ["PixelAUPR", "QuadraticKappa", "aupr_bounds", "aupr_interval", "average_precision"]
+__all__ = ["MeanAUC", "MeanAveragePrecision", "MeanOverLabels", "QuadraticKappa"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class QuadraticKappa(CumulativeIterationMetric):
         super().__init__()
         self.num_classes = num_classes
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
             raise ValueError("QuadraticKappa: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
@@ -60,143 +62,95 @@ class QuadraticKappa(CumulativeIterationMetric):
         return torch.tensor([cohen_kappa_score(truth, said, labels=list(grades), weights="quadratic")]).float()
 
 
-class PixelAUPR(CumulativeIterationMetric):
-    """Area under the precision-recall curve of each structure, over the pixels of all images together.
+class MeanOverLabels(CumulativeIterationMetric):
+    """The mean of a score over the labels of a multi-label problem, of those that have one.
 
-    The average precision, ``sum_k (R_k - R_{k-1}) P_k`` over falling thresholds, as scikit-learn's
-    ``average_precision_score`` of all pixels at once; of each image, only two histograms of each structure's
-    probabilities are kept, those of its pixels and of all others. So the thresholds are the edges of the bins: the
-    result is exact for probabilities rounded down to them, and :func:`aupr_bounds` says how far that can be from the
-    value of the unrounded ones. A structure that no image has is named in a warning, is NaN, and is left out of the
-    mean.
-
-    The IDRiD challenge scores lesions so, by pooled pixels, at 33 equally spaced thresholds (Porwal et al., Medical
-    Image Analysis 59, 2020, 101561). Several processes add their histograms.
+    A label that no case has, or every case, ranks nothing: it has no score and is left out of the mean, where MONAI's
+    ``AveragePrecision`` and ``ROCAUC`` give NaN for all. A warning names it.
 
     Args:
-        names: names of the structures, for warnings and for the result of ``reduction="none"``.
-        reduction: ``"mean"`` over the structures, or ``"none"``, a dictionary by name.
-        bins: number of bins; powers of two round nothing further.
+        labels: their names.
 
     Shape:
-        Probabilities and masks (B, C, *spatial) or lists of (C, *spatial); the buffer is (cases, C, 2, bins).
-
-    Raises:
-        ValueError: on another number of channels, masks of another shape, or probabilities outside [0, 1].
-
-    Example:
-        >>> aupr = PixelAUPR(["MA", "EX"], reduction="none")
-        >>> probability = torch.tensor([[[0.9, 0.8, 0.3], [0.1, 0.1, 0.7]]])
-        >>> _ = aupr(probability, torch.tensor([[[1, 0, 1], [0, 0, 1]]]))
-        >>> {name: round(value, 4) for name, value in aupr.aggregate().items()}
-        {'MA': 0.8333, 'EX': 1.0}
+        Probabilities (or logits) and labels, 0 or 1, (B, C); the aggregate is a scalar, NaN where no label has a score.
     """
 
-    def __init__(self, names: Sequence[str], reduction: str = "mean", bins: int = 4096) -> None:
+    def __init__(self, labels: Sequence[str]) -> None:
         super().__init__()
-        if reduction not in ("mean", "none"):
-            raise ValueError(f"PixelAUPR: reduction {reduction!r} is unknown; choose 'mean' or 'none'")
-        if bins < 2:
-            raise ValueError(f"PixelAUPR: bins={bins}, at least 2")
-        self.names = list(names)
-        self.reduction = reduction
-        self.bins = bins
+        self.labels = list(labels)
+        self._warned: list[str] = []
 
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> Tensor:
-        if y is None or y.shape != y_pred.shape or y_pred.shape[1] != len(self.names):
-            shape = None if y is None else tuple(y.shape)
-            raise ValueError(
-                f"PixelAUPR: probabilities {tuple(y_pred.shape)} and masks {shape} for {len(self.names)} structures; "
-                "both need one channel for each"
-            )
-        if not bool(((y_pred >= 0) & (y_pred <= 1)).all()):  # NaN is neither
-            raise ValueError("PixelAUPR: probabilities outside [0, 1], or NaN; put a sigmoid before")
-        cases, structures = y_pred.shape[:2]
-        place = (torch.as_tensor(y_pred).double() * self.bins).long().clamp_(max=self.bins - 1)
-        row = torch.arange(cases * structures, device=place.device).reshape(cases, structures, 1)
-        index = (2 * row + (torch.as_tensor(y).flatten(2) > 0)) * self.bins + place.flatten(2)
-        counts = torch.bincount(index.flatten(), minlength=cases * structures * 2 * self.bins)
-        return counts.reshape(cases, structures, 2, self.bins)
+    @abstractmethod
+    def score(self, said: Tensor, truth: Tensor) -> float:
+        """The score of one label; both (B,), and the truth holds 0 and 1."""
 
-    def aggregate(self, *arguments: Any, **options: Any) -> Any:
-        """The mean, **Shape** (1,), or a dictionary of floats.
+    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
+        name = type(self).__name__
+        if y is None:
+            raise ValueError(f"{name}: it compares predictions with labels, and got no labels")
+        if y_pred.shape != y.shape or y.shape[1:] != (len(self.labels),):
+            shapes = f"predictions {tuple(y_pred.shape)}, truth {tuple(y.shape)}, and {len(self.labels)} names"
+            raise ValueError(f"{name}: {shapes}; give one column of both for each label")
+        return y_pred.float(), y.float()
+
+    def scores(self) -> dict[str, float]:
+        """The score of each label on all cases so far, NaN for one that has none.
 
         Raises:
-            ValueError: there is no image yet.
+            ValueError: there are no cases, a label is neither 0 nor 1, or a prediction is no finite number.
         """
         buffer = self.get_buffer()
-        if not isinstance(buffer, Tensor):
-            raise ValueError("PixelAUPR: no images yet")
-        values = average_precision(buffer.sum(dim=0))
-        absent = [name for name, value in zip(self.names, values, strict=True) if bool(value.isnan())]
-        if self.reduction == "none":
-            return dict(zip(self.names, values.tolist(), strict=True))
-        if absent:
-            logger.warning("no image has a pixel of %s; the mean AUPR is without", ", ".join(absent))
-        return values.nanmean().reshape(1).float()
+        if not isinstance(buffer, (tuple, list)):
+            raise ValueError(f"{type(self).__name__}: no cases yet")
+        said, truth = (part.cpu() for part in buffer)
+        if not bool(((truth == 0) | (truth == 1)).all()):
+            raise ValueError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
+        if not bool(said.isfinite().all()):
+            raise ValueError(f"{type(self).__name__}: a prediction is NaN or infinite; lower the learning rate")
+        both = [len(column.unique()) == 2 for column in truth.T]
+        return {
+            name: self.score(said[:, place], truth[:, place]) if both[place] else float("nan")
+            for place, name in enumerate(self.labels)
+        }
+
+    def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
+        """The mean over the labels that have a score.
+
+        Raises:
+            ValueError: as :meth:`scores`.
+        """
+        scores = self.scores()
+        absent = [name for name, score in scores.items() if math.isnan(score)]
+        if absent and absent != self._warned:
+            why = "no case is positive, or none negative"
+            logger.warning("%s leaves out %s: %s", type(self).__name__, ", ".join(absent), why)
+        self._warned = absent
+        return torch.tensor(list(scores.values()), dtype=torch.float64).nanmean().float()
 
 
-def average_precision(counts: Tensor) -> Tensor:
-    """The average precision from histograms of probabilities; NaN without positives.
-
-    **Shape**: (*, 2, bins), the counts of negatives and positives by rising probability -> (*,), float64
-
-    Example:
-        >>> average_precision(torch.tensor([[2, 1, 0], [0, 1, 1]])).item()
-        0.8333333333333333
-    """
-    negatives, positives = counts.flip(-1).double().unbind(-2)
-    found = positives.cumsum(-1)
-    precision = found / (found + negatives.cumsum(-1)).clamp(min=1)
-    return (positives * precision).sum(-1) / found[..., -1]
-
-
-def aupr_bounds(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Between which values the average precision of the unrounded probabilities lies, whatever their order in each bin.
-
-    A bin's positives count least if all of its negatives came before them (the harmonic sum in closed form), and never
-    more than at the precision that the bin would reach without its negatives.
-
-    **Shape**: (*, 2, bins) -> two of (*,), float64
+class MeanAveragePrecision(MeanOverLabels):
+    """mAP: the mean over the labels of the area under precision and recall.
 
     Example:
-        >>> low, high = aupr_bounds(torch.tensor([[2, 1, 0], [0, 1, 1]]))
-        >>> [round(value.item(), 4) for value in (low, high)]
-        [0.8333, 1.0]
+        >>> metric = MeanAveragePrecision(labels=["nodule", "edema"])
+        >>> _ = metric(torch.tensor([[0.9, 0.2], [0.8, 0.4], [0.1, 0.3]]), torch.tensor([[1, 0], [0, 0], [1, 0]]))
+        >>> metric.aggregate(), metric.scores()
+        (tensor(0.8333), {'nodule': 0.8333333333333334, 'edema': nan})
     """
-    negatives, positives = counts.flip(-1).double().unbind(-2)
-    found, wrong = positives.cumsum(-1), negatives.cumsum(-1)
-    # sum over i = 1..t of (p + i) / (p + i + w), with p found before and w wrong so far, is t - w (H(p+w+t) - H(p+w))
-    least = positives - wrong * (torch.digamma(found + wrong + 1) - torch.digamma(found - positives + wrong + 1))
-    most = positives * found / (found + wrong - negatives).clamp(min=1)
-    total = found[..., -1]
-    return least.clamp(min=0).sum(-1) / total, most.sum(-1) / total
+
+    def score(self, said: Tensor, truth: Tensor) -> float:
+        return float(compute_average_precision(said, truth))  # type: ignore[arg-type]
 
 
-def aupr_interval(
-    counts: Tensor, samples: int = 2000, coverage: float = 0.95, seed: int = 0
-) -> tuple[Tensor, Tensor, tuple[float, float]]:
-    """Bootstrap intervals over the images: of each structure's average precision, and of their mean.
+class MeanAUC(MeanOverLabels):
+    """The mean over the labels of the area under the ROC curve.
 
-    Images are drawn with replacement and their histograms added: pixels of one image are no independent cases.
-
-    **Shape**: (cases, C, 2, bins) -> lower (C,) and upper (C,), and those of the mean
-
-    Args:
-        counts: histograms of each image, as `PixelAUPR` keeps them.
-        samples: how often the images are drawn.
-        coverage: of the interval.
-        seed: of the drawing.
+    Example:
+        >>> metric = MeanAUC(labels=["nodule"])
+        >>> _ = metric(torch.tensor([[0.9], [0.8], [0.1]]), torch.tensor([[1], [0], [1]]))
+        >>> metric.aggregate()
+        tensor(0.5000)
     """
-    cases, *shape = counts.shape
-    draw = torch.Generator().manual_seed(seed)
-    flat = counts.cpu().float().reshape(cases, -1)  # counts of pixels: exact up to 16 million in one bin
-    drawn = []
-    for _ in range(samples):
-        times = torch.bincount(torch.randint(cases, (cases,), generator=draw), minlength=cases)
-        drawn.append(average_precision((times.float() @ flat).reshape(shape)))
-    values = torch.stack(drawn)  # (samples, C)
-    tails = torch.tensor([(1 - coverage) / 2, (1 + coverage) / 2], dtype=values.dtype)
-    low, high = values.nanquantile(tails, dim=0)
-    mean_low, mean_high = values.nanmean(dim=1).nanquantile(tails).tolist()
-    return low, high, (mean_low, mean_high)
+
+    def score(self, said: Tensor, truth: Tensor) -> float:
+        return float(compute_roc_auc(said, truth))  # type: ignore[arg-type]

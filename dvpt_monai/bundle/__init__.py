@@ -4,6 +4,7 @@ from dvpt_monai.bundle.autocast import Autocast
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.grade import DecideGraded
 from dvpt_monai.bundle.images import find_images, shows_phantoms
+from dvpt_monai.bundle.load_image import LoadImaged
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
@@ -15,6 +16,7 @@ __all__ = [
     "Autocast",
     "DecideGraded",
     "LabelMapd",
+    "LoadImaged",
     "SaveImageMasksd",
     "Spacingd",
     "find_images",

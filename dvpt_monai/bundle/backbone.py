@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+from pathlib import Path
 from typing import TypeVar
 
+import torch
 from torch import nn
 
-from dvpt_monai.networks.pretrained import PretrainedError, load_pretrained
+from dvpt_monai.networks.pretrained import PretrainedError, catalog, load_pretrained
+from dvpt_monai.networks.pretrained.receipt import Receipt
+from dvpt_monai.tuning import BackboneMismatchError, read_header
+from dvpt_monai.tuning.adapter import check_backbone
 
 __all__ = ["load_backbone"]
 
@@ -16,12 +22,19 @@ Network = TypeVar("Network", bound=nn.Module)
 logger = logging.getLogger(__name__)
 
 
-def load_backbone(network: Network, weights: str | os.PathLike[str]) -> Network:
+def load_backbone(
+    network: Network, weights: str | os.PathLike[str], trained: str | os.PathLike[str] | None = None
+) -> Network:
     """Load pre-trained weights into a network, in place, and log the receipt.
+
+    A server without a network goes on training a bundle that somebody else trained: its ``models/model.pt`` holds the
+    frozen backbone, and the adapter beside it tells which one, by a fingerprint.
 
     Args:
         network: one that :func:`~dvpt_monai.load_pretrained` can fill.
         weights: path or catalog name; ``"random"`` keeps the network's random weights, and says so.
+        trained: a trained network, with ``adapter.safetensors`` beside it. A backbone of the catalog that is not in the
+            cache is taken from there, if all of it is there, instead of being downloaded.
 
     Returns:
         The same network.
@@ -41,6 +54,36 @@ def load_backbone(network: Network, weights: str | os.PathLike[str]) -> Network:
         )
     if weights == "random":
         logger.warning("backbone_weights: RANDOM. Nothing pre-trained is in this network.")
+    elif trained is not None and _take(network, str(weights), Path(trained)):
+        logger.info("Pre-trained backbone, from %s: %s", trained, network.receipt)
     else:
         logger.info("Pre-trained backbone: %s", load_pretrained(network, weights))
     return network
+
+
+def _take(network: nn.Module, name: str, trained: Path) -> bool:
+    adapter = trained.with_name("adapter.safetensors")
+    if name not in catalog.CATALOG or Path(name).exists() or catalog.cached(name):
+        return False
+    if not (trained.is_file() and adapter.is_file()):
+        return False
+    told = read_header(adapter)["backbone"]
+    # what the method trained of the backbone is no longer what it was
+    if (
+        not told["receipt"]
+        or told["receipt"]["source"] != name
+        or set(told["receipt"]["loaded"]) - set(told["fingerprint"])
+    ):
+        return False
+    saved = torch.load(trained, map_location="cpu", weights_only=True)
+    found = copy.deepcopy(network)
+    frozen = {key: saved[key] for key in told["fingerprint"] if key in saved}
+    try:
+        found.load_state_dict(frozen, strict=False)
+        check_backbone(found, told["fingerprint"], adapter)
+    except (RuntimeError, BackboneMismatchError) as error:
+        logger.warning("%s does not hold the backbone %s (%s)", trained, name, error)
+        return False
+    network.load_state_dict(frozen, strict=False)
+    network.receipt = Receipt.from_dict(told["receipt"])  # type: ignore[assignment]
+    return True

@@ -62,14 +62,14 @@ def find_images(
 
 
 def shows_phantoms(cases: Sequence[dict[str, str]]) -> bool:
-    """Tell whether any image lies in a data set of phantoms: in its folder or the one below.
+    """Tell whether any image lies in a data set of phantoms: in its folder or one or two below.
 
     Example:
         >>> shows_phantoms([{"image": "/photographs/a.png"}])
         False
     """
     folders = {Path(case["image"]).absolute().parent for case in cases}
-    return any(is_phantom(place) for folder in folders for place in (folder, folder.parent))
+    return any(is_phantom(place) for folder in folders for place in (folder, *folder.parents[:2]))
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:

@@ -4,8 +4,10 @@ from dvpt_monai.data.crops import RandCropStructuresd
 from dvpt_monai.data.datalists import (
     balanced_sampler,
     class_weights,
+    count_parts,
     holdout,
     label_fraction,
+    positive_weights,
     read_csv,
     read_decathlon,
     shots,
@@ -13,8 +15,11 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
+from dvpt_monai.data.grades import ReadGraded, read_grade
 from dvpt_monai.data.masks import LoadMasksd, read_masks
+from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
 from dvpt_monai.data.phantoms import (
+    draw_chest,
     draw_fundus,
     draw_hippocampus,
     draw_lesions,
@@ -22,17 +27,24 @@ from dvpt_monai.data.phantoms import (
     write_fundus,
     write_hippocampus,
     write_lesions,
+    write_medfmc,
 )
-from dvpt_monai.data.transforms import CheckLabeld, EnsureRGBd
+from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
 
 __all__ = [
+    "MEDFMC_LABELS",
     "CheckLabeld",
+    "CheckShaped",
     "DataError",
     "EnsureRGBd",
+    "FewShot",
     "LoadMasksd",
     "RandCropStructuresd",
+    "ReadGraded",
     "balanced_sampler",
     "class_weights",
+    "count_parts",
+    "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
     "draw_lesions",
@@ -40,12 +52,18 @@ __all__ = [
     "holdout",
     "is_phantom",
     "label_fraction",
+    "medfmc_labels",
+    "medfmc_shots",
+    "positive_weights",
     "read_csv",
     "read_decathlon",
+    "read_grade",
     "read_masks",
+    "read_medfmc",
     "shots",
     "split",
     "write_fundus",
     "write_hippocampus",
     "write_lesions",
+    "write_medfmc",
 ]

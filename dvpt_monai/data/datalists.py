@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
 from dvpt_monai.data.errors import DataError
+from dvpt_monai.data.grades import read_grade
 
 logger = logging.getLogger(__name__)
 Case = dict[str, Any]
@@ -275,13 +276,33 @@ def label_fraction(cases: list[Case], fraction: float, seed: int = 0) -> list[Ca
     return _flat([unit for unit in units if id(unit) in kept])
 
 
+def count_parts(training: list[Case], validation: list[Case]) -> tuple[int, int]:
+    """Count the cases to train on, and those to choose the best epoch with; there has to be one of each.
+
+    Raises:
+        DataError: a part is empty. MONAI skips an empty validation, and so never saves what was trained.
+
+    Example:
+        >>> count_parts([{"image": "a.jpg", "label": 0}], [])
+        Traceback (most recent call last):
+        dvpt_monai.data.errors.DataError: no labelled case to validate on, of 1 in all; ...
+    """
+    for part, purpose in ((training, "train"), (validation, "validate")):
+        if not part:
+            raise DataError(
+                f"no labelled case to {purpose} on, of {len(training) + len(validation)} in all; label more of them "
+                "(MONAI Label's val_split of 0.2 needs 3)"
+            )
+    return len(training), len(validation)
+
+
 def shots(cases: list[Case], count: int | None, seed: int = 0) -> list[Case]:
     """Keep a few cases of each class, for few-shot training.
 
-    Groups count as one: with patients known, these are `count` patients of each class, with all their images. Cases with
-    several labels (a list of 0 and 1, one for each) are kept while any of their labels is short of cases; those without
-    any label are a class of their own. A class with fewer cases keeps all, and a warning names it. Fewer shots are part
-    of more of the same seed where every case has one label.
+    Groups count as one: with patients known, these are `count` patients of each class, with all their images. Cases
+    with several labels (a list of 0 and 1, one for each) are kept while any of their labels is short of cases; those
+    without any label are a class of their own. A class with fewer cases keeps all, and a warning names it. Fewer shots
+    are part of more of the same seed where every case has one label.
 
     Args:
         cases: the cases, in any order.
@@ -345,6 +366,32 @@ def class_weights(cases: list[Case], num_classes: int, power: float = 1.0) -> Te
     return (weights / weights.mean()).float()
 
 
+def positive_weights(cases: list[Case], power: float = 1.0) -> Tensor:
+    """Weigh the positive cases of rare labels more in a binary cross-entropy: (negative / positive) to the `power`.
+
+    Args:
+        cases: the training cases; each label is a list of 0 and 1.
+        power: 1 gives both answers the same total weight, 0.5 is gentler, 0 is off.
+
+    Returns:
+        One weight for each label, **Shape** (C,), float32, for ``BCEWithLogitsLoss(pos_weight=...)``; 1 for labels that
+        no case has, or every case.
+
+    Raises:
+        DataError: if there are no cases.
+
+    Example:
+        >>> positive_weights([{"image": f"{i}.png", "label": [int(i == 0), 0]} for i in range(4)])
+        tensor([3., 1.])
+    """
+    if not cases:
+        raise DataError("the list of cases is empty; check the data list")
+    labels = torch.tensor([case["label"] for case in cases], dtype=torch.float64)
+    positive, negative = labels.sum(dim=0), (1 - labels).sum(dim=0)
+    both = (positive > 0) & (negative > 0)
+    return torch.where(both, negative / positive.clamp(min=1), 1.0).pow(power).float()
+
+
 def balanced_sampler(cases: list[Case], num_classes: int, seed: int = 0, power: float = 1.0) -> WeightedRandomSampler:
     """Draw rare grades more often: a sampler for the data loader, instead of shuffling.
 
@@ -366,7 +413,7 @@ def balanced_sampler(cases: list[Case], num_classes: int, seed: int = 0, power: 
         True
     """
     counts = _counts(cases, num_classes)
-    weights = [float(counts[case["label"]]) ** -power for case in cases]
+    weights = [float(counts[read_grade(case["label"])]) ** -power for case in cases]
     return WeightedRandomSampler(weights, len(cases), replacement=True, generator=torch.Generator().manual_seed(seed))
 
 
@@ -409,6 +456,7 @@ def _classes(case: Case) -> set[int]:
 def _counts(cases: list[Case], num_classes: int) -> list[int]:
     if not cases:
         raise DataError("the list of cases is empty; check the data list")
+    cases = [{**case, "label": read_grade(case.get("label"))} for case in cases]
     for case in cases:
         if not _is_grade(case) or not 0 <= case["label"] < num_classes:
             label, top = case.get("label"), num_classes - 1

@@ -14,6 +14,8 @@ _HOMES = {
     "instead call dvpt_monai.data.write_lesions(folder) and use that folder",
     "Task04_Hippocampus": "monai.apps.DecathlonDataset(root, 'Task04_Hippocampus', 'training', download=True) gets it; "
     "for generated volumes instead call dvpt_monai.data.write_hippocampus(folder) and use that folder",
+    "MedFMC": "MedFMC is at https://medfm2023.grand-challenge.org/datasets (free account), its lists at "
+    "https://github.com/openmedlab/MedFM; for generated images instead call dvpt_monai.data.write_medfmc(folder)",
 }
 
 

@@ -1,4 +1,4 @@
-"""Guards of MONAI pipelines that MONAI lacks: three colour channels, and labels in range."""
+"""Guards of MONAI pipelines that MONAI lacks: three colour channels, the right shape, and labels in range."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from torch import Tensor
 from dvpt_monai.data.errors import DataError
 
 _MODES = ("1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA")
+_WHITE = {"1": 1, "I;16": 65535}
+"""What is white, where it is not the 255 of 8 bits or unknown (I and F)."""
 
 
 class EnsureRGBd(MapTransform):
     """Give 2D images three channels in float32, right after loading with the channel first.
 
-    Gray is repeated, an alpha channel dropped, and the indices of a palette file replaced by their colours. Intensities
-    stay as they are: scale them afterwards.
+    Gray is repeated, an alpha channel dropped, and the indices of a palette file replaced by their colours. White is
+    255 afterwards: black-and-white images and 16-bit gray are scaled, other intensities stay as they are.
 
     **Shape**: (C, H, W) with C of 1 to 4 -> (3, H, W)
 
@@ -46,6 +48,43 @@ class EnsureRGBd(MapTransform):
         case = dict(data)
         for key in self.key_iterator(case):
             case[key] = _rgb(convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor)), key)
+        return case
+
+
+class CheckShaped(MapTransform):
+    """Check that an image has the dimensions and channels of the network, right after its channel came first.
+
+    Args:
+        keys: keys of the images.
+        spatial_dims: 2 or 3.
+        channels: number of channels.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: names the file and its shape.
+
+    Example:
+        >>> CheckShaped("image", spatial_dims=3, channels=1)({"image": torch.zeros(3, 8, 8)})
+        Traceback (most recent call last):
+        dvpt_monai.data.errors.DataError: image (in memory): shape (3, 8, 8) is no 3D image of 1 channel
+    """
+
+    def __init__(
+        self, keys: KeysCollection, spatial_dims: int, channels: int, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.spatial_dims = spatial_dims
+        self.channels = channels
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            shape = tuple(case[key].shape)
+            if len(shape) != self.spatial_dims + 1 or shape[0] != self.channels:
+                raise DataError(
+                    f"{key} {_file(case[key])}: shape {shape} is no {self.spatial_dims}D image of {self.channels} "
+                    f"channel{'s' * (self.channels != 1)}"
+                )
         return case
 
 
@@ -91,16 +130,25 @@ def _rgb(image: Tensor, key: Hashable) -> Tensor:
             "load it with ensure_channel_first=True, or choose the channels yourself"
         )
     image = image.float()
-    mode = image.meta.get("mode", "RGB") if isinstance(image, MetaTensor) else "RGB"  # as Pillow calls it
+    if not isinstance(image, MetaTensor):
+        return _three(image)
+    mode = image.meta.get("mode", "RGB")  # as Pillow calls it
     if mode not in _MODES:
         raise DataError(f"{key} {_file(image)}: its colours are {mode}; save it as RGB")
-    if isinstance(image, MetaTensor) and mode == "P":
+    if mode == "I" and image.meta.get("format") == "PNG":  # how Pillow before 11.3 opens 16 bits
+        mode = "I;16"
+    if mode == "P":
         palette = _palette(image)
         index = image[0].long()
         if int(index.min()) < 0 or int(index.max()) >= len(palette) or not torch.equal(index.float(), image[0]):
             raise DataError(f"{key} {_file(image)}: not the indices of its palette; put EnsureRGBd right after loading")
         colours = palette[torch.as_tensor(index)].movedim(-1, 0)  # (3, H, W)
-        return MetaTensor(colours, meta={**image.meta, "mode": "RGB"}, applied_operations=image.applied_operations)
+    else:
+        colours = _three(image.as_tensor()) * (255 / _WHITE.get(mode, 255))
+    return MetaTensor(colours, meta={**image.meta, "mode": "RGB"}, applied_operations=image.applied_operations)
+
+
+def _three(image: Tensor) -> Tensor:
     if image.shape[0] <= 2:  # gray, or gray with alpha
         return image[:1].repeat(3, 1, 1)
     return image[:3]

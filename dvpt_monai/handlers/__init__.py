@@ -9,6 +9,8 @@ from dvpt_monai.handlers.classification_figure import ClassificationFigure
 from dvpt_monai.handlers.curves import Curves
 from dvpt_monai.handlers.figure import PredictionFigure
 from dvpt_monai.handlers.gradient_clip import GradientClip
+from dvpt_monai.handlers.label_scores import LabelScores
+from dvpt_monai.handlers.labels_figure import LabelsFigure
 from dvpt_monai.handlers.metrics_table import MetricsTable
 from dvpt_monai.handlers.overlay_figure import OverlayFigure
 from dvpt_monai.handlers.predictions_table import PredictionsTable
@@ -26,6 +28,8 @@ __all__ = [
     "ClassificationFigure",
     "Curves",
     "GradientClip",
+    "LabelScores",
+    "LabelsFigure",
     "MetricsTable",
     "OverlayFigure",
     "PredictionFigure",

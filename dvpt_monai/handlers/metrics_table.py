@@ -61,10 +61,11 @@ class MetricsTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write both files."""
-        cases = sum(sum(gather([self._cases]), []))
+        cases = sum(count for [count] in gather([self._cases]))
         if not first_process():
             return
-        metrics = {name: _number(value) for name, value in engine.state.metrics.items() if is_scalar(value)}
+        told = engine.state.metrics.items()
+        metrics = {name: value if isinstance(value, str) else _number(value) for name, value in told if _shown(value)}
         key = getattr(engine.state, "key_metric_name", None)
         row: dict[str, Any] = {name: metrics[name] for name in sorted(metrics, key=lambda name: name != key)}
         row |= {"cases": cases, "dataset": self.dataset, "data": "phantom" if self.phantom else "real"}
@@ -82,6 +83,10 @@ class MetricsTable:
     def _count(self, engine: Engine) -> None:
         batch: Any = engine.state.batch  # decollated by MONAI: a list of cases
         self._cases += len(batch)
+
+
+def _shown(value: Any) -> bool:
+    return isinstance(value, str) or is_scalar(value)
 
 
 def _number(value: Any) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class PredictionsTable:
         path: the CSV file.
         root: image paths below this folder are written relative to it; it may be a file in that folder.
         probability: key of the probabilities in the evaluator's output.
+        labels: names, where an image has several labels at once: the columns are then ``label_<name>``, 0 or 1 where
+            the truth is known, and ``probability_<name>``.
 
     Example:
         >>> import tempfile, torch
@@ -50,10 +53,12 @@ class PredictionsTable:
         path: str | os.PathLike[str],
         root: str | os.PathLike[str] | None = None,
         probability: str = "probability",
+        labels: Sequence[str] | None = None,
     ) -> None:
         self.path = Path(path)
         self.root = None if root is None else (Path(root).parent if Path(root).is_file() else Path(root))
         self.probability = probability
+        self.labels = labels
         self._rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -80,11 +85,20 @@ class PredictionsTable:
         output: Any = engine.state.output
         for case, said in zip(batch, output, strict=True):
             row: dict[str, Any] = {"image": self._name(case[CommonKeys.IMAGE])}
-            if CommonKeys.LABEL in case:
-                row["label"] = int(case[CommonKeys.LABEL])
-            row["prediction"] = int(said[CommonKeys.PRED])
-            row |= {f"probability_{c}": f"{float(p):.5f}" for c, p in enumerate(said[self.probability].flatten())}
+            row |= self._one(case, said) if self.labels is None else self._several(self.labels, case, said)
             self._rows.append(row)
+
+    def _one(self, case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        row = {"label": int(case[CommonKeys.LABEL])} if CommonKeys.LABEL in case else {}
+        row["prediction"] = int(said[CommonKeys.PRED])
+        return row | {f"probability_{c}": f"{float(p):.5f}" for c, p in enumerate(said[self.probability].flatten())}
+
+    def _several(self, names: Sequence[str], case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+        truth = zip(names, case[CommonKeys.LABEL], strict=True) if CommonKeys.LABEL in case else ()
+        chances = zip(names, said[self.probability].flatten(), strict=True)
+        row: dict[str, Any] = {f"label_{name}": int(value) for name, value in truth}
+        # Significant digits: labels are ranked by probabilities that are all small where the label is rare.
+        return row | {f"probability_{name}": f"{float(p):.6g}" for name, p in chances}
 
     def _name(self, image: Any) -> str:
         name = str(image.meta.get("filename_or_obj", "")) if isinstance(image, MetaTensor) else ""

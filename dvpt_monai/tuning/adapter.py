@@ -125,7 +125,7 @@ def load_adapter(network: Network, path: str | os.PathLike[str]) -> Network:
     header, tensors = _read(path, tensors=True)
     if isinstance(getattr(network, "tuning", None), Tuning):
         raise TuningError(f"load_adapter: the network is already tuned; swap_adapter(network, {str(path)!r}) exchanges")
-    _check_backbone(network, header["backbone"]["fingerprint"], path)
+    check_backbone(network, header["backbone"]["fingerprint"], path)
     restore = remember(network)
     try:
         tune(network, Method.from_arguments(header["method"]), train=header["train"])
@@ -191,7 +191,12 @@ def _projections(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
     return [float(value) for value in sums]
 
 
-def _check_backbone(network: nn.Module, expected: dict[str, Any], path: str | os.PathLike[str]) -> None:
+def check_backbone(network: nn.Module, expected: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Compare a network with the fingerprint that the adapter at ``path`` holds.
+
+    Raises:
+        BackboneMismatchError: it is another backbone; the message names the tensor that differs most.
+    """
     state = network.state_dict()
     absent = [key for key in expected if key not in state]
     if absent:

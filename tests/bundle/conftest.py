@@ -59,11 +59,10 @@ def tiny(name, folder, **values):
     content = json.loads(path.read_text())
     if "image_size" in values:
         size = values["image_size"]
-        for image in (
-            content["network_data_format"]["inputs"]["image"],
-            content["network_data_format"]["outputs"]["pred"],
-        ):
-            image["spatial_shape"] = [size] * 2 if isinstance(size, int) else size
+        both = content["network_data_format"]
+        for image in (both["inputs"]["image"], both["outputs"]["pred"]):
+            if image["spatial_shape"]:  # a classifier's logits have none
+                image["spatial_shape"] = [size] * 2 if isinstance(size, int) else size
     path.write_text(json.dumps(content))
     return root
 
@@ -99,6 +98,23 @@ def lesions(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def chest(tmp_path_factory):
+    from dvpt_monai.data import write_medfmc
+
+    folder = tmp_path_factory.mktemp("chest")
+    root = tiny("chest_xray_fewshot_classification", folder, image_size=56, tap=2)
+    data = write_medfmc(folder / "MedFMC", num_train=40, num_test=10, size=64)
+    return Bundle(root, data, "chest/images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def trained_chest(chest):
+    chest.run("train")
+    chest.run("train", "evaluate")
+    return chest
+
+
+@pytest.fixture(scope="session")
 def trained_fundus(fundus):
     fundus.run("train")
     fundus.run("train", "evaluate")
@@ -119,7 +135,7 @@ def trained_lesions(lesions):
     return lesions
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "lesions"])
+@pytest.fixture(params=["fundus", "hippocampus", "lesions", "chest"])
 def trained(request):
     """Each bundle, after training and evaluation on phantoms."""
     return request.getfixturevalue(f"trained_{request.param}")

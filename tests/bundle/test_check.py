@@ -186,7 +186,7 @@ BROKEN = [
     ("JSON", written("configs/evaluate.json", '{\n  "a": 1\n}'), "line 2"),
     ("JSON", written("configs/evaluate.json", "[1]"), "no object"),
     ("large files", heavy, "film.bin"),
-    ("large files", written("large_files.json", '{"large_files": [{"path": "models/model.pt"}]}'), "lacks url"),
+    ("large files", written("large_files.yml", "large_files: [{path: models/model.pt}]"), "lacks url"),
     ("metadata", edited("metadata", version="1.0"), "not like 0.1.0"),
     ("metadata", edited("metadata", version="9.0.0"), "changelog"),
     ("metadata", edited("metadata", intended_use=None), "intended_use is missing"),

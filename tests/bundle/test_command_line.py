@@ -10,6 +10,12 @@ import pytest
 pytestmark = pytest.mark.bundle
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
+DATA = {
+    "chest_xray_fewshot_classification": "MedFMC",
+    "fundus_dr_classification": "idrid_grading",
+    "fundus_lesion_segmentation": "idrid_lesions",
+    "hippocampus_mri_segmentation": "Task04_Hippocampus",
+}
 
 
 def monai_bundle(*words, folder):
@@ -23,7 +29,7 @@ def monai_bundle(*words, folder):
     return done.stdout
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "lesions"])
+@pytest.fixture(params=["fundus", "hippocampus", "lesions", "chest"])
 def bundle(request):
     return request.getfixturevalue(request.param)
 
@@ -65,13 +71,14 @@ def test_the_commands_of_the_readme(bundle, tmp_path):
 def test_real_backbone_and_data(name, request, tmp_path):
     """One epoch of the real thing on a few cases, with relative paths from the repository's root."""
     request.getfixturevalue("backbone_file")
-    folders = {"fundus_dr": "idrid_grading", "fundus_lesion": "idrid_lesions", "hippocampus_mri": "Task04_Hippocampus"}
-    data = request.getfixturevalue("real_data")(folders[name.rpartition("_")[0]])
+    data = request.getfixturevalue("real_data")(DATA[name])
     out = ["--dataset_dir", str(data), "--models_dir", str(tmp_path), "--output_dir", str(tmp_path)]
+    few = "$data.label_fraction(data.split(@cases, 'validation'), 0.1)"
+    few = "$data.label_fraction(@few_shot.validation, 0.02)" if name.startswith("chest") else few
     said = monai_bundle(
         "run", "training", "--config_file", f"bundles/{name}/configs/train.json",
         "--epochs", "1", "--val_interval", "1", "--label_fraction", "0.05", *out,
-        "--val_cases", "$data.label_fraction(data.split(@cases, 'validation'), 0.1)",
+        "--val_cases", few,
         folder=BUNDLES.parent,
     )  # fmt: skip
     assert "loaded" in said

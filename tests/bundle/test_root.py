@@ -86,6 +86,19 @@ def test_verify_from_another_folder(bundle, tmp_path, monkeypatch):
     verify_net_in_out("network_def", str(configs / "metadata.json"), str(configs / "train.json"), device="cpu")
 
 
+@pytest.mark.parametrize("path", ["", "models/model.ts"])
+def test_the_operator_of_monai_deploy(bundle, path):
+    """It hands the parser no file, but knows the bundle's folder or network, which may not be there yet."""
+    module = {"__name__": "monai.deploy.operators.monai_bundle_inference_operator", "root": root}
+    exec("class Operator:\n    def compute(self):\n        return root()", module)
+    operator = module["Operator"]()
+    operator.bundle_path = bundle / path
+    assert operator.compute() == str(bundle)
+    operator.bundle_path = None
+    with pytest.raises(RuntimeError, match="bundle_root"):
+        operator.compute()
+
+
 def test_a_bare_parser_is_told_what_to_do(bundle):
     from monai.bundle import ConfigParser
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dvpt_monai.bundle.plain_errors import reason
+
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAMES = sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())
 FILES = [
@@ -71,8 +73,8 @@ def test_train_and_inference_build_the_same_network(name):
     built = {key: value for key, value in train["backbone"].items() if key not in ("_mode_", "head_dropout")}
     assert built == inference["backbone"]
     shared = ["num_classes", "image_size", "tap", "method", "train_patterns", "spacing", "feature_size", "pooling",
-              "image_mean", "image_std", "decision", "backbone_weights", "structures", "in_channels", "longest_side",
-              "overlap", "threshold", "patch_size"]  # fmt: skip
+              "image_mean", "image_std", "decision", "threshold", "subset", "labels", "backbone_weights", "structures",
+              "in_channels", "longest_side", "overlap", "patch_size"]  # fmt: skip
     for key in shared:
         assert train.get(key) == inference.get(key), key
 
@@ -165,3 +167,28 @@ def test_preprocessing_takes_what_monai_label_gives(trained):
     path = str(sorted(p for p in (trained.data / trained.images).iterdir() if not p.name.startswith("."))[0])
     case = preprocessing({"image": path, "image_path": path})
     assert case["image_path"] == path and torch.isfinite(case["image"]).all()
+
+
+def test_monai_label_gets_all_scores(trained_fundus):
+    """It takes `post_transforms` where there are both, fits `pred` to the `image` if that is there, and lists it."""
+    workflow = trained_fundus.workflow("inference", workflow_type="inference")
+    scores = workflow.parser.get_parsed_content("post_transforms")
+    case = {"image": torch.zeros(3, 8, 8), "image_meta_dict": {}, "pred": torch.arange(5.0)}
+    own = workflow.postprocessing(case)
+    for step in scores:
+        case = step(case)
+    assert case.keys() == {"pred"}
+    assert torch.equal(case["pred"], own["probability"])
+
+
+def test_training_takes_lists_from_outside(trained, tmp_path):
+    """MONAI Label and federated clients replace the lists of cases; no data set of the bundle's own is then needed."""
+    parser = trained.workflow("train").parser
+    parts = {name: parser.get_parsed_content(f"{name}#dataset#data")[:2] for name in ("train", "validate")}
+    given = {f"{name}#dataset#data": cases for name, cases in parts.items()}
+    out = {"models_dir": str(tmp_path / "out"), "output_dir": str(tmp_path / "out"), "epochs": 1}
+    trained.run("train", dataset_dir=str(tmp_path / "gone"), **given, **out)
+    assert (tmp_path / "out" / "model.pt").is_file()
+    with pytest.raises(RuntimeError) as error:
+        trained.run("train", dataset_dir=str(tmp_path / "gone"), **{**given, "validate#dataset#data": []}, **out)
+    assert "no labelled case to validate on, of 2 in all" in str(reason(error.value))

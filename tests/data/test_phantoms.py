@@ -16,6 +16,7 @@ from dvpt_monai.data import (
     write_fundus,
     write_hippocampus,
     write_lesions,
+    write_medfmc,
 )
 
 
@@ -58,13 +59,15 @@ def test_hippocampus_folder_reads_like_the_real_one(volumes):
         assert np.unique(label.dataobj).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions])
+@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions, write_medfmc])
 def test_the_same_arguments_write_the_same_bytes(write, tmp_path):
-    sizes = {"num": 1} if write is write_hippocampus else {"num_train": 2, "num_test": 0, "size": 32}
+    sizes = {"num_train": 20, "num_test": 1, "size": 32} if write is not write_hippocampus else {"num": 1}
     first = contents(write(tmp_path / "a", **sizes))
     assert contents(write(tmp_path / "b", **sizes)) == first
     other = contents(write(tmp_path / "c", **sizes, seed=1))
-    assert {path for path in first if path.suffix in (".jpg", ".gz")} <= {p for p in other if other[p] != first[p]}
+    assert {path for path in first if path.suffix in (".jpg", ".gz", ".png")} <= {
+        p for p in other if other[p] != first[p]
+    }
 
 
 def test_a_complete_folder_is_left_alone_and_others_are_completed(tmp_path):
@@ -95,7 +98,7 @@ def test_real_data_is_no_phantom(fundus_dir):
     assert not is_phantom(fundus_dir)
 
 
-@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions])
+@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions, write_medfmc])
 def test_never_writes_into_a_folder_of_something_else(write, tmp_path):
     (tmp_path / "labels.csv").write_text("precious")
     with pytest.raises(DataError, match="not empty, and no phantoms"):
@@ -110,6 +113,11 @@ def test_arguments_out_of_range(tmp_path):
                 write(tmp_path / "new", **arguments)
     with pytest.raises(DataError, match="write_hippocampus"):
         write_hippocampus(tmp_path / "new", num=0)
+    for arguments in ({"num_train": 19}, {"num_test": 0}, {"size": 8}):
+        with pytest.raises(DataError, match="write_medfmc"):
+            write_medfmc(tmp_path / "new", **arguments)
+    with pytest.raises(DataError, match="eyes"):
+        write_medfmc(tmp_path / "new", "eyes")
     with pytest.raises(DataError, match="grade=5"):
         draw_fundus(5)
     assert not (tmp_path / "new").exists()

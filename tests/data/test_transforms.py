@@ -5,7 +5,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImaged, Rotate90d
 from PIL import Image
 
-from dvpt_monai.data import CheckLabeld, DataError, EnsureRGBd
+from dvpt_monai.data import CheckLabeld, CheckShaped, DataError, EnsureRGBd
 
 
 @pytest.fixture
@@ -32,6 +32,25 @@ def test_every_kind_of_png_becomes_what_pillow_makes_of_it(photo, tmp_path, mode
         plain = load(tmp_path / "photo.png", reverse_indexing=reverse_indexing)
         assert plain.shape != image.shape
     torch.testing.assert_close(EnsureRGBd("image")({"image": image})["image"], image)  # again changes nothing
+
+
+def test_white_is_255_whatever_the_bits(photo, tmp_path):
+    gray = np.asarray(photo.convert("L"))
+    Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    photo.convert("1").save(tmp_path / "two.png")
+    deep, two = (load(tmp_path / name, EnsureRGBd("image")) for name in ("deep.png", "two.png"))
+    np.testing.assert_allclose(deep.numpy(), np.broadcast_to(gray, (3, 6, 9)), rtol=1e-6)
+    np.testing.assert_array_equal(two.numpy(), np.asarray(photo.convert("1").convert("RGB")).transpose(2, 0, 1))
+    assert load(tmp_path / "deep.png").max() > 255 and load(tmp_path / "two.png").max() == 1  # without the transform
+    for image in (deep, two):
+        torch.testing.assert_close(EnsureRGBd("image")({"image": image})["image"], image)  # again changes nothing
+
+
+def test_16_bits_as_older_pillow_names_them():
+    image = MetaTensor(torch.full((1, 2, 2), 65535.0), meta={"mode": "I", "format": "PNG"})
+    assert EnsureRGBd("image")({"image": image})["image"].unique().tolist() == [255]
+    other = MetaTensor(image.as_tensor(), meta={"mode": "I", "format": "TIFF"})  # 32 bits, whose white nobody knows
+    assert EnsureRGBd("image")({"image": other})["image"].unique().tolist() == [65535]
 
 
 def test_a_palette_needs_its_indices(photo, tmp_path):
@@ -68,6 +87,15 @@ def test_takes_plain_arrays_and_leaves_other_keys():
     assert case["image"].shape == (1, 4, 4)
     with pytest.raises(KeyError):
         EnsureRGBd("other")(case)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8, 8), (1, 8, 8, 8, 8), (8, 8, 8)])
+def test_an_image_of_another_shape_is_refused(shape):
+    check = CheckShaped("image", spatial_dims=3, channels=1)
+    fits = torch.zeros(1, 8, 8, 8)
+    assert check({"image": fits})["image"] is fits
+    with pytest.raises(DataError, match=r"image brain\.nii: shape .* is no 3D image of 1 channel$"):
+        check({"image": MetaTensor(torch.zeros(shape), meta={"filename_or_obj": "brain.nii"})})
 
 
 @pytest.mark.parametrize("label", [torch.tensor([[0, 2], [1, 1]]), np.zeros((2, 2)), 2, torch.tensor(0.0)])

@@ -2,15 +2,18 @@
 
 `write_fundus` paints photographs of a retina: disc, fovea, arteries and veins, and the lesions of diabetic retinopathy,
 more of them and graver with each grade. `write_hippocampus` builds MRI-like volumes with two structures that touch.
-`write_lesions` writes the photographs with a mask for each lesion.
-All write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they are.
+`write_lesions` writes the photographs with a mask for each lesion,
+`write_medfmc` draws chests with one kind of mark for each label. All write the layouts of the real data sets, and a
+``PHANTOM.txt`` that says what they are.
 """
 
+from dvpt_monai.data.phantoms.chest import draw_chest
 from dvpt_monai.data.phantoms.fundus import draw_fundus, draw_lesions
 from dvpt_monai.data.phantoms.hippocampus import draw_hippocampus
-from dvpt_monai.data.phantoms.write import is_phantom, write_fundus, write_hippocampus, write_lesions
+from dvpt_monai.data.phantoms.write import is_phantom, write_fundus, write_hippocampus, write_lesions, write_medfmc
 
 __all__ = [
+    "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
     "draw_lesions",
@@ -18,4 +21,5 @@ __all__ = [
     "write_fundus",
     "write_hippocampus",
     "write_lesions",
+    "write_medfmc",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -50,6 +50,17 @@ class Receipt:
     converted: tuple[str, ...] = ()
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     origin: dict[str, Any] | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Receipt:
+        """The receipt that :meth:`as_dict` wrote, also behind JSON."""
+        given: dict[str, Any] = {}
+        for name in (field.name for field in dataclasses.fields(cls) if field.name in values):
+            given[name] = tuple(values[name]) if isinstance(values[name], list) else values[name]
+        if given.get("normalization"):
+            mean, std = given["normalization"]
+            given["normalization"] = tuple(mean), tuple(std)
+        return cls(**given)
 
     @property
     def counts(self) -> dict[str, int]:

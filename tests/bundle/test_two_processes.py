@@ -1,0 +1,51 @@
+"""Two processes on the CPU give what one gives."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.bundle
+
+
+def together(bundle, *names, **overrides):
+    """Run configs in two processes, as the bundles' pages say."""
+    given = {"dataset_dir": bundle.data, "backbone_weights": "random", **bundle.overrides, **overrides}
+    files = "[" + ",".join(repr(path) for path in bundle.config(*names)) + "]"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "--config_file", files]
+    command += [word for key, value in given.items() for word in (f"--{key}", str(value))]
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    alone = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    done = subprocess.run(command, env={**os.environ, **alone}, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_evaluation_gives_the_tables_of_one_process(trained, tmp_path):
+    """Also where the cases divide unequally: the tables hold every case once, in order."""
+    alone, several = tmp_path / "alone", tmp_path / "several"
+    cases = {} if "labels.csv" in {path.name for path in trained.data.iterdir()} else {"test_size": 3}
+    trained.run("train", "evaluate", output_dir=str(alone), **cases)
+    together(trained, "train", "evaluate", "multi_gpu_evaluate", output_dir=several, **cases)
+    metrics, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (several, alone))
+    assert metrics == pytest.approx(expected, abs=1e-5)
+    [table] = [name for name in ("predictions.csv", "cases.csv") if (alone / name).is_file()]
+    lines, expected = ((folder / table).read_text().splitlines() for folder in (several, alone))
+    assert len(lines) > 3
+    assert [line.split(",")[0] for line in lines] == [line.split(",")[0] for line in expected]
+
+
+def test_training_writes_one_checkpoint_that_one_process_can_load(fundus, tmp_path):
+    models = tmp_path / "models"
+    said = together(fundus, "train", "multi_gpu_train", output_dir=tmp_path / "output", models_dir=models)
+    assert said.count("Key metric: quadratic_kappa best value") == fundus.overrides["epochs"]  # not twice as many
+    state = torch.load(models / "model.pt", weights_only=True)
+    assert not any(key.startswith("module.") for key in state)
+    evaluated = fundus.run("train", "evaluate", models_dir=str(models), output_dir=str(tmp_path / "alone"))
+    assert evaluated.parser.get_parsed_content("network").state_dict().keys() == state.keys()
+    assert (models / "adapter.safetensors").is_file() and (tmp_path / "output" / "curves.png").is_file()
