@@ -175,7 +175,7 @@ def test_inference_writes_a_mask_for_each_lesion_in_the_size_of_the_photograph(t
 
 
 def test_a_label_map_is_what_monai_label_gets(trained_lesions, tmp_path):
-    """Without the writer, which it leaves out: one map in the size of the photograph, the first lesion where two are."""
+    """Without the writer, which it leaves out: a map in the size of the photo, the first lesion of those that meet."""
     from monai.transforms import Compose, SaveImaged
 
     path = sorted((trained_lesions.data / "test" / "images").iterdir())[1]
