@@ -16,6 +16,7 @@ from dvpt_monai.data.datalists import (
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
 from dvpt_monai.data.grades import ReadGraded, read_grade
+from dvpt_monai.data.mask_labels import MaskLabelsd
 from dvpt_monai.data.masks import LoadMasksd, read_masks
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
 from dvpt_monai.data.medmnist import find_medmnist, medmnist_file, unpack_medmnist
@@ -43,6 +44,7 @@ __all__ = [
     "EnsureRGBd",
     "FewShot",
     "LoadMasksd",
+    "MaskLabelsd",
     "RandCropStructuresd",
     "ReadGraded",
     "balanced_sampler",

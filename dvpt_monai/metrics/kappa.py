@@ -9,11 +9,11 @@ from monai.metrics import CumulativeIterationMetric
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
-__all__ = ["QuadraticKappa"]
+__all__ = ["Kappa", "QuadraticKappa"]
 
 
-class QuadraticKappa(CumulativeIterationMetric):
-    """Cohen's kappa with quadratic weights, for grades that have an order (Cohen, Psychological Bulletin 70, 1968).
+class Kappa(CumulativeIterationMetric):
+    """Cohen's kappa: the agreement beyond chance (Cohen, Educational and Psychological Measurement 20, 1960).
 
     Ignite's ``CohenKappa`` gathers shards of one size alone. For ``IgniteMetricHandler``, which carries any of MONAI's
     metrics.
@@ -25,11 +25,13 @@ class QuadraticKappa(CumulativeIterationMetric):
         Predicted and true grades (B, 1) or (B,), integers; the aggregate is (1,), NaN where all are of one grade.
 
     Example:
-        >>> kappa = QuadraticKappa(num_classes=3)
-        >>> _ = kappa(torch.tensor([[0], [1], [2], [2]]), torch.tensor([[0], [1], [2], [1]]))
+        >>> kappa = Kappa(num_classes=2)
+        >>> _ = kappa(torch.tensor([[0], [1], [1], [1]]), torch.tensor([[0], [1], [0], [1]]))
         >>> kappa.aggregate()
-        tensor([0.8000])
+        tensor([0.5000])
     """
+
+    weights: str | None = None
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -37,7 +39,7 @@ class QuadraticKappa(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
-            raise ValueError("QuadraticKappa: it compares predictions with labels, and got no labels")
+            raise ValueError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
 
     def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
@@ -48,9 +50,22 @@ class QuadraticKappa(CumulativeIterationMetric):
         """
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
-            raise ValueError("QuadraticKappa: no grades yet")
+            raise ValueError(f"{type(self).__name__}: no grades yet")
         said, truth = (part.flatten().cpu().numpy() for part in buffer)
         grades = range(self.num_classes)
         if not {*said, *truth} <= {*grades}:
-            raise ValueError(f"QuadraticKappa: grades {sorted({*said, *truth})} are not all in 0..{grades[-1]}")
-        return torch.tensor([cohen_kappa_score(truth, said, labels=list(grades), weights="quadratic")]).float()
+            raise ValueError(f"{type(self).__name__}: grades {sorted({*said, *truth})} are not all in 0..{grades[-1]}")
+        return torch.tensor([cohen_kappa_score(truth, said, labels=list(grades), weights=self.weights)]).float()
+
+
+class QuadraticKappa(Kappa):
+    """Cohen's kappa with quadratic weights, for grades that have an order (Cohen, Psychological Bulletin 70, 1968).
+
+    Example:
+        >>> kappa = QuadraticKappa(num_classes=3)
+        >>> _ = kappa(torch.tensor([[0], [1], [2], [2]]), torch.tensor([[0], [1], [2], [1]]))
+        >>> kappa.aggregate()
+        tensor([0.8000])
+    """
+
+    weights = "quadratic"

@@ -144,6 +144,16 @@ def test_the_slice_with_most_of_the_structure_is_drawn():
     assert spacing == [1.0, 1.0]
 
 
+def test_a_photograph_is_drawn_upright():
+    """The figure draws the first axis to the right and the second upwards; rows of a photograph run downwards."""
+    x, mask = torch.rand(1, 4, 6), torch.zeros(1, 4, 6)
+    mask[0, 0, 5] = 1  # the corner at the top right
+    handler = SegmentationFigure("p.png")
+    _, picture, truth, said, _ = handler.keep({"image": x}, {"pred": torch.cat((1 - mask, mask)), "label": mask})
+    assert picture.shape == (6, 4) and np.array_equal(picture[:, -1], x[0, 0])
+    assert truth[5, 3] == said[5, 3] == 1 and truth.sum() == said.sum() == 1
+
+
 @pytest.mark.parametrize(("cases", "chosen"), [(7, ["case1", "case3", "case5"]), (2, ["case0", "case1"])])
 def test_drawn_cases_are_spread_over_the_data(tmp_path, cases, chosen):
     handler = ClassificationFigure(tmp_path / "p.png", cases=3, mean=(0.5,) * 3, std=(0.2,) * 3)

@@ -5,7 +5,7 @@ from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler
 from sklearn.metrics import cohen_kappa_score
 
-from dvpt_monai.metrics import QuadraticKappa
+from dvpt_monai.metrics import Kappa, QuadraticKappa
 
 
 def grades(seed, count=40, num_classes=5):
@@ -15,13 +15,14 @@ def grades(seed, count=40, num_classes=5):
     return torch.from_numpy(said), torch.from_numpy(truth)
 
 
-def by_hand(said, truth, num_classes):
+def by_hand(said, truth, num_classes, quadratic=True):
     """1 - sum(w O) / sum(w E), in float64."""
     observed = np.zeros((num_classes, num_classes))
     for a, b in zip(truth.tolist(), said.tolist(), strict=True):
         observed[a, b] += 1
     expected = np.outer(observed.sum(1), observed.sum(0)) / observed.sum()
-    weights = np.subtract.outer(np.arange(num_classes), np.arange(num_classes)) ** 2
+    distance = np.subtract.outer(np.arange(num_classes), np.arange(num_classes))
+    weights = distance**2 if quadratic else distance != 0
     return 1 - (weights * observed).sum() / (weights * expected).sum()
 
 
@@ -34,6 +35,15 @@ def test_the_formula_and_scikit_learn(seed, num_classes):
     assert metric.aggregate().shape == (1,)
     assert metric.aggregate().item() == pytest.approx(by_hand(said, truth, num_classes), abs=1e-6)
     assert metric.aggregate().item() == pytest.approx(cohen_kappa_score(truth, said, weights="quadratic"), abs=1e-6)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 5])
+def test_without_an_order_every_mistake_weighs_the_same(num_classes):
+    said, truth = grades(3, num_classes=num_classes)
+    metric = Kappa(num_classes)
+    metric(said, truth)
+    assert metric.aggregate().item() == pytest.approx(by_hand(said, truth, num_classes, quadratic=False), abs=1e-6)
+    assert metric.aggregate().item() == pytest.approx(cohen_kappa_score(truth, said), abs=1e-6)
 
 
 def test_of_two_classes_it_is_cohens_kappa():
