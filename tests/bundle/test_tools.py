@@ -75,8 +75,8 @@ def test_train_and_inference_build_the_same_network(name):
     shared = ["num_classes", "image_size", "tap", "method", "train_patterns", "spacing", "feature_size", "pooling",
               "patch_size", "image_mean", "image_std", "decision", "threshold", "subset", "labels", "structures",
               "in_channels", "longest_side", "overlap", "backbone_weights"]  # fmt: skip
-    for key in shared:
-        assert train.get(key) == inference.get(key), key
+    for key in train.keys() & inference.keys() & {*shared}:
+        assert train[key] == inference[key], key
 
 
 @pytest.mark.parametrize("name", NAMES)
