@@ -66,12 +66,14 @@ def test_the_version_is_the_same_everywhere():
         assert json.loads(metadata.read_text())["required_packages_version"]["dvpt-monai"] == version, metadata
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+)
 def test_documents_point_to_what_exists(document):
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     files = re.findall(r"(?:\./)?((?:scripts|configs|\.ci)/[\w./]+)", text)
-    folders = [ROOT, *ROOT.glob("bundles/*")]
+    folders = [ROOT, (ROOT / document).parent, *ROOT.glob("bundles/*")]
     assert [path for path in links + files if not any((folder / path).exists() for folder in folders)] == []
 
 

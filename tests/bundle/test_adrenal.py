@@ -9,6 +9,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
+from dvpt_monai.bundle.plain_errors import reason
+
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -95,6 +97,20 @@ def test_another_orientation_is_turned(adrenal, oblong, spacing):
 def test_an_empty_volume_stays_empty(adrenal, tmp_path):
     nib.save(nib.Nifti1Image(np.full((5, 5, 5), 7, np.int16), np.eye(4)), tmp_path / "a.nii.gz")
     assert prepared(adrenal, tmp_path / "a.nii.gz").abs().max() == 0
+
+
+def test_what_is_no_volume_is_refused_by_name(adrenal, tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((5, 5, 5, 2), np.int16), np.eye(4)), tmp_path / "two.nii.gz")
+    (tmp_path / "damaged.nii.gz").write_bytes(b"no volume")
+    for name in ("two", "damaged", "gone"):
+        with pytest.raises(Exception) as error:
+            prepared(adrenal, tmp_path / f"{name}.nii.gz")
+        assert f"{name}.nii.gz" in str(reason(error.value))
+
+
+@pytest.mark.parametrize(("options", "said"), [({}, False), ({"val_split": None, "folds": 1}, True)])
+def test_the_curves_say_where_nothing_was_held_out(adrenal, options, said):
+    assert parsed(adrenal, "scored_on_training", **options) is said
 
 
 def test_inference_equals_the_evaluation(trained_adrenal):
