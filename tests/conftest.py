@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,16 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Callable[[str], Path]:
+def real_data(tmp_path_factory) -> Callable[[str], Path]:
     """`real_data("idrid_grading")` is that data set's folder; the test skips where it is not at hand."""
-    from dvpt_monai.data import DataError, find_data
+    from dvpt_monai.data import DataError, find_data, medmnist_file, unpack_medmnist
 
+    @cache
     def find(name: str) -> Path:
         try:
+            if name.startswith("adrenalmnist"):  # unpacked from its file, into a folder of this run
+                source = medmnist_file(name, start=Path(__file__).parent)
+                return unpack_medmnist(source, tmp_path_factory.mktemp("medmnist") / name)
             return Path(find_data(name, start=Path(__file__).parent))
         except DataError as error:
             pytest.skip(str(error).splitlines()[0])

@@ -3,7 +3,10 @@
 import ast
 import configparser
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,12 +66,14 @@ def test_the_version_is_the_same_everywhere():
         assert json.loads(metadata.read_text())["required_packages_version"]["dvpt-monai"] == version, metadata
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+)
 def test_documents_point_to_what_exists(document):
     text = (ROOT / document).read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     files = re.findall(r"(?:\./)?((?:scripts|configs|\.ci)/[\w./]+)", text)
-    folders = [ROOT, *ROOT.glob("bundles/*")]
+    folders = [ROOT, (ROOT / document).parent, *ROOT.glob("bundles/*")]
     assert [path for path in links + files if not any((folder / path).exists() for folder in folders)] == []
 
 
@@ -83,3 +88,30 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(code, {})
     assert "% of the backbone" in capsys.readouterr().out
+
+
+def test_a_wheel_carries_the_bundles_that_init_makes_new_ones_of(tmp_path):
+    """Beside the package's own files and without weights; found there as they are in a checkout."""
+    pytest.importorskip("setuptools")  # which builds wheels, and needs not be where the tests run
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, source / name)
+    for name in ("dvpt_monai", "bundles"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "output"))
+    built = tmp_path / "built"
+    build = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(built)]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+
+    shipped = {
+        path.relative_to(built / "dvpt_monai" / "bundles") for path in (built / "dvpt_monai").rglob("bundles/*/*/*")
+    }
+    for bundle in (ROOT / "bundles").iterdir():
+        for config in (bundle / "configs").iterdir():
+            assert config.relative_to(ROOT / "bundles") in shipped
+    assert not [path for path in shipped if path.parts[1] == "models" or path.suffix == ".png"]
+
+    code = "from dvpt_monai.bundle.init.template import template; print(template('fundus_dr_classification'))"
+    environment = {**os.environ, "PYTHONPATH": str(built)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == str(built / "dvpt_monai" / "bundles" / "fundus_dr_classification"), done.stderr

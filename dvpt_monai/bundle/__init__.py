@@ -8,6 +8,7 @@ from dvpt_monai.bundle.load_image import LoadImaged
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.root import root
+from dvpt_monai.bundle.save_mask import SaveMaskd
 from dvpt_monai.bundle.save_masks import LabelMapd, SaveImageMasksd
 from dvpt_monai.bundle.schedule import interval, one_cycle
 from dvpt_monai.bundle.spacing import Spacingd
@@ -18,6 +19,7 @@ __all__ = [
     "LabelMapd",
     "LoadImaged",
     "SaveImageMasksd",
+    "SaveMaskd",
     "Spacingd",
     "find_images",
     "interval",

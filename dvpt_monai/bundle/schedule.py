@@ -15,7 +15,7 @@ def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.2) -> OneCycle
         optimizer: what is scheduled; the rates of its groups are the highest ones.
         steps: of the whole training; fewer than 2 count as 2.
         warmup: share of the steps that raise it, of any number of steps: ``OneCycleLR`` itself divides by zero where
-            its ``pct_start`` is one step.
+            its ``pct_start`` is one step. 0 begins at the highest rates.
 
     Example:
         >>> import torch
@@ -34,7 +34,7 @@ def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.2) -> OneCycle
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=total,
-        pct_start=(warmup * (total - 1) + 1) / total,
+        pct_start=(warmup * (total - 1) + 1) / total if warmup else 0.0,
         cycle_momentum=False,
     )
 

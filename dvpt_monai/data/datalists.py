@@ -113,17 +113,24 @@ def read_csv(
     return cases
 
 
-def read_decathlon(dataset_json: PathLike, section: str = "training", num_classes: int | None = None) -> list[Case]:
+def read_decathlon(
+    dataset_json: PathLike,
+    section: str = "training",
+    num_classes: int | None = None,
+    root: PathLike | None = None,
+) -> list[Case]:
     """Read images and masks from a ``dataset.json`` of the Medical Segmentation Decathlon.
 
     Args:
-        dataset_json: the file; the paths in it are relative to its folder.
+        dataset_json: the file.
         section: ``"training"`` or ``"test"``, or another list in the file.
         num_classes: number of labels with the background; None skips the comparison with the file's own table of
             labels. The masks themselves are checked when they are loaded, by `CheckLabeld`.
+        root: folder that the paths are relative to; by default that of the file.
 
     Returns:
-        One ``{"image": path, "label": path}`` per case, in the file's order; no label where the section has none.
+        One ``{"image": path, "label": path}`` per case, in the file's order; no label where the section has none. An
+        entry may have a ``"group"`` of what must stay together, such as the patient.
 
     Raises:
         DataError: on a missing or broken file, a missing section, image or mask, an image listed twice, another number
@@ -160,6 +167,7 @@ def read_decathlon(dataset_json: PathLike, section: str = "training", num_classe
             f"{path}: it names {len(names)} labels, not num_classes={num_classes}; set that to {len(names)}"
         )
 
+    folder = path.parent if root is None else Path(root)
     cases: list[Case] = []
     for number, entry in enumerate(table[section]):
         entry = {"image": entry} if isinstance(entry, str) else entry
@@ -170,11 +178,12 @@ def read_decathlon(dataset_json: PathLike, section: str = "training", num_classe
             )
         if section == "training" and paths["label"] is None:
             raise DataError(f"{path}: {section}[{number}], {paths['image']}, has no label; add it or delete the entry")
-        cases.append({key: str(path.parent / value) for key, value in paths.items() if value is not None})
+        case: Case = {key: str(folder / value) for key, value in paths.items() if value is not None}
+        cases.append({**case, "group": str(entry["group"])} if "group" in entry else case)
     twice = [image for image, count in Counter(case["image"] for case in cases).items() if count > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]} is listed twice; keep one entry per image")
-    _check_files(cases, ("image", "label"), f"{path}: unpack the data set beside this file again")
+    _check_files(cases, ("image", "label"), f"{path}: unpack the data set in {folder} again")
     return cases
 
 

@@ -16,6 +16,8 @@ _HOMES = {
     "for generated volumes instead call dvpt_monai.data.write_hippocampus(folder) and use that folder",
     "MedFMC": "MedFMC is at https://medfm2023.grand-challenge.org/datasets (free account), its lists at "
     "https://github.com/openmedlab/MedFM; for generated images instead call dvpt_monai.data.write_medfmc(folder)",
+    "adrenalmnist3d_64": "adrenalmnist3d_64.npz is at https://medmnist.com, and `python -m dvpt_monai medmnist FILE` "
+    "unpacks it; for generated volumes instead call dvpt_monai.data.write_adrenal(folder) and use that folder",
 }
 
 
@@ -42,22 +44,31 @@ def find_data(name: str, start: str | os.PathLike[str] | None = None) -> Path:
     """
     if name in ("", "..") or Path(name).name != name:
         raise DataError(f"find_data: {name!r} is not the name of a folder; pass a path as dataset_dir instead")
-    places = []
-    if os.environ.get("DVPT_DATA"):
-        places.append(Path(os.environ["DVPT_DATA"]).expanduser())
-    for origin in (Path.cwd(), Path(__file__).parent) if start is None else (Path(start),):
-        origin = origin.resolve()
-        places += [parent / "shared" / "data" for parent in (origin, *origin.parents)]
-    places.append(_cache() / "data")
-    places = list(dict.fromkeys(places))
-    for place in places:
-        if (place / name).is_dir():
-            return place / name
+    homes = places(start)
+    for home in homes:
+        if (home / name).is_dir():
+            return home / name
     remedy = _HOMES.get(name, "get it from its home")
-    looked = "\n  ".join(str(place / name) for place in places)
+    looked = "\n  ".join(str(home / name) for home in homes)
     raise DataError(
         f"no data set {name!r} here. {remedy}, or set DVPT_DATA to the folder that holds it. Looked for\n  {looked}"
     )
+
+
+def places(start: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The folders that may hold data sets, in the order in which `find_data` looks through them."""
+    found = []
+    if os.environ.get("DVPT_DATA"):
+        found.append(Path(os.environ["DVPT_DATA"]).expanduser())
+    for origin in (Path.cwd(), Path(__file__).parent) if start is None else (Path(start),):
+        origin = origin.resolve()
+        found += [parent / "shared" / "data" for parent in (origin, *origin.parents)]
+    return list(dict.fromkeys([*found, cached_data()]))
+
+
+def cached_data() -> Path:
+    """The folder of data sets in the cache."""
+    return _cache() / "data"
 
 
 def _cache() -> Path:

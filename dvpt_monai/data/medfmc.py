@@ -16,6 +16,7 @@ list and is one case here, and the validation lists of chest and endo name image
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from pathlib import Path
 from dvpt_monai.data import datalists
 from dvpt_monai.data.datalists import Case, PathLike
 from dvpt_monai.data.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 MEDFMC_LABELS: dict[str, tuple[str, ...]] = {
     "chest": (
@@ -113,37 +116,34 @@ def read_medfmc(
     names = medfmc_labels(subset, labels)
     path = _list(dataset_dir if lists_dir is None else lists_dir, subset, part)
     if not path.is_file():
-        found = sorted(each.stem for each in path.parent.glob("*.txt"))
-        raise DataError(f"{path}: no such list; {path.parent} holds {found}. Name another, or set lists_dir=")
+        known = sorted(each.stem for each in path.parent.glob("*.txt"))
+        raise DataError(f"{path}: no such list; {path.parent} holds {known}. Name another, or set lists_dir=")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not text in UTF-8 ({error}); fetch the list again") from error
 
-    cases: dict[str, Case] = {}
+    labelled: dict[str, list[int]] = {}
     first_line: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        found_line = _LINE.fullmatch(line.strip())
-        if found_line is None:
+        found = _LINE.fullmatch(line.strip())
+        if found is None:
             raise DataError(f"{where}: {line.strip()!r} is no image with labels; choose a list with some")
-        name, label = found_line["image"], _binary(found_line["labels"], names, where)
-        if cases.setdefault(name, {"label": label})["label"] != label:
+        name, label = found["image"], _binary(found["labels"], names, where)
+        if labelled.setdefault(name, label) != label:
             raise DataError(f"{where}: {name} has other labels than on line {first_line[name]}; correct one of them")
         first_line.setdefault(name, number)
-    if not cases:
+    if not labelled:
         raise DataError(f"{path}: no images in this list; fetch it again")
-    for name, case in cases.items():
-        case["image"] = str(Path(dataset_dir) / subset / "images" / name)
-        patient = _PATIENT[subset].fullmatch(Path(name).stem) if subset in _PATIENT else None
-        if subset in _PATIENT:
-            case["group"] = patient[1] if patient else Path(name).stem
-    ordered = [{"image": case.pop("image"), **case} for case in cases.values()]
     folder = Path(dataset_dir) / subset / "images"
-    datalists._check_files(ordered, ("image",), f"{path}: put the images of MedFMC into {folder}, or set dataset_dir=")
-    return ordered
+    cases = [
+        {"image": str(folder / name), "label": label, **_patient(name, subset)} for name, label in labelled.items()
+    ]
+    datalists._check_files(cases, ("image",), f"{path}: put the images of MedFMC into {folder}, or set dataset_dir=")
+    return cases
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def medfmc_shots(
     """Take k shots of MedFMC: by the official lists where there are some of that k, else drawn from ``trainval``.
 
     A draw is by patient, and depends on `experiment` alone; then, and where `shots` is None, one fold of ``trainval``
-    validates.
+    validates. What was taken is logged.
 
     Args:
         dataset_dir: as in :func:`read_medfmc`.
@@ -188,11 +188,18 @@ def medfmc_shots(
         label_fraction: share of the training cases (patients) to keep, above 0 and up to 1.
         new_patients: leave out of an official validation list the other images of patients that train, too.
         fold: which fold of ``trainval`` validates, where no official list does.
-        folds: number of folds, as in :func:`split`.
+        folds: number of folds, 2 or more.
 
     Raises:
         DataError: as :func:`read_medfmc`, :func:`split` and :func:`shots`; and if the lists of that k lack this
             experiment, or no image with a label is left to train or to validate on.
+
+    Example:
+        >>> import tempfile
+        >>> from dvpt_monai.data import write_medfmc
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     print(medfmc_shots(write_medfmc(home, "endo", num_train=40, num_test=1, size=32), subset="endo").told)
+        endo: ... official lists endo_1-shot_train_exp1.txt and endo_1-shot_val_exp1.txt; ...
     """
     names = medfmc_labels(subset, labels)
     where = dataset_dir if lists_dir is None else lists_dir
@@ -207,6 +214,8 @@ def medfmc_shots(
         validation, left_out = _without(listed, train, new_patients)
         origin = [f"official lists {train_list}.txt and {val_list}.txt", left_out]
     else:
+        if folds < 2:
+            raise DataError(f"folds={folds}: what validates would train, too; choose 2 or more")
         cases = read_medfmc(dataset_dir, "trainval", subset, names, lists_dir)
         pool, validation = (datalists.split(cases, part, fold, folds) for part in ("training", "validation"))
         train = datalists.shots(pool, shots, experiment)
@@ -220,7 +229,9 @@ def medfmc_shots(
         if len(absent) == len(names):
             raise DataError(f"{told[0]} ({origin[0]}): none to {verb} on has a label; change shots or fold")
         told += [f"no positive image to {verb} on: {', '.join(absent)}"] if absent else []
-    return FewShot(train, validation, "; ".join(each for each in told if each))
+    few = FewShot(train, validation, "; ".join(each for each in told if each))
+    logger.info("%s", few.told)
+    return few
 
 
 def _without(listed: list[Case], train: list[Case], new_patients: bool) -> tuple[list[Case], str]:
@@ -230,13 +241,22 @@ def _without(listed: list[Case], train: list[Case], new_patients: bool) -> tuple
     told = f"{len(listed) - len(new)} images of the latter train and are left out"
     known = [case for case in new if case.get("group") in patients]
     if new_patients:
-        new = [case for case in new if case not in known]
+        new = [case for case in new if case.get("group") not in patients]
         return new, f"{told}, with {len(known)} more of their patients"
     return new, told + (f", {len(known)} more are of patients that train" if known else "")
 
 
 def _list(lists_dir: PathLike, subset: str, part: str) -> Path:
     return Path(lists_dir) / subset / f"{part}.txt"
+
+
+def _patient(name: str, subset: str) -> dict[str, str]:
+    """The group of an image, where its name tells the patient; a name of another form is a patient of its own."""
+    if subset not in _PATIENT:
+        return {}
+    stem = Path(name).stem
+    found = _PATIENT[subset].fullmatch(stem)
+    return {"group": found[1] if found else stem}
 
 
 def _binary(text: str, names: list[str], where: str) -> list[int]:

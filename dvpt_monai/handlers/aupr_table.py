@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from dvpt_monai.handlers.processes import first_process
-from dvpt_monai.pixel_aupr import aupr_bounds, aupr_interval, average_precision
+from dvpt_monai.metrics import aupr_bounds, aupr_interval, average_precision
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["AUPRTable"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from monai.utils import CommonKeys
+from numpy.typing import NDArray
 
 from dvpt_monai.handlers.figure import PredictionFigure, name_of
 
@@ -17,6 +18,9 @@ __all__ = ["ClassificationFigure"]
 
 class ClassificationFigure(PredictionFigure):
     """Draw images above what was said of them; green where it is true, red where not.
+
+    A volume is seen from three sides, each line of sight by its mean: from the front, the side and above, if its axes
+    are right, anterior, superior.
 
     Args:
         path: the PNG.
@@ -39,16 +43,18 @@ class ClassificationFigure(PredictionFigure):
         probability: str = "probability",
     ) -> None:
         super().__init__(path, cases, columns, note)
-        self.mean = np.reshape(mean, (-1, 1, 1))
-        self.std = np.reshape(std, (-1, 1, 1))
+        self.mean = np.asarray(mean)
+        self.std = np.asarray(std)
         self.probability = probability
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        picture = (np.asarray(image.cpu()) * self.std + self.mean).clip(0, 1).transpose(1, 2, 0)
+        channels_last = np.moveaxis(np.asarray(image.cpu()), 0, -1) * self.std + self.mean
+        picture = channels_last.clip(0, 1)
+        picture = (_three_views(picture) if picture.ndim == 4 else picture).squeeze()
         truth = int(case[CommonKeys.LABEL]) if CommonKeys.LABEL in case else None
         said = int(output[CommonKeys.PRED])
-        return name_of(image), picture.squeeze(), truth, said, float(output[self.probability].flatten()[said])
+        return name_of(image), picture, truth, said, float(output[self.probability].flatten()[said])
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
         name, picture, truth, said, probability = kept
@@ -56,3 +62,14 @@ class ClassificationFigure(PredictionFigure):
         text = f"{name}\n" + (f"true {truth}, " if truth is not None else "") + f"predicted {said} ({probability:.2f})"
         color = "black" if truth is None else "darkgreen" if truth == said else "firebrick"
         axes[0].set_title(text, fontsize=8, color=color)
+
+
+def _three_views(volume: NDArray[Any]) -> NDArray[Any]:
+    """(X, Y, Z, C) -> one picture (Z + Y, X + Y, C): front and side, above the view from above; up is up."""
+    side, front, above = (volume.mean(axis) for axis in range(3))  # (Y, Z, C), (X, Z, C), (X, Y, C)
+    views = [np.swapaxes(view / max(float(view.max()), 1e-6), 0, 1)[::-1] for view in (front, side, above)]
+    nothing = np.zeros((volume.shape[1], *views[1].shape[1:]), volume.dtype)
+    return np.concatenate(
+        [np.concatenate(views[:2], axis=1), np.concatenate([views[2], nothing], axis=1)],
+        axis=0,
+    )

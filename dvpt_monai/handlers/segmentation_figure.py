@@ -64,6 +64,10 @@ class SegmentationFigure(PredictionFigure):
             picture, said = picture[tuple(slice_)], said[tuple(slice_)]
             truth = None if truth is None else truth[tuple(slice_)]
             spacing.pop(self.axis)
+        else:  # rows run downwards, columns to the right
+            picture, said = picture[::-1].T, said[::-1].T
+            truth = None if truth is None else truth[::-1].T
+            spacing.reverse()
         return name_of(image), picture, truth, said, spacing
 
     def draw(self, axes: list[Axes], kept: Any) -> None:

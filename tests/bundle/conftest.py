@@ -58,11 +58,10 @@ def tiny(name, folder, **values):
     path = root / "configs" / "metadata.json"
     content = json.loads(path.read_text())
     if "image_size" in values:
-        size = values["image_size"]
-        both = content["network_data_format"]
-        for image in (both["inputs"]["image"], both["outputs"]["pred"]):
-            if image["spatial_shape"]:  # a classifier's logits have none
-                image["spatial_shape"] = [size] * 2 if isinstance(size, int) else size
+        size, formats = values["image_size"], content["network_data_format"]
+        for image in (formats["inputs"]["image"], formats["outputs"]["pred"]):
+            if image["spatial_shape"]:
+                image["spatial_shape"] = [size] * len(image["spatial_shape"]) if isinstance(size, int) else size
     path.write_text(json.dumps(content))
     return root
 
@@ -87,17 +86,6 @@ def hippocampus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lesions(tmp_path_factory):
-    from dvpt_monai.data import write_lesions
-
-    folder = tmp_path_factory.mktemp("lesions")
-    sizes = {"image_size": [32, 32], "longest_side": 64, "feature_size": 2, "patch_size": 8, "tap": None}
-    root = tiny("fundus_lesion_segmentation", folder, **sizes)
-    data = write_lesions(folder / "eyes", num_train=6, num_test=2, size=64)
-    return Bundle(root, data, "test/images", {"epochs": 1, "val_interval": 1, "folds": 3})
-
-
-@pytest.fixture(scope="session")
 def chest(tmp_path_factory):
     from dvpt_monai.data import write_medfmc
 
@@ -115,6 +103,27 @@ def trained_chest(chest):
 
 
 @pytest.fixture(scope="session")
+def adrenal(tmp_path_factory):
+    from dvpt_monai.data import write_adrenal
+
+    folder = tmp_path_factory.mktemp("adrenal")
+    root = tiny("adrenal_ct_classification", folder, image_size=16, patch_size=8, tap=2)
+    data = write_adrenal(folder / "glands", num_train=8, num_val=4, num_test=4, size=20)
+    return Bundle(root, data, "images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def lesions(tmp_path_factory):
+    from dvpt_monai.data import write_lesions
+
+    folder = tmp_path_factory.mktemp("lesions")
+    sizes = {"image_size": [32, 32], "longest_side": 64, "feature_size": 2, "patch_size": 8, "tap": None}
+    root = tiny("fundus_lesion_segmentation", folder, **sizes)
+    data = write_lesions(folder / "eyes", num_train=6, num_test=2, size=64)
+    return Bundle(root, data, "test/images", {"epochs": 1, "val_interval": 1, "folds": 3})
+
+
+@pytest.fixture(scope="session")
 def trained_fundus(fundus):
     fundus.run("train")
     fundus.run("train", "evaluate")
@@ -129,13 +138,20 @@ def trained_hippocampus(hippocampus):
 
 
 @pytest.fixture(scope="session")
+def trained_adrenal(adrenal):
+    adrenal.run("train")
+    adrenal.run("train", "evaluate")
+    return adrenal
+
+
+@pytest.fixture(scope="session")
 def trained_lesions(lesions):
     lesions.run("train")
     lesions.run("train", "evaluate")
     return lesions
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "lesions", "chest"])
+@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])
 def trained(request):
     """Each bundle, after training and evaluation on phantoms."""
     return request.getfixturevalue(f"trained_{request.param}")

@@ -13,7 +13,6 @@ BUNDLES = Path(__file__).parents[2] / "bundles"
 DATA = {
     "chest_xray_fewshot_classification": "MedFMC",
     "fundus_dr_classification": "idrid_grading",
-    "fundus_lesion_segmentation": "idrid_lesions",
     "hippocampus_mri_segmentation": "Task04_Hippocampus",
 }
 
@@ -29,7 +28,7 @@ def monai_bundle(*words, folder):
     return done.stdout
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "lesions", "chest"])
+@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])
 def bundle(request):
     return request.getfixturevalue(request.param)
 
@@ -67,18 +66,27 @@ def test_the_commands_of_the_readme(bundle, tmp_path):
     assert written == {"predictions.csv"} or len(written - {"predictions.png"}) in (count, 5 * count)
 
 
+A_FOLD = "data.split(@cases, 'validation')"
+DATA = {  # the real data of each bundle, and the cases that validate
+    "adrenal_ct_classification": ("adrenalmnist3d_64", "@parts[1]"),
+    "chest_xray_fewshot_classification": ("MedFMC", "@few_shot.validation"),
+    "fundus_dr_classification": ("idrid_grading", A_FOLD),
+    "fundus_lesion_segmentation": ("idrid_lesions", A_FOLD),
+    "hippocampus_mri_segmentation": ("Task04_Hippocampus", A_FOLD),
+}
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in BUNDLES.iterdir() if path.is_dir()))
 def test_real_backbone_and_data(name, request, tmp_path):
     """One epoch of the real thing on a few cases, with relative paths from the repository's root."""
     request.getfixturevalue("backbone_file")
-    data = request.getfixturevalue("real_data")(DATA[name])
+    data, validating = DATA[name]
+    data = request.getfixturevalue("real_data")(data)
     out = ["--dataset_dir", str(data), "--models_dir", str(tmp_path), "--output_dir", str(tmp_path)]
-    few = "$data.label_fraction(data.split(@cases, 'validation'), 0.1)"
-    few = "$data.label_fraction(@few_shot.validation, 0.02)" if name.startswith("chest") else few
     said = monai_bundle(
         "run", "training", "--config_file", f"bundles/{name}/configs/train.json",
         "--epochs", "1", "--val_interval", "1", "--label_fraction", "0.05", *out,
-        "--val_cases", few,
+        "--val_cases", f"$data.label_fraction({validating}, 0.1)",
         folder=BUNDLES.parent,
     )  # fmt: skip
     assert "loaded" in said

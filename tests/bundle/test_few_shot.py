@@ -52,7 +52,7 @@ def test_scores_are_those_of_the_table(trained_chest):
     assert metrics["mean_auc"] == pytest.approx(roc_auc_score(truth[:, seen], said[:, seen]), abs=1e-4)
     assert metrics["accuracy"] == pytest.approx(((said > 0.5) == truth).mean(), abs=1e-5)
     assert metrics["labels_left_out"] == ", ".join(name for name, known in zip(LABELS, seen, strict=True) if not known)
-    assert (metrics["subset"], metrics["shots"], metrics["experiment"]) == ("chest", 1, 1)
+    assert (metrics["subset"], metrics["datalist"]) == ("chest", "test_WithLabel")
 
 
 def test_the_test_list_is_what_is_evaluated(trained_chest):
@@ -92,11 +92,11 @@ def test_labels_without_a_positive_image_are_named(trained_chest, tmp_path, capl
     assert "left out of the mean: " in caplog.text and "TB" in caplog.text
 
 
-def test_a_training_says_which_lists_it_takes(chest, tmp_path, capsys):
+def test_a_training_says_which_lists_it_takes(chest, tmp_path, caplog):
     out = str(tmp_path)
+    caplog.set_level(logging.INFO)
     chest.run("train", epochs=1, shots=5, experiment=2, positive_weight_power=0.5, models_dir=out, output_dir=out)
-    said = capsys.readouterr().out
-    assert "official lists chest_5-shot_train_exp2.txt and chest_5-shot_val_exp2.txt" in said and "PHANTOM" in said
+    assert "official lists chest_5-shot_train_exp2.txt and chest_5-shot_val_exp2.txt" in caplog.text
     task = read_header(tmp_path / "adapter.safetensors")["task"]
     assert (task["shots"], task["experiment"], task["labels"]) == (5, 2, list(LABELS))
     parser = chest.workflow("train", shots=5, experiment=2).parser
@@ -167,4 +167,4 @@ def test_ten_shots_of_phantoms_are_learnt(chest, backbone_file, tmp_path):
     rng = np.random.default_rng(0)
     chance = np.mean([average_precision_score(truth, said[rng.permutation(len(said))]) for _ in range(20)])
     assert truth.mean() < chance < 0.3  # negative control: the same probabilities, of other images
-    assert metrics_of(tmp_path / "out")["mean_average_precision"] > 2 * chance
+    assert metrics_of(tmp_path / "out")["mean_average_precision"] > chance + 0.15

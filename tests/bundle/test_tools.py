@@ -73,8 +73,8 @@ def test_train_and_inference_build_the_same_network(name):
     built = {key: value for key, value in train["backbone"].items() if key not in ("_mode_", "head_dropout")}
     assert built == inference["backbone"]
     shared = ["num_classes", "image_size", "tap", "method", "train_patterns", "spacing", "feature_size", "pooling",
-              "image_mean", "image_std", "decision", "threshold", "subset", "labels", "backbone_weights", "structures",
-              "in_channels", "longest_side", "overlap", "patch_size"]  # fmt: skip
+              "patch_size", "image_mean", "image_std", "decision", "threshold", "subset", "labels", "structures",
+              "in_channels", "longest_side", "overlap", "backbone_weights"]  # fmt: skip
     for key in shared:
         assert train.get(key) == inference.get(key), key
 
@@ -169,9 +169,11 @@ def test_preprocessing_takes_what_monai_label_gives(trained):
     assert case["image_path"] == path and torch.isfinite(case["image"]).all()
 
 
-def test_monai_label_gets_all_scores(trained_fundus):
+@pytest.mark.parametrize("name", ["fundus", "adrenal"])
+def test_monai_label_gets_all_scores(name, request):
     """It takes `post_transforms` where there are both, fits `pred` to the `image` if that is there, and lists it."""
-    workflow = trained_fundus.workflow("inference", workflow_type="inference")
+    bundle = request.getfixturevalue(f"trained_{name}")
+    workflow = bundle.workflow("inference", workflow_type="inference")
     scores = workflow.parser.get_parsed_content("post_transforms")
     case = {"image": torch.zeros(3, 8, 8), "image_meta_dict": {}, "pred": torch.arange(5.0)}
     own = workflow.postprocessing(case)

@@ -342,3 +342,18 @@ class TestWeights:
         cases = cases_of(9, 1)
         assert list(balanced_sampler(cases, 2, seed=3)) == list(balanced_sampler(cases, 2, seed=3))
         assert list(balanced_sampler(cases, 2, seed=3)) != list(balanced_sampler(cases, 2, seed=4))
+
+
+def test_decathlon_of_a_folder_elsewhere_with_groups(tmp_path):
+    """A bundle has the list, and the images lie with the user."""
+    for name in ("images/a.png", "images/b.png", "masks/a.png", "masks/b.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(b"")
+    entries = [{"image": f"images/{x}.png", "label": f"masks/{x}.png", "group": "p1"} for x in "ab"]
+    listed = tmp_path / "dataset.json"
+    listed.write_text(json.dumps({"training": entries}))
+    cases = read_decathlon(listed, root=tmp_path / "data")
+    assert [case["image"] for case in cases] == [str(tmp_path / "data" / f"images/{x}.png") for x in "ab"]
+    assert [case["group"] for case in cases] == ["p1", "p1"]
+    with pytest.raises(DataError, match=r"4 of 4 files do not exist"):
+        read_decathlon(listed)

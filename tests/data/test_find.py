@@ -46,7 +46,12 @@ def test_looks_upwards_from_the_current_folder_by_default(home, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("idrid_grading", "write_fundus"), ("Task04_Hippocampus", "DecathlonDataset"), ("eyes", "set DVPT_DATA")],
+    [
+        ("idrid_grading", "write_fundus"),
+        ("Task04_Hippocampus", "DecathlonDataset"),
+        ("adrenalmnist3d_64", r"medmnist\.com"),
+        ("eyes", "set DVPT_DATA"),
+    ],
 )
 def test_says_where_it_looked_and_what_to_do(home, name, remedy):
     with pytest.raises(DataError, match=f"(?s){remedy}.*{Path('cache', 'data', name)}"):

@@ -189,6 +189,11 @@ def test_labels_without_a_positive_image_are_told(listed):
         medfmc_shots(home, 1, 1, "endo")
 
 
+def test_what_trains_never_validates(phantoms):
+    with pytest.raises(DataError, match="folds=1"):
+        medfmc_shots(phantoms["chest"], None, folds=1)
+
+
 def test_an_experiment_without_list(phantoms):
     with pytest.raises(DataError, match=r"experiment=6.*chest_5-shot_train_exp5"):
         medfmc_shots(phantoms["chest"], 5, 6)

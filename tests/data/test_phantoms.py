@@ -7,12 +7,14 @@ from PIL import Image
 
 from dvpt_monai.data import (
     DataError,
+    draw_adrenal,
     draw_fundus,
     draw_hippocampus,
     draw_lesions,
     is_phantom,
     read_csv,
     read_decathlon,
+    write_adrenal,
     write_fundus,
     write_hippocampus,
     write_lesions,
@@ -59,9 +61,38 @@ def test_hippocampus_folder_reads_like_the_real_one(volumes):
         assert np.unique(label.dataobj).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions, write_medfmc])
+def test_adrenal_folder_reads_like_the_unpacked_one(tmp_path):
+    folder = write_adrenal(tmp_path / "glands", num_train=4, num_val=2, num_test=3, size=16)
+    for split, count in (("train", 4), ("val", 2), ("test", 3)):
+        cases = read_csv(folder / "labels.csv", label="label", num_classes=2, split=split)
+        assert [case["label"] for case in cases] == [(number + 1) % 2 for number in range(count)]
+        for case in cases:
+            image = nib.load(case["image"])
+            assert image.shape == (16, 16, 16) and image.get_data_dtype() == np.uint8
+            assert np.unique(image.dataobj).tolist() == [0, 255]
+    assert is_phantom(folder) and "no patient" in (folder / "PHANTOM.txt").read_text()
+
+
+def test_hyperplasia_is_thicker_in_the_same_gland():
+    for seed in range(6):
+        normal, thick = (draw_adrenal(label, 40, seed) > 0 for label in (0, 1))
+        assert 0.005 < normal.mean() < 0.05  # as in the real ones, whose mean is 0.018
+        assert thick.sum() > 1.3 * normal.sum() and thick[normal].mean() > 0.95
+        assert not any(thick.take(end, axis).any() for axis in range(3) for end in (0, -1))  # the volume holds it
+
+
+SIZES = {
+    write_adrenal: {"num_train": 1, "num_val": 1, "num_test": 0, "size": 16},
+    write_fundus: {"num_train": 2, "num_test": 0, "size": 32},
+    write_hippocampus: {"num": 1},
+    write_lesions: {"num_train": 2, "num_test": 0, "size": 32},
+    write_medfmc: {"num_train": 20, "num_test": 1, "size": 32},
+}
+
+
+@pytest.mark.parametrize("write", SIZES)
 def test_the_same_arguments_write_the_same_bytes(write, tmp_path):
-    sizes = {"num_train": 20, "num_test": 1, "size": 32} if write is not write_hippocampus else {"num": 1}
+    sizes = SIZES[write]
     first = contents(write(tmp_path / "a", **sizes))
     assert contents(write(tmp_path / "b", **sizes)) == first
     other = contents(write(tmp_path / "c", **sizes, seed=1))
@@ -98,7 +129,7 @@ def test_real_data_is_no_phantom(fundus_dir):
     assert not is_phantom(fundus_dir)
 
 
-@pytest.mark.parametrize("write", [write_fundus, write_hippocampus, write_lesions, write_medfmc])
+@pytest.mark.parametrize("write", SIZES)
 def test_never_writes_into_a_folder_of_something_else(write, tmp_path):
     (tmp_path / "labels.csv").write_text("precious")
     with pytest.raises(DataError, match="not empty, and no phantoms"):
@@ -118,6 +149,11 @@ def test_arguments_out_of_range(tmp_path):
             write_medfmc(tmp_path / "new", **arguments)
     with pytest.raises(DataError, match="eyes"):
         write_medfmc(tmp_path / "new", "eyes")
+    for arguments in ({"num_train": 0}, {"num_val": -1}, {"size": 8}):
+        with pytest.raises(DataError, match="write_adrenal"):
+            write_adrenal(tmp_path / "new", **arguments)
+    with pytest.raises(DataError, match="label=2"):
+        draw_adrenal(2)
     with pytest.raises(DataError, match="grade=5"):
         draw_fundus(5)
     assert not (tmp_path / "new").exists()

@@ -12,7 +12,7 @@ from monai.handlers import IgniteMetricHandler, from_engine
 from torch import nn
 
 from dvpt_monai.handlers import AUPRTable, OverlayFigure
-from dvpt_monai.pixel_aupr import PixelAUPR, aupr_interval
+from dvpt_monai.metrics import PixelAUPR, aupr_interval
 
 NAMES = ["MA", "EX"]
 

@@ -144,6 +144,16 @@ def test_the_slice_with_most_of_the_structure_is_drawn():
     assert spacing == [1.0, 1.0]
 
 
+def test_a_photograph_is_drawn_upright():
+    """The figure draws the first axis to the right and the second upwards; rows of a photograph run downwards."""
+    x, mask = torch.rand(1, 4, 6), torch.zeros(1, 4, 6)
+    mask[0, 0, 5] = 1  # the corner at the top right
+    handler = SegmentationFigure("p.png")
+    _, picture, truth, said, _ = handler.keep({"image": x}, {"pred": torch.cat((1 - mask, mask)), "label": mask})
+    assert picture.shape == (6, 4) and np.array_equal(picture[:, -1], x[0, 0])
+    assert truth[5, 3] == said[5, 3] == 1 and truth.sum() == said.sum() == 1
+
+
 @pytest.mark.parametrize(("cases", "chosen"), [(7, ["case1", "case3", "case5"]), (2, ["case0", "case1"])])
 def test_drawn_cases_are_spread_over_the_data(tmp_path, cases, chosen):
     handler = ClassificationFigure(tmp_path / "p.png", cases=3, mean=(0.5,) * 3, std=(0.2,) * 3)
@@ -159,6 +169,30 @@ def test_pictures_have_their_colours_back(tmp_path):
     kept = handler.keep({"image": normal}, {"pred": torch.tensor([1]), "probability": torch.tensor([0.2, 0.8])})
     np.testing.assert_allclose(kept[1], colours.permute(1, 2, 0), atol=1e-6)
     assert kept[2] is None and kept[3:] == (1, pytest.approx(0.8))
+
+
+def test_volumes_are_seen_from_three_sides_with_up_above():
+    """A voxel at the right, the back and the top, and a fainter one beside it, against their places by hand."""
+    volume = torch.zeros(1, 4, 5, 6)  # right, anterior, superior
+    volume[0, 3, 0, 5], volume[0, 1, 0, 5] = 1.0, 0.5
+    handler = ClassificationFigure("p.png")
+    picture = handler.keep({"image": volume}, {"pred": torch.tensor([0]), "probability": torch.tensor([1.0])})[1]
+    expected = np.zeros((6 + 5, 4 + 5))
+    expected[0, 3], expected[0, 1] = 1, 0.5  # from the front: the top row, right and left of it
+    expected[0, 4 + 0] = 1  # from the side: the back is at the left
+    expected[6 + 4, 3], expected[6 + 4, 1] = 1, 0.5  # from above: the back is below
+    np.testing.assert_allclose(picture, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("content", ["empty", "noise"])
+def test_volumes_of_any_size_are_drawn(tmp_path, content):
+    make = torch.zeros if content == "empty" else torch.rand
+    handler = ClassificationFigure(tmp_path / "p.png", cases=2)
+    for number in range(2):
+        case = {"image": MetaTensor(make(1, 7, 5, 6)), "label": number}
+        handler._kept.append(handler.keep(case, {"pred": torch.tensor([1]), "probability": torch.tensor([0.2, 0.8])}))
+    handler(Engine(lambda engine, batch: None))
+    assert imread(tmp_path / "p.png").std() > 0.05
 
 
 def train(tmp_path, epochs=4, interval=2, **options):

@@ -1,23 +1,30 @@
 """Generated images for a first try, where no real data is at hand. None of them shows a patient.
 
 `write_fundus` paints photographs of a retina: disc, fovea, arteries and veins, and the lesions of diabetic retinopathy,
-more of them and graver with each grade. `write_hippocampus` builds MRI-like volumes with two structures that touch.
-`write_lesions` writes the photographs with a mask for each lesion,
-`write_medfmc` draws chests with one kind of mark for each label. All write the layouts of the real data sets, and a
-``PHANTOM.txt`` that says what they are.
+more of them and graver with each grade; `write_lesions` adds a mask for each lesion. `write_hippocampus` builds
+MRI-like volumes with two structures that touch, `write_adrenal` the shapes of glands. `write_medfmc` draws chests with
+one kind of mark for each label. All write the layouts of the real data sets, and a ``PHANTOM.txt`` that says what they
+are.
 """
 
+from dvpt_monai.data.phantoms.adrenal import draw_adrenal
 from dvpt_monai.data.phantoms.chest import draw_chest
+from dvpt_monai.data.phantoms.decathlon import write_hippocampus
+from dvpt_monai.data.phantoms.folder import is_phantom
 from dvpt_monai.data.phantoms.fundus import draw_fundus, draw_lesions
 from dvpt_monai.data.phantoms.hippocampus import draw_hippocampus
-from dvpt_monai.data.phantoms.write import is_phantom, write_fundus, write_hippocampus, write_lesions, write_medfmc
+from dvpt_monai.data.phantoms.idrid import write_fundus, write_lesions
+from dvpt_monai.data.phantoms.medfmc import write_medfmc
+from dvpt_monai.data.phantoms.medmnist import write_adrenal
 
 __all__ = [
+    "draw_adrenal",
     "draw_chest",
     "draw_fundus",
     "draw_hippocampus",
     "draw_lesions",
     "is_phantom",
+    "write_adrenal",
     "write_fundus",
     "write_hippocampus",
     "write_lesions",

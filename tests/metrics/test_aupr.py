@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from sklearn.metrics import average_precision_score
 
-from dvpt_monai.pixel_aupr import PixelAUPR, aupr_bounds, aupr_interval, average_precision
+from dvpt_monai.metrics import PixelAUPR, aupr_bounds, aupr_interval, average_precision
 
 NAMES = ["MA", "EX"]
 

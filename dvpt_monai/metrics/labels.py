@@ -1,4 +1,4 @@
-"""Metrics that MONAI lacks, right also where several processes share the cases unequally."""
+"""Scores of several labels, of which a case may have any number."""
 
 from __future__ import annotations
 
@@ -10,56 +10,11 @@ from typing import Any
 
 import torch
 from monai.metrics import CumulativeIterationMetric, compute_average_precision, compute_roc_auc
-from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
-__all__ = ["MeanAUC", "MeanAveragePrecision", "MeanOverLabels", "QuadraticKappa"]
+__all__ = ["MeanAUC", "MeanAveragePrecision", "MeanOverLabels"]
 
 logger = logging.getLogger(__name__)
-
-
-class QuadraticKappa(CumulativeIterationMetric):
-    """Cohen's kappa with quadratic weights, for grades that have an order (Cohen, Psychological Bulletin 70, 1968).
-
-    Ignite's ``CohenKappa`` gathers shards of one size alone. For ``IgniteMetricHandler``, which carries any of MONAI's
-    metrics.
-
-    Args:
-        num_classes: number of grades.
-
-    Shape:
-        Predicted and true grades (B, 1) or (B,), integers; the aggregate is (1,), NaN where all are of one grade.
-
-    Example:
-        >>> kappa = QuadraticKappa(num_classes=3)
-        >>> _ = kappa(torch.tensor([[0], [1], [2], [2]]), torch.tensor([[0], [1], [2], [1]]))
-        >>> kappa.aggregate()
-        tensor([0.8000])
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-
-    def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
-        if y is None:
-            raise ValueError("QuadraticKappa: it compares predictions with labels, and got no labels")
-        return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
-
-    def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
-        """The kappa of all grades so far.
-
-        Raises:
-            ValueError: there are none, or one is out of range.
-        """
-        buffer = self.get_buffer()
-        if not isinstance(buffer, (tuple, list)):
-            raise ValueError("QuadraticKappa: no grades yet")
-        said, truth = (part.flatten().cpu().numpy() for part in buffer)
-        grades = range(self.num_classes)
-        if not {*said, *truth} <= {*grades}:
-            raise ValueError(f"QuadraticKappa: grades {sorted({*said, *truth})} are not all in 0..{grades[-1]}")
-        return torch.tensor([cohen_kappa_score(truth, said, labels=list(grades), weights="quadratic")]).float()
 
 
 class MeanOverLabels(CumulativeIterationMetric):
@@ -102,7 +57,7 @@ class MeanOverLabels(CumulativeIterationMetric):
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
             raise ValueError(f"{type(self).__name__}: no cases yet")
-        said, truth = (part.cpu() for part in buffer)
+        said, truth = (part.cpu().double() for part in buffer)
         if not bool(((truth == 0) | (truth == 1)).all()):
             raise ValueError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
         if not bool(said.isfinite().all()):
@@ -135,7 +90,7 @@ class MeanAveragePrecision(MeanOverLabels):
         >>> metric = MeanAveragePrecision(labels=["nodule", "edema"])
         >>> _ = metric(torch.tensor([[0.9, 0.2], [0.8, 0.4], [0.1, 0.3]]), torch.tensor([[1, 0], [0, 0], [1, 0]]))
         >>> metric.aggregate(), metric.scores()
-        (tensor(0.8333), {'nodule': 0.8333333333333334, 'edema': nan})
+        (tensor(0.8333), {'nodule': 0.8333..., 'edema': nan})
     """
 
     def score(self, said: Tensor, truth: Tensor) -> float:

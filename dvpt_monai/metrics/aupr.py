@@ -1,4 +1,4 @@
-"""The area under the precision-recall curve over all pixels, streamed: scores that lesions are compared by."""
+"""Precision and recall of the pixels of small structures, from histograms."""
 
 from __future__ import annotations
 
