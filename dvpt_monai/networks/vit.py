@@ -338,7 +338,8 @@ class Standardize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         several = self.training and x.shape[0] > 1
-        return functional.batch_norm(x.to(self.mean.dtype), self.mean, self.variance, training=several)
+        x = x.to(self.mean.dtype)  # type: ignore[arg-type]
+        return functional.batch_norm(x, self.mean, self.variance, training=several)  # type: ignore[arg-type]
 
 
 class Head(nn.Linear):
