@@ -88,10 +88,7 @@ def _classes(proposal: Proposal) -> str:
 
 def _parts(proposal: Proposal) -> str:
     parts = proposal.parts
-    train, test = parts.count("train"), parts.count("test")
-    validate = parts.count("validation") or train // parts.folds
-    train -= 0 if parts.count("validation") else validate
-    return f"{train} to train on, {validate} to validate, {test} to test"
+    return f"{parts.training} to train on, {parts.validating} to validate, {parts.count('test')} to test"
 
 
 def _network(proposal: Proposal) -> str:

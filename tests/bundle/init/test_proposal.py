@@ -1,5 +1,7 @@
 """Settings follow from the data: sizes, spacing, window, parts."""
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.bundle.init.account import account
 from dvpt_monai.bundle.init.backbone import Architecture, architecture_of
 from dvpt_monai.bundle.init.header import Header
 from dvpt_monai.bundle.init.layouts import list_cases
@@ -15,6 +18,7 @@ from dvpt_monai.bundle.init.masks import Masks
 from dvpt_monai.bundle.init.parts import place
 from dvpt_monai.bundle.init.proposal import Options, propose
 from dvpt_monai.bundle.init.survey import Survey, survey
+from dvpt_monai.bundle.init.write import _rows
 from dvpt_monai.data import DataError, split
 
 VIT = Architecture("vit", {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6}, patch=14)
@@ -105,7 +109,7 @@ def test_options_win():
         ({"image_size": 100}, "multiples of the patch 14"),
         ({"image_size": [56, 70]}, "padded to a square"),
         ({"spacing": 1.0}, "photographs have none"),
-        ({"names": ["one"]}, "1 names for c0, c1"),
+        ({"names": ["one"]}, "the classes of the data are c0, c1; write these"),
     ],
 )
 def test_options_that_do_not_fit(options, words):
@@ -268,6 +272,62 @@ def test_grades_by_their_names_are_told(data):
     assert any(note.warning and "mild < none < severe" in note.text for note in found.notes)
     plain = propose(survey(list_cases(data.root)), VIT, "mine", Options())
     assert any(note.option.startswith("--ordered") for note in plain.notes)
+
+
+GRADES = ["none", "mild", "moderate", "severe", "proliferative"]
+
+
+def table_of(data, labels):
+    """A table whose case number i has label i % len(labels), in 4 rounds and one more case of the first label."""
+    rows = ["image,label"]
+    for i in range(4 * len(labels) + 1):
+        data.photo(f"images/{i}.png")
+        rows.append(f"images/{i}.png,{labels[i % len(labels)]}")
+    data.text("labels.csv", "\n".join(rows) + "\n")
+    return survey(list_cases(data.root))
+
+
+def rows_written(proposal):
+    """Class and number in cases.csv by the number of the image."""
+    rows = csv.DictReader(io.StringIO(_rows(proposal)))
+    return {int(Path(row["image"]).stem): (row["class"], int(row["label"])) for row in rows}
+
+
+@pytest.mark.parametrize("names", [GRADES, GRADES[::-1], None], ids=["given", "reversed", "alphabet"])
+def test_names_of_texts_are_their_order(data, names):
+    """Every case keeps what the table says it is, whatever the order."""
+    found = propose(table_of(data, GRADES), VIT, "mine", Options(names=names, ordered=True))
+    order = names or sorted(GRADES)
+    assert found.classes == tuple(order) and found.numbers == {name: place for place, name in enumerate(order)}
+    assert rows_written(found) == {i: (GRADES[i % 5], order.index(GRADES[i % 5])) for i in range(21)}
+    assert "none 5" in account(found, Path("out")) and "moderate 4" in account(found, Path("out"))
+    assert any(note.warning for note in found.notes) == (names is None)
+
+
+@pytest.mark.parametrize("names", [["no", *GRADES[1:]], GRADES[:4], GRADES[:4] * 2, ["none"] * 5])
+def test_other_names_for_texts_are_refused(data, names):
+    found = table_of(data, GRADES)
+    with pytest.raises(DataError, match="are mild, moderate, none, proliferative, severe; write these in the order"):
+        propose(found, VIT, "mine", Options(names=names))
+
+
+def test_numbers_are_named_by_position(data):
+    found = propose(table_of(data, ["1", "0", "10"]), VIT, "mine", Options(names=["none", "mild", "severe"]))
+    assert rows_written(found) == {i: [("mild", 1), ("none", 0), ("severe", 2)][i % 3] for i in range(13)}
+    assert "0 -> none, 1 -> mild, 10 -> severe" in account(found, Path("out"))
+
+
+@pytest.mark.parametrize("names", [["none", "mild"], ["none", "mild", "mild"]])
+def test_a_name_for_each_number(data, names):
+    with pytest.raises(DataError, match=f"{len(names)} names for 0, 1, 10; give one for each"):
+        propose(table_of(data, ["1", "0", "10"]), VIT, "mine", Options(names=names))
+
+
+def test_classes_by_the_alphabet_are_told(data):
+    found = propose(table_of(data, GRADES), VIT, "mine", Options())
+    assert any("by the alphabet: mild, moderate" in note.text and "--names" in note.option for note in found.notes)
+    found = propose(table_of(data, ["0", "1", "2"]), VIT, "mine", Options())
+    assert not any("alphabet" in note.text for note in found.notes)
 
 
 @pytest.mark.parametrize("name", ["grade#2", "@home", "$5", "%x"])
