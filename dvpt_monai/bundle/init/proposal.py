@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, inf, log10, prod
 from pathlib import Path
 
@@ -121,6 +121,17 @@ class Proposal:
         return self.survey.listing.root
 
     @property
+    def backbone(self) -> str:
+        """The backbone in words, and what becomes of its patches."""
+        resized = self.patch != self.architecture.patch
+        return f"{self.architecture}{f', resized to {self.patch}' * resized}"
+
+    @property
+    def chooses(self) -> str:
+        """The metric that chooses the best epoch."""
+        return _best(self.task, self.ordered, self.parts)[0]
+
+    @property
     def cropped(self) -> bool:
         """Whether the median volume is larger than a window."""
         if self.task == "classification" or self.dims == 2:
@@ -152,7 +163,12 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
     _check_words([str(found.listing.root), architecture.weights, *classes])
     notes += _unread(found)
     notes += _order(tuple(numbers), classes, options) if numbers else []
+    metric, why = _best(task, options.ordered, parts)
+    notes.append(Note(f"the best epoch is that of the highest {metric} in the validation: {why}",
+                      "key_metric in train.json"))  # fmt: skip
     patch = _patch(task, dims, architecture, found.size)
+    if architecture.random:
+        architecture = replace(architecture, patch=patch)
     spacing = _spacing(found, options.spacing, notes)
     size = _size(found, spacing, patch, options.image_size, notes)
     notes += _seen(found, size, _window(found))
@@ -285,6 +301,17 @@ def _order(labels: Sequence[str], classes: Sequence[str], options: Options) -> l
     listed = f" and are numbered by the alphabet: {', '.join(classes)}" * alphabetical
     example = f'--ordered --names "{list(classes)}" in their order' if alphabetical else "--ordered"
     return [Note(f"the classes have no order{listed}", f"{example}, where they are grades")]
+
+
+def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
+    """The metric that chooses the best epoch, and why."""
+    if task == "segmentation":
+        return "mean_dice", "it counts all structures alike, large and small"
+    if ordered:
+        return "quadratic_kappa", "it forgives a near grade more than a far one"
+    if parts.ranked:
+        return "auc", "it needs no threshold and counts rare classes as much as others"
+    return "accuracy", "an AUC needs two classes, and a validation might hold only one"
 
 
 def _unread(found: Survey) -> list[Note]:

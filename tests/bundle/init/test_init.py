@@ -330,7 +330,8 @@ def test_metrics_are_right(data, make):
     with (folder / "output" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     truth, said = ([int(row[name]) for row in rows] for name in ("label", "prediction"))
-    scores = np.array([[float(row[f"probability_{c}"]) for c in range(3)] for row in rows])
+    scores = np.array([[float(row[f"probability_{name}"]) for name in "abc"] for row in rows])
+    assert [row["predicted_class"] for row in rows] == ["abc"[number] for number in said]
     auc = np.mean([roc_auc_score(np.equal(truth, c), scores[:, c]) for c in range(3)])
     found = metrics(folder)
     assert found["accuracy"] == pytest.approx(accuracy_score(truth, said), abs=1e-5)

@@ -11,6 +11,7 @@ import pytest
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.bundle.init.account import account
 from dvpt_monai.bundle.init.backbone import Architecture, architecture_of
+from dvpt_monai.bundle.init.configs import configs
 from dvpt_monai.bundle.init.header import Header
 from dvpt_monai.bundle.init.layouts import list_cases
 from dvpt_monai.bundle.init.listing import Case, Listing
@@ -18,6 +19,7 @@ from dvpt_monai.bundle.init.masks import Masks
 from dvpt_monai.bundle.init.parts import place
 from dvpt_monai.bundle.init.proposal import Options, propose
 from dvpt_monai.bundle.init.survey import Survey, survey
+from dvpt_monai.bundle.init.template import CLASSIFICATION, SEGMENTATION
 from dvpt_monai.bundle.init.write import _rows
 from dvpt_monai.data import DataError, split
 
@@ -328,6 +330,42 @@ def test_classes_by_the_alphabet_are_told(data):
     assert any("by the alphabet: mild, moderate" in note.text and "--names" in note.option for note in found.notes)
     found = propose(table_of(data, ["0", "1", "2"]), VIT, "mine", Options())
     assert not any("alphabet" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "ordered", "metric"),
+    [((8, 8), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
+)
+def test_the_metric_that_chooses_is_told_and_written(data, counts, ordered, metric):
+    for name, each in zip("ab", counts, strict=True):
+        data.class_folders(classes=[name], each=each)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=ordered))
+    assert list(configs(found, CLASSIFICATION)["train"]["validate"]["key_metric"]) == [metric]
+    assert f"the highest {metric} in the validation" in " ".join(account(found, Path("out")).split())
+
+
+def test_the_metric_of_masks_is_told_and_written(data):
+    found = propose(survey(list_cases(data.pairs(6))), VIT, "mine", Options())
+    assert list(configs(found, SEGMENTATION)["train"]["validate"]["key_metric"]) == ["mean_dice"]
+    assert any("the highest mean_dice" in note.text for note in found.notes)
+
+
+def test_a_test_of_few_cases_is_told(data):
+    """Under ten: of 48 cases nine are set aside, of 50 ten."""
+    said = []
+    for each in (24, 25):
+        found = propose(survey(list_cases(data.class_folders(each=each))), VIT, "mine", Options())
+        said.append(account(found, Path("out")))
+    assert "9 to test; on so few its score means little" in said[0]
+    assert "10 to test\n" in said[1] and "means little" not in said[1]
+
+
+def test_a_resized_patch_is_told():
+    told = account(volumes((64, 64, 64), task="classification"), Path("out"))
+    assert "patch 14, resized to 8;" in " ".join(told.split()).replace(", cut after block 6", "")
+    assert "resized" not in account(photographs((40, 50)), Path("out"))
+    fresh = account(volumes((64, 64, 64), task="classification", architecture=architecture_of("random")), Path("out"))
+    assert "patch 8;" in " ".join(fresh.split()) and "resized" not in fresh
 
 
 @pytest.mark.parametrize("name", ["grade#2", "@home", "$5", "%x"])
