@@ -9,6 +9,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Invertd
+from monai.transforms import LoadImaged as MonaiLoadImaged
 from monai.transforms import Spacingd as MonaiSpacingd
 from PIL import Image
 
@@ -110,6 +111,18 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, name):
 def test_an_image_that_is_not_there_is_named(path):
     with pytest.raises(DataError, match=f"^image '{path if path else ''}': no such file"):
         LoadImaged("image")({"image": path})
+
+
+def test_the_shape_of_oblong_photographs_is_that_of_their_array(tmp_path):
+    """MONAI's reader says the width first, whatever the order of the array."""
+    Image.fromarray(np.zeros((6, 9, 3), np.uint8)).save(tmp_path / "eye.png")
+    for rows_first in (True, False):
+        options = {"reader": "PILReader", "reverse_indexing": not rows_first}
+        case = {"image": str(tmp_path / "eye.png")}
+        image, plain = (load("image", **options)(case)["image"] for load in (LoadImaged, MonaiLoadImaged))
+        assert tuple(image.meta["spatial_shape"]) == image.shape[:2] == ((6, 9) if rows_first else (9, 6))
+        assert tuple(plain.meta["spatial_shape"]) == (9, 6)
+        assert torch.equal(image, plain)
 
 
 def test_spacing_leaves_other_keys_alone_where_monai_fails():

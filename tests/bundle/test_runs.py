@@ -189,6 +189,7 @@ def test_a_label_map_is_what_monai_label_gets(trained_lesions, tmp_path):
     result = Compose(kept)({**case, "pred": MetaTensor(logits, meta=case["image"].meta)})
     assert len(kept) == len(workflow.postprocessing.transforms) - 1 and not (tmp_path / "out").exists()
     assert result["pred"].shape == (60, 90) and result["pred"].dtype == torch.uint8
+    assert tuple(result["image"].meta["spatial_shape"]) == (60, 90)  # what MONAI Label compares it with
     assert set(result["pred"].unique().tolist()) == {0, 2, 5}
     assert result["pred"][0, 0] == 2 and result["pred"][0, -1] == 5 and result["pred"][-1, -1] == 0
     assert result["masks"][:, 0, 0].tolist() == [0, 1, 0, 0, 1]
