@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.networks.nets import ViT as MonaiViT
 from torch import nn
 from torch.nn import functional
@@ -372,6 +373,14 @@ def test_an_untrained_standardization_changes_nothing_and_gradients_pass():
     first, second = layer(x), layer(2 * x)  # two passes before one backward
     (first.sum() + second.sum()).backward()
     assert x.grad.isfinite().all() and (x.grad > 0).all()
+
+
+def test_images_with_metadata_leave_none_in_the_checkpoint(tmp_path):
+    layer = Standardize(3)
+    layer(MetaTensor(torch.randn(4, 3)))
+    assert {type(value) for value in layer.state_dict().values()} == {torch.Tensor}
+    torch.save(layer.state_dict(), tmp_path / "a.pt")
+    assert torch.load(tmp_path / "a.pt", weights_only=True)["cases"] == 4
 
 
 def test_a_standardizing_head_travels_with_the_adapter(tmp_path):
