@@ -323,9 +323,10 @@ class ViTEncoder(FromPretrained):
 
 
 class Standardize(nn.Module):
-    """Each feature with mean 0 and variance 1 over the cases: a batch norm without weights.
+    """Each feature with mean 0 and variance 1 over all cases that were seen in training, the present ones among them.
 
-    A batch of one case, which has no variance, takes the running ones in training too.
+    A batch norm would take those of the batch in training and others afterwards. Where images are much alike, the
+    slightest drift of the features between the two is larger than what tells the images apart.
 
     Shape:
         (B, C) to the same.
@@ -335,11 +336,24 @@ class Standardize(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.ones(features))
+        self.register_buffer("cases", torch.tensor(0))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.cases: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        several = self.training and x.shape[0] > 1
-        x = x.to(self.mean.dtype)  # type: ignore[arg-type]
-        return functional.batch_norm(x, self.mean, self.variance, training=several)  # type: ignore[arg-type]
+        x = x.to(self.mean.dtype)
+        if self.training:
+            self.see(x.detach())
+        return (x - self.mean) * (self.variance + 1e-5).rsqrt()
+
+    def see(self, x: Tensor) -> None:
+        """Add cases to mean and variance (Chan et al., 1979)."""
+        self.cases += x.shape[0]
+        share = x.shape[0] / self.cases
+        far = x.mean(0) - self.mean
+        self.mean += share * far
+        self.variance += share * (x.var(0, unbiased=False) - self.variance + (1 - share) * far**2)
 
 
 class Head(nn.Linear):
@@ -370,9 +384,9 @@ class ViTClassifier(FromPretrained):
         pooling: what of the normed tokens is read: ``"cls"``, ``"mean"`` of the patches, ``"cls+mean"`` side by
             side, or ``"prompts"``: the mean of CLS and whatever a tuner appended.
         head_dropout: dropout before the linear layer.
-        standardize: whether each feature gets mean 0 and variance 1 over the cases before the linear layer, as in MAE's
-            linear probe (He et al., arXiv 2111.06377, A.1). Where images are much alike, most of a frozen feature is
-            the same for all of them, and the layer learns the rest slowly without.
+        standardize: whether each feature gets mean 0 and variance 1 over the training cases before the linear layer,
+            much as in MAE's linear probe (He et al., arXiv 2111.06377, A.1). Where images are much alike, most of a
+            frozen feature is the same for all of them, and the layer learns the rest slowly without.
         encoder: arguments of :class:`ViTEncoder`.
 
     Shape:
