@@ -30,6 +30,7 @@ class ClassificationFigure(PredictionFigure):
         mean: of each channel, that was subtracted from intensities in [0, 1].
         std: of each channel, that they were divided by.
         probability: key of the probabilities in the evaluator's output.
+        names: of the classes; by default their numbers.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class ClassificationFigure(PredictionFigure):
         mean: Sequence[float] = (0.0,),
         std: Sequence[float] = (1.0,),
         probability: str = "probability",
+        names: Sequence[str] | None = None,
     ) -> None:
         super().__init__(path, cases, columns, note)
+        self.names = names
         self.mean = np.asarray(mean)
         self.std = np.asarray(std)
         self.probability = probability
@@ -59,9 +62,13 @@ class ClassificationFigure(PredictionFigure):
     def draw(self, axes: list[Axes], kept: Any) -> None:
         name, picture, truth, said, probability = kept
         axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
-        text = f"{name}\n" + (f"true {truth}, " if truth is not None else "") + f"predicted {said} ({probability:.2f})"
+        told = f"true {self._named(truth)}, " if truth is not None else ""
+        text = f"{name}\n{told}predicted {self._named(said)} ({probability:.2f})"
         color = "black" if truth is None else "darkgreen" if truth == said else "firebrick"
         axes[0].set_title(text, fontsize=8, color=color)
+
+    def _named(self, number: int) -> str:
+        return str(number) if self.names is None else self.names[number]
 
 
 def _three_views(volume: NDArray[Any]) -> NDArray[Any]:

@@ -322,20 +322,43 @@ class ViTEncoder(FromPretrained):
         return self
 
 
+class Standardize(nn.Module):
+    """Each feature with mean 0 and variance 1 over the cases: a batch norm without weights.
+
+    A batch of one case, which has no variance, takes the running ones in training too.
+
+    Shape:
+        (B, C) to the same.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("variance", torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        several = self.training and x.shape[0] > 1
+        x = x.to(self.mean.dtype)  # type: ignore[arg-type]
+        return functional.batch_norm(x, self.mean, self.variance, training=several)  # type: ignore[arg-type]
+
+
 class Head(nn.Linear):
-    """One linear layer to the classes, with dropout before it.
+    """One linear layer to the classes, with dropout before it, and before that, if asked for, standardized features.
 
     Shape:
         (B, C) to (B, num_classes).
     """
 
-    def __init__(self, in_features: int, num_classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, in_features: int, num_classes: int, dropout: float = 0.0, standardize: bool = False) -> None:
         super().__init__(in_features, num_classes)
         self.dropout = dropout
+        self.standardize = Standardize(in_features) if standardize else None
         nn.init.trunc_normal_(self.weight, std=0.02)
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.standardize is not None:
+            x = self.standardize(x)
         return functional.linear(functional.dropout(x, self.dropout, self.training), self.weight, self.bias)
 
 
@@ -347,6 +370,9 @@ class ViTClassifier(FromPretrained):
         pooling: what of the normed tokens is read: ``"cls"``, ``"mean"`` of the patches, ``"cls+mean"`` side by
             side, or ``"prompts"``: the mean of CLS and whatever a tuner appended.
         head_dropout: dropout before the linear layer.
+        standardize: whether each feature gets mean 0 and variance 1 over the cases before the linear layer, as in MAE's
+            linear probe (He et al., arXiv 2111.06377, A.1). Where images are much alike, most of a frozen feature is
+            the same for all of them, and the layer learns the rest slowly without.
         encoder: arguments of :class:`ViTEncoder`.
 
     Shape:
@@ -360,7 +386,14 @@ class ViTClassifier(FromPretrained):
         torch.Size([2, 5])
     """
 
-    def __init__(self, num_classes: int, pooling: str = "cls", head_dropout: float = 0.0, **encoder: Any) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        pooling: str = "cls",
+        head_dropout: float = 0.0,
+        standardize: bool = False,
+        **encoder: Any,
+    ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(f"ViTClassifier: pooling must be one of {POOLINGS}, not {pooling!r}")
@@ -370,7 +403,8 @@ class ViTClassifier(FromPretrained):
         if pooling != "mean" and self.vit.cls_token is None:
             raise ValueError(f"ViTClassifier: pooling {pooling!r} reads CLS; choose 'mean' or cls_token=True")
         self.pooling = pooling
-        self.head = Head(self.vit.hidden_size * (2 if pooling == "cls+mean" else 1), num_classes, head_dropout)
+        width = self.vit.hidden_size * (2 if pooling == "cls+mean" else 1)
+        self.head = Head(width, num_classes, head_dropout, standardize)
         self.fresh = ["head.*", *(f"vit.{pattern}" for pattern in self.vit.fresh)]
         """Patterns of the parts that no pre-trained file fills: the head, and a new norm or depth embedding."""
 

@@ -73,10 +73,12 @@ def test_train_and_inference_build_the_same_network(name):
     built = {key: value for key, value in train["backbone"].items() if key not in ("_mode_", "head_dropout")}
     assert built == inference["backbone"]
     shared = ["num_classes", "image_size", "tap", "method", "train_patterns", "spacing", "feature_size", "pooling",
-              "patch_size", "image_mean", "image_std", "decision", "threshold", "subset", "labels", "structures",
+              "standardize", "patch_size", "image_mean", "image_std", "decision", "threshold", "subset", "labels",
               "in_channels", "longest_side", "overlap", "backbone_weights"]  # fmt: skip
     for key in shared:
         assert train.get(key) == inference.get(key), key
+    if "structures" in inference:
+        assert train["structures"] == inference["structures"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -162,6 +162,20 @@ def test_drawn_cases_are_spread_over_the_data(tmp_path, cases, chosen):
     assert imread(tmp_path / "p.png").std() > 0.05
 
 
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [(None, "true 0, predicted 1 (0.80)"), (["mole", "melanoma"], "true mole, predicted melanoma (0.80)")],
+)
+def test_classes_are_named_where_they_have_names(names, title):
+    from matplotlib.figure import Figure
+
+    handler = ClassificationFigure("p.png", names=names)
+    said = {"pred": torch.tensor([1]), "probability": torch.tensor([0.2, 0.8])}
+    axes = Figure().subplots()
+    handler.draw([axes], handler.keep({"image": torch.rand(3, 4, 4), "label": 0}, said))
+    assert axes.get_title().splitlines()[1] == title
+
+
 def test_pictures_have_their_colours_back(tmp_path):
     handler = ClassificationFigure(tmp_path / "p.png", mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.1))
     colours = torch.rand(3, 4, 4)

@@ -8,7 +8,17 @@ from monai.networks.nets import ViT as MonaiViT
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import DVPT, LinearProbe, ViTClassifier, ViTEncoder, parameter_groups, tune
+from dvpt_monai import (
+    DVPT,
+    LinearProbe,
+    ViTClassifier,
+    ViTEncoder,
+    load_adapter,
+    parameter_groups,
+    save_adapter,
+    tune,
+)
+from dvpt_monai.networks.vit import Standardize
 
 SMALL = {"patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}
 
@@ -335,3 +345,47 @@ def test_an_image_of_another_size_is_refused_with_both_sizes(shape):
 def test_resize_refuses_what_the_patches_do_not_divide():
     with pytest.raises(ValueError, match=r"resize: \(20, 20\) is not a multiple of patch_size \(8, 8\)"):
         encoder().resize(20)
+
+
+def test_standardized_features_have_mean_0_and_variance_1_over_the_cases():
+    """In training those of the batch, afterwards the running ones, against float64 by hand."""
+    torch.manual_seed(0)
+    layer, x = Standardize(6), 5 + 0.01 * torch.randn(32, 6)
+    wide = x.double()
+    mean, variance = wide.mean(0), wide.var(0, unbiased=False)
+    torch.testing.assert_close(layer(x).double(), (wide - mean) / (variance + 1e-5).sqrt(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(layer.mean.double(), 0.1 * mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(layer.variance.double(), 0.9 + 0.1 * wide.var(0), rtol=1e-5, atol=1e-6)
+    before = layer.mean.clone()
+    running = (wide - layer.mean) / (layer.variance + 1e-5).sqrt()
+    torch.testing.assert_close(layer.eval()(x).double(), running, rtol=1e-5, atol=1e-5)
+    assert torch.equal(layer.mean, before)
+
+
+def test_one_case_alone_is_standardized_by_the_running_values():
+    layer, x = Standardize(3).train(), torch.randn(1, 3)
+    torch.testing.assert_close(layer(x), x / (1 + 1e-5) ** 0.5)
+    assert not layer.mean.any()
+    with pytest.raises(ValueError, match="more than 1 value"):  # what it is for
+        torch.nn.BatchNorm1d(3, affine=False)(x)
+
+
+def test_a_standardizing_head_travels_with_the_adapter(tmp_path):
+    """It moves in training though the backbone sleeps, and its values are saved, scripted and exported."""
+    sizes = {"num_classes": 2, "in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 8, "mlp_dim": 8,
+             "num_layers": 1, "num_heads": 1}  # fmt: skip
+    torch.manual_seed(0)
+    plain = ViTClassifier(standardize=True, **sizes)
+    fresh = copy.deepcopy(plain)
+    net = tune(plain, LinearProbe()).train()
+    net(torch.rand(4, 1, 16, 16))
+    assert net.head.standardize.mean.any() and not net.vit.training
+    save_adapter(net, tmp_path / "a.safetensors")
+    loaded, x = load_adapter(fresh, tmp_path / "a.safetensors").eval(), torch.rand(3, 1, 16, 16)
+    with torch.no_grad():
+        expected = net.eval()(x)
+        assert torch.equal(loaded(x), expected)
+        torch.testing.assert_close(torch.jit.script(net)(x), expected)
+        program = torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        torch.testing.assert_close(program.module()(x[:1]), expected[:1])
+    assert "head.standardize.mean" not in ViTClassifier(**sizes).state_dict()

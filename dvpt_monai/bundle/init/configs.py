@@ -113,6 +113,7 @@ def _classifier(train: Config, evaluate: Config, inference: Config, proposal: Pr
         config["pooling"] = pooling
         after(config, "num_classes", classes=list(proposal.classes))
     train["class_weight_power"] = proposal.weigh
+    step(evaluate["validate#handlers"], "ClassificationFigure")["names"] = "@classes"
     task = step(train["validate"]["handlers"], "AdapterSaver")["task"]
     task["task"] = proposal.name
     task["classes"] = "@classes"

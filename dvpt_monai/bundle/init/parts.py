@@ -63,7 +63,8 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
         units = len({row.get("group", row["image"]) for row in rows})
         if units < 4:
             raise DataError(f"{len(rows)} cases of {units} groups are too few to train, validate and test; give more")
-        chosen = {row["image"] for row in holdout(rows, "test", max(1, len(rows) // 5), seed)}
+        # at least two: one case is no test, and leaves the second of two processes without any
+        chosen = {row["image"] for row in holdout(rows, "test", max(2, len(rows) // 5), seed)}
         placed = [replace(case, part="test") if str(case.image) in chosen else case for case in placed]
         whole = ", whole groups" * grouped
         text = f"a fifth is set aside for testing: {len(chosen)} of {len(rows)}, by seed {seed}{whole}"

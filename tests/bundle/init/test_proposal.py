@@ -189,6 +189,11 @@ def test_a_fifth_tests_with_the_share_of_each_class():
     assert place(listing, numbers(listing), seed=1).cases != parts.cases
 
 
+def test_few_cases_leave_two_to_test():
+    listing = listed({"a": 4, "b": 4})
+    assert place(listing, numbers(listing)).count("test") == 2
+
+
 def test_no_group_is_divided():
     listing = grouped(listed({"a": 40, "b": 40}), 4)
     parts = place(listing, numbers(listing))
