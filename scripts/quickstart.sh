@@ -94,6 +94,11 @@ run() {
     python -W "ignore:parsing config_file" -m monai.bundle run "$@"
 }
 
+# scores FILE: the row of metrics.csv as one line of text
+scores() {
+    python -c 'import csv, sys; [row] = csv.DictReader(open(sys.argv[1])); print(*map(" ".join, row.items()), sep=", ")' "$1"
+}
+
 # demonstrate NAME BUNDLE DATASET IMAGES EPOCHS: trains, evaluates and predicts
 demonstrate() {
     local name=$1 configs=bundles/$2/configs dataset images=$4 epochs=$5 out=$PWD/quickstart/$1 on=$3 file
@@ -124,7 +129,7 @@ demonstrate() {
     opened+="
   $name, a shortened training on $on:
     quickstart/$name/models/adapter.safetensors  the adapter
-    quickstart/$name/metrics.csv                 $(paste -sd '|' "$out/metrics.csv" | sed 's/|/ = /')
+    quickstart/$name/metrics.csv                 $(scores "$out/metrics.csv")
     quickstart/$name/predictions.png             predictions beside truth
     quickstart/$name/curves.png                  how the training went
     quickstart/$name/inference/                  what was predicted for images without labels

@@ -44,7 +44,7 @@ def imported(folder):
 @pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
-    declared |= names(extras["test"] if folder == "tests" else extras["hub"] + extras["onnx"])
+    declared |= names(extras["test"] + extras["tracking"] if folder == "tests" else extras["hub"] + extras["onnx"])
     ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
@@ -52,7 +52,7 @@ def test_every_import_is_a_declared_requirement(options, folder):
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
     extras = options["options.extras_require"]
-    groups = [options["options"]["install_requires"], *(extras[name] for name in ("test", "hub", "onnx"))]
+    groups = [options["options"]["install_requires"], *(extras[name] for name in ("test", "hub", "onnx", "tracking"))]
     direct = names(" ".join(groups)) - {"dvpt_monai"}
     pins = [line.split(";")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"]
     assert names(" ".join(pin.split("==")[0] for pin in pins)) == direct

@@ -7,7 +7,9 @@ from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.label_map import LabelMapd
 from dvpt_monai.bundle.load_image import LoadImaged
 from dvpt_monai.bundle.normalization import normalization
+from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
+from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.save_masks import SaveImageMasksd, SaveMaskd
 from dvpt_monai.bundle.schedule import interval, one_cycle
@@ -21,6 +23,7 @@ __all__ = [
     "SaveImageMasksd",
     "SaveMaskd",
     "Spacingd",
+    "check_options",
     "find_images",
     "interval",
     "load_backbone",
@@ -29,4 +32,5 @@ __all__ = [
     "plain_errors",
     "root",
     "shows_phantoms",
+    "warn_of_replacing",
 ]

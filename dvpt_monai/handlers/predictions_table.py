@@ -29,6 +29,8 @@ class PredictionsTable:
         probability: key of the probabilities in the evaluator's output.
         labels: names, where an image has several labels at once: the columns are then ``label_<name>``, 0 or 1 where
             the truth is known, and ``probability_<name>``.
+        classes: names by number, where an image has one class: the columns are then ``probability_<name>``, and
+            ``predicted_class`` beside the number.
 
     Example:
         >>> import tempfile, torch
@@ -54,11 +56,15 @@ class PredictionsTable:
         root: str | os.PathLike[str] | None = None,
         probability: str = "probability",
         labels: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
+        if labels is not None and classes is not None:
+            raise ValueError("labels are of images with several, classes of images with one; give one of them")
         self.path = Path(path)
         self.root = None if root is None else (Path(root).parent if Path(root).is_file() else Path(root))
         self.probability = probability
         self.labels = labels
+        self.classes = classes
         self._rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -89,9 +95,12 @@ class PredictionsTable:
             self._rows.append(row)
 
     def _one(self, case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-        row = {"label": int(case[CommonKeys.LABEL])} if CommonKeys.LABEL in case else {}
-        row["prediction"] = int(said[CommonKeys.PRED])
-        return row | {f"probability_{c}": f"{float(p):.5f}" for c, p in enumerate(said[self.probability].flatten())}
+        row: dict[str, Any] = {"label": int(case[CommonKeys.LABEL])} if CommonKeys.LABEL in case else {}
+        row["prediction"] = number = int(said[CommonKeys.PRED])
+        chances = said[self.probability].flatten()
+        names = range(len(chances)) if self.classes is None else self.classes
+        columns = {f"probability_{name}": f"{float(p):.5f}" for name, p in zip(names, chances, strict=True)}
+        return row | ({} if self.classes is None else {"predicted_class": self.classes[number]}) | columns
 
     def _several(self, names: Sequence[str], case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
         truth = zip(names, case[CommonKeys.LABEL], strict=True) if CommonKeys.LABEL in case else ()

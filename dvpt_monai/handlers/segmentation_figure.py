@@ -54,9 +54,9 @@ class SegmentationFigure(PredictionFigure):
         said = _labels(output[CommonKeys.PRED])
         # Postprocessing may have made the label one-hot, which leaves it in the evaluator's output or in the batch.
         truth = next((_labels(d[CommonKeys.LABEL]) for d in (output, case) if CommonKeys.LABEL in d), None)
-        picture: NDArray[Any] = np.asarray(image.cpu())[0]
-        spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * picture.ndim
-        if picture.ndim == 3:
+        picture = _picture(np.asarray(image.cpu()))
+        spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * said.ndim
+        if said.ndim == 3:
             shown = said if truth is None or not truth.any() else truth
             along = np.moveaxis(shown > 0, self.axis, 0).reshape(shown.shape[self.axis], -1)
             slice_: list[Any] = [slice(None)] * 3
@@ -65,7 +65,7 @@ class SegmentationFigure(PredictionFigure):
             truth = None if truth is None else truth[tuple(slice_)]
             spacing.pop(self.axis)
         else:  # rows run downwards, columns to the right
-            picture, said = picture[::-1].T, said[::-1].T
+            picture, said = picture[::-1].swapaxes(0, 1), said[::-1].T
             truth = None if truth is None else truth[::-1].T
             spacing.reverse()
         return name_of(image), picture, truth, said, spacing
@@ -73,11 +73,13 @@ class SegmentationFigure(PredictionFigure):
     def draw(self, axes: list[Axes], kept: Any) -> None:
         name, picture, truth, said, spacing = kept
         low, high = np.percentile(picture, (0.5, 99.5))
+        picture = ((picture - low) / max(high - low, 1e-6)).clip(0, 1)
         for panel, title, labels in zip(axes, (name, "truth", "prediction"), (None, truth, said), strict=True):
             if title == "truth" and labels is None:
                 continue
             # Transposed and from below: the first axis runs to the right, the second upwards.
-            panel.imshow(picture.T, cmap="gray", origin="lower", vmin=low, vmax=high, aspect=spacing[1] / spacing[0])
+            shown = picture.swapaxes(0, 1)
+            panel.imshow(shown, cmap="gray", origin="lower", vmin=0, vmax=1, aspect=spacing[1] / spacing[0])
             panel.set_title(title, fontsize=8)
             if labels is not None:
                 self._contour(panel, labels.T)
@@ -95,6 +97,14 @@ class SegmentationFigure(PredictionFigure):
 
 def _colour(label: int) -> Any:
     return colormaps["Set1"]((label - 1) % 9)
+
+
+def _picture(image: NDArray[Any]) -> NDArray[Any]:
+    """A photograph keeps its colours, (3, H, W) -> (H, W, 3); else the first channel, (C, *spatial) -> (*spatial)."""
+    if image.ndim == 3 and len(image) == 3:
+        return np.moveaxis(image, 0, -1)
+    first: NDArray[Any] = image[0]
+    return first
 
 
 def _labels(mask: Tensor) -> NDArray[np.int64]:

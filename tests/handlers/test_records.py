@@ -67,6 +67,29 @@ def test_predictions_have_a_row_for_each_image(tmp_path):
         assert row["prediction"] == str(int(float(row["probability_1"]) > float(row["probability_0"])))
 
 
+def test_predictions_by_the_names_of_the_classes(tmp_path):
+    """The same rows as without names, under the names and with one more column."""
+    classify([PredictionsTable(tmp_path / "n.csv"), PredictionsTable(tmp_path / "p.csv", classes=["well", "ill"])])
+    rows = read(tmp_path / "p.csv")
+    assert list(rows[0]) == ["image", "label", "prediction", "predicted_class", "probability_well", "probability_ill"]
+    for row, plain in zip(rows, read(tmp_path / "n.csv"), strict=True):
+        assert row["predicted_class"] == ["well", "ill"][int(row["prediction"])]
+        assert [row["probability_well"], row["probability_ill"]] == [plain["probability_0"], plain["probability_1"]]
+        assert row["prediction"] == plain["prediction"] and "predicted_class" not in plain
+
+
+@pytest.mark.parametrize("classes", [["one"], ["one", "two", "three"]])
+def test_other_names_than_classes_are_an_error(tmp_path, classes):
+    with pytest.raises(ValueError, match="zip"):
+        classify([PredictionsTable(tmp_path / "p.csv", classes=classes)])
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_labels_and_classes_are_one_too_many(tmp_path):
+    with pytest.raises(ValueError, match="give one of them"):
+        PredictionsTable(tmp_path / "p.csv", labels=["a"], classes=["a"])
+
+
 def test_predictions_without_truth_and_outside_the_root(tmp_path):
     classify([PredictionsTable(tmp_path / "p.csv", root=tmp_path)], labels=False)
     rows = read(tmp_path / "p.csv")

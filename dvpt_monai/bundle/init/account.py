@@ -15,6 +15,8 @@ __all__ = ["account"]
 
 WIDTH = 100
 INDENT = 13
+FEW = 10
+"""Test cases of which each moves the score by more than a tenth."""
 
 
 def account(proposal: Proposal, out: Path) -> str:
@@ -88,19 +90,17 @@ def _classes(proposal: Proposal) -> str:
 
 def _parts(proposal: Proposal) -> str:
     parts = proposal.parts
-    train, test = parts.count("train"), parts.count("test")
-    validate = parts.count("validation") or train // parts.folds
-    train -= 0 if parts.count("validation") else validate
-    return f"{train} to train on, {validate} to validate, {test} to test"
+    test = parts.count("test")
+    few = "; on so few its score means little" * (test < FEW)
+    return f"{parts.training} to train on, {parts.validating} to validate, {test} to test{few}"
 
 
 def _network(proposal: Proposal) -> str:
-    architecture = proposal.architecture
     size = " x ".join(map(str, proposal.image_size))
     unit = "pixels" if proposal.dims == 2 else "voxels of " + " x ".join(f"{mm:g}" for mm in proposal.spacing) + " mm"
     cut = f", cut after block {proposal.tap}" if proposal.tap else ""
     kind = "" if proposal.task == "classification" else "UNETR over "
-    return f"{kind}{architecture}{cut}; it sees {size} {unit} in patches of {proposal.patch}"
+    return f"{kind}{proposal.backbone}{cut}; it sees {size} {unit} in patches of {proposal.patch}"
 
 
 def _method(proposal: Proposal) -> str:

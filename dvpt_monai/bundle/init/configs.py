@@ -114,6 +114,8 @@ def _classifier(train: Config, evaluate: Config, inference: Config, proposal: Pr
         after(config, "num_classes", classes=list(proposal.classes))
     train["class_weight_power"] = proposal.weigh
     step(evaluate["validate#handlers"], "ClassificationFigure")["names"] = "@classes"
+    for handlers in (evaluate["validate#handlers"], inference["handlers"]):
+        step(handlers, "PredictionsTable")["classes"] = "@classes"
     task = step(train["validate"]["handlers"], "AdapterSaver")["task"]
     task["task"] = proposal.name
     task["classes"] = "@classes"
@@ -128,7 +130,7 @@ def _classifier(train: Config, evaluate: Config, inference: Config, proposal: Pr
 
 
 def _nominal(validate: Config, proposal: Proposal) -> None:
-    """Metrics for classes without an order; the AUC chooses the best epoch, where a validation can rank at all."""
+    """Metrics for classes without an order."""
     validate["postprocessing"]["transforms"] += [
         {"_target_": "CopyItemsd", "keys": "label", "names": "truth"},
         {"_target_": "AsDiscreted", "keys": "truth", "to_onehot": "@num_classes"},
@@ -138,8 +140,7 @@ def _nominal(validate: Config, proposal: Proposal) -> None:
         **validate["additional_metrics"],
         "kappa": _metric({"_target_": "dvpt_monai.metrics.Kappa", "num_classes": "@num_classes"}, ["pred", "label"]),
     }
-    key = "auc" if proposal.parts.ranked else "accuracy"
-    validate["key_metric"] = {key: metrics.pop(key)}
+    validate["key_metric"] = {proposal.chooses: metrics.pop(proposal.chooses)}
     validate["additional_metrics"] = metrics
 
 

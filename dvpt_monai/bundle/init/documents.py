@@ -97,7 +97,7 @@ def commands(proposal: Proposal, folder: str) -> dict[str, str]:
 def network(proposal: Proposal) -> str:
     """The network in words."""
     head = "" if proposal.task == "classification" else "UNETR over a "
-    return f"{head}{'' if proposal.architecture.random else 'frozen '}vision transformer ({proposal.architecture})"
+    return f"{head}{'' if proposal.architecture.random else 'frozen '}vision transformer ({proposal.backbone})"
 
 
 def _channels(proposal: Proposal) -> list[str]:

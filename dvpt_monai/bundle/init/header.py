@@ -1,4 +1,4 @@
-"""What the header of an image tells, without its pixels."""
+"""What the header of an image tells, once its file is known to be whole."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ from PIL import Image
 from dvpt_monai.bundle.init.files import is_volume
 from dvpt_monai.data import DataError
 
-__all__ = ["Header", "header_of"]
+__all__ = ["Header", "Unreadable", "header_of"]
 
 WIDE = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
 """Bits of Pillow's modes that have more than 8."""
+
+
+class Unreadable(DataError):
+    """A file that is damaged, or no image; ``file`` and ``reason`` say which and why."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file}: cannot be read ({reason}); replace it or move it away")
+        self.file, self.reason = file, reason
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,8 @@ def header_of(path: Path) -> Header:
     """Read the header of an image.
 
     Raises:
-        DataError: it cannot be read, or is neither a single 2D image nor a volume; names the file and the remedy.
+        Unreadable: it is damaged, such as cut off half-way.
+        DataError: it is neither a single 2D image nor a volume; names the file and the remedy.
     """
     try:
         return _volume(path) if is_volume(path) else _photograph(path)
@@ -69,7 +78,7 @@ def header_of(path: Path) -> Header:
         raise
     except Exception as error:  # readers raise whatever they stumble over
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason}); replace it or move it away") from error
+        raise Unreadable(path, reason) from error
 
 
 def _photograph(path: Path) -> Header:
@@ -78,9 +87,19 @@ def _photograph(path: Path) -> Header:
         if pages > 1:
             raise DataError(f"{path}: it holds {pages} pages; save a stack as NIfTI, or keep one page")
         height, width, mode = image.height, image.width, image.mode
+        _check_whole(image)
     if mode == "CMYK":
         raise DataError(f"{path}: its colours are CMYK; save it as RGB")
     return Header((height, width), 1 if mode in ("1", "L", "LA", *WIDE) else 3, WIDE.get(mode, 8), mode)
+
+
+def _check_whole(image: Image.Image) -> None:
+    """Raise Pillow's error if pixels are missing, as cheaply as the format allows."""
+    if image.format == "PNG":
+        image.verify()  # by checksums, which only PNG has
+    else:
+        image.draft("L", (1, 1))  # JPEG: an eighth of the size
+        image.load()
 
 
 def _volume(path: Path) -> Header:

@@ -20,14 +20,21 @@ class Parts:
     Args:
         cases: each with its part.
         folds: of the training cases, for validation; 0 where a part of its own validates.
+        validating: cases that validate, in the fold that a training takes unless told.
         ranked: whether two classes are in the validation, whichever fold it is: an AUC needs them.
         notes: what was assumed.
     """
 
     cases: tuple[Case, ...]
     folds: int
+    validating: int
     ranked: bool
     notes: tuple[Note, ...]
+
+    @property
+    def training(self) -> int:
+        """Cases that a training learns from."""
+        return self.count("train") - (self.validating if self.folds else 0)
 
     def count(self, part: str) -> int:
         """Cases of a part."""
@@ -77,8 +84,8 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
         if folds < 2:
             raise DataError(f"{len(rows)} training cases of one group leave none to validate on; give more")
         validating = [
-            [case["label"] for case in part] if numbers else []
-            for part in (split(rows, "validation", fold, folds) for fold in range(folds))
+            [case["label"] for case in split(rows, "validation", fold, folds)]  # as the config does
+            for fold in range(folds)
         ]
         notes.append(Note(f"one of {folds} folds of the rest validates", "--fold, --folds of the training"))
     learned = {case.label for case in placed if case.part == "train"}
@@ -86,7 +93,7 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
     if lacking:
         raise DataError(f"class {lacking[0]!r} has no case to train on, only others; add some or leave the class out")
     ranked = all(len(set(labels)) > 1 for labels in validating)
-    return Parts(tuple(placed), folds, ranked, tuple(notes))
+    return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes))
 
 
 def _row(case: Case, numbers: dict[str, int]) -> dict[str, Any]:

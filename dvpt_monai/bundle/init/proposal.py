@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, inf, log10, prod
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Options:
         spacing: mm along each axis.
         epochs: of the training.
         batch_size: images of a step.
-        names: of the classes or structures, in the order of their numbers, without the background.
+        names: of the classes or structures, in the order of their numbers, without the background; of classes that
+            are texts, these texts in the order that their numbers shall have.
         ordered: whether classes are grades, where a near miss is better than a far one.
         seed: of the split.
     """
@@ -68,6 +69,7 @@ class Proposal:
         architecture: the backbone.
         parts: the cases in parts.
         classes: names by number; of segmentation, the background first.
+        numbers: of the classes of a classification by the labels of its cases, in ascending order.
         values: what masks hold for each of them; empty for classification.
         image_size: what the network sees, along each axis.
         spacing: mm along each axis; empty in 2D.
@@ -88,6 +90,7 @@ class Proposal:
     architecture: Architecture
     parts: Parts
     classes: tuple[str, ...]
+    numbers: dict[str, int]
     values: tuple[int, ...]
     image_size: tuple[int, ...]
     spacing: tuple[float, ...]
@@ -118,9 +121,15 @@ class Proposal:
         return self.survey.listing.root
 
     @property
-    def numbers(self) -> dict[str, int]:
-        """The classes of a classification by the labels of its cases."""
-        return {} if self.values else _numbers(self.survey)
+    def backbone(self) -> str:
+        """The backbone in words, and what becomes of its patches."""
+        resized = self.patch != self.architecture.patch
+        return f"{self.architecture}{f', resized to {self.patch}' * resized}"
+
+    @property
+    def chooses(self) -> str:
+        """The metric that chooses the best epoch."""
+        return _best(self.task, self.ordered, self.parts)[0]
 
     @property
     def cropped(self) -> bool:
@@ -144,21 +153,26 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         raise DataError(
             f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
         )
-    numbers = {} if found.masks else _numbers(found)
+    numbers = {} if found.masks else _numbers(found, _given(options.names))
     parts = place(found.listing, numbers, options.seed)
-    classes, values = _classes(found, numbers, options.names)
+    classes, values = _classes(found, numbers, _given(options.names))
+    notes += _renamed(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
     if values != tuple(range(len(values))):
         notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
                           "are written with the values of the masks"))  # fmt: skip
     _check_words([str(found.listing.root), architecture.weights, *classes])
     notes += _unread(found)
-    notes += _order(classes, options.ordered) if numbers else []
+    notes += _order(tuple(numbers), classes, options) if numbers else []
+    metric, why = _best(task, options.ordered, parts)
+    notes.append(Note(f"the best epoch is that of the highest {metric} in the validation: {why}",
+                      "key_metric in train.json"))  # fmt: skip
     patch = _patch(task, dims, architecture, found.size)
+    if architecture.random:
+        architecture = replace(architecture, patch=patch)
     spacing = _spacing(found, options.spacing, notes)
     size = _size(found, spacing, patch, options.image_size, notes)
     notes += _seen(found, size, _window(found))
-    train = parts.count("train")
-    learning = train - (0 if not parts.folds else train // parts.folds)
+    learning = parts.training
     epochs = options.epochs or min(40, max(4, round(WORK[task, dims] / max(1, learning))))
     counts = Counter(str(case.label) for case in parts.cases if case.part == "train")
     skewed = bool(numbers) and min(counts.values()) >= 5 and max(counts.values()) > SKEW * min(counts.values())
@@ -172,6 +186,7 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         architecture=architecture,
         parts=parts,
         classes=classes,
+        numbers=numbers,
         values=values,
         image_size=size,
         spacing=spacing,
@@ -181,7 +196,7 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         tap=architecture.layers // 2 if architecture.layers >= 8 else None,
         epochs=epochs,
         batch_size=options.batch_size or max(1, min(BATCH[task, dims], learning // 2)),
-        cache_rate=_cache_rate(found, size, spacing, train),
+        cache_rate=_cache_rate(found, size, spacing, parts.count("train")),
         weigh=0.5 if skewed else 0.0,
         ordered=options.ordered,
         notes=(*notes, *parts.notes),
@@ -209,8 +224,18 @@ def _in_order(name: str) -> tuple[float, str]:
     return (float(number[0]) if number else inf, name)
 
 
-def _numbers(found: Survey) -> dict[str, int]:
-    """Classes in the order of their numbers, where they are numbers, else of their names."""
+def _is_number(label: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?", label) is not None
+
+
+def _given(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return tuple(str(name) for name in ([names] if isinstance(names, str) else names))
+
+
+def _numbers(found: Survey, given: tuple[str, ...] | None) -> dict[str, int]:
+    """Classes in the order of their numbers, where they are numbers; else of the given names, else of their own."""
     names = sorted({str(case.label) for case in found.listing.cases}, key=_in_order)
     if len(names) == 1:
         raise DataError(f"{found.listing.root}: all cases are of class {names[0]!r}; a classifier needs two or more")
@@ -218,11 +243,19 @@ def _numbers(found: Survey) -> dict[str, int]:
         raise DataError(
             f"{found.listing.root}: {len(names)} classes; is this the column of the classes? --label_column"
         )
+    if given is not None and not all(map(_is_number, names)):
+        # A text says what its cases are: another name by its position would call them what they are not.
+        if sorted(given) != sorted(names):
+            raise DataError(
+                f"--names {list(given)}: the classes of the data are {', '.join(names)}; write these in the order that "
+                f'you want, as --names "{names}", or rename them in the data'
+            )
+        names = list(given)
     return {name: number for number, name in enumerate(names)}
 
 
 def _classes(
-    found: Survey, numbers: dict[str, int], names: Sequence[str] | None
+    found: Survey, numbers: dict[str, int], given: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names by number, and what masks hold for each."""
     told, values = found.listing.names, tuple[int, ...]()
@@ -232,13 +265,13 @@ def _classes(
         values = tuple(sorted({*found.masks.values, *told}))
         usual = {value: f"label {value}" if len(values) > 2 else "foreground" for value in values} | {0: "background"}
         labels = tuple(told.get(value, usual[value]) for value in values)
-    if names is None:
+    if given is None:
         return labels, values
-    given = tuple(str(name) for name in ([names] if isinstance(names, str) else names))
     first = int(bool(values))  # the background has its name
-    if len(given) != len(labels) - first:
+    if len(given) != len(labels) - first or len(set(given)) != len(given):
         raise DataError(
-            f"--names: {len(given)} names for {', '.join(labels[first:])}; give one for each, in this order"
+            f"--names: {len(given)} names for {', '.join(labels[first:])}; give one for each, all different, in this "
+            "order"
         )
     return labels[:first] + given, values
 
@@ -250,14 +283,35 @@ def _check_words(words: Sequence[str]) -> None:
             raise DataError(f"{word!r}: configs of MONAI give # anywhere and $, @, % in front a meaning; rename it")
 
 
-def _order(classes: Sequence[str], ordered: bool) -> list[Note]:
-    if ordered and not all(_in_order(name)[0] < inf for name in classes):
+def _renamed(values: Sequence[str | int], names: Sequence[str]) -> list[Note]:
+    """Which value got which of the given names, where they differ."""
+    pairs = [(str(value), name) for value, name in zip(values, names, strict=True)]
+    told = ", ".join(f"{value} -> {name}" for value, name in pairs)
+    return [Note(f"names by the order of the values: {told}", "--names")] * any(value != name for value, name in pairs)
+
+
+def _order(labels: Sequence[str], classes: Sequence[str], options: Options) -> list[Note]:
+    alphabetical = options.names is None and not all(_in_order(label)[0] < inf for label in labels)
+    if options.ordered and alphabetical:
         order = " < ".join(classes)
-        return [Note(f"the grades are in the order {order}; if that is wrong, put numbers in front of their names",
-                     warning=True)]  # fmt: skip
-    return [Note("the classes have no order", "--ordered True, where they are grades")] * (
-        len(classes) > 2 and not ordered
-    )
+        return [Note(f"the grades are in the order {order}, that of the alphabet; if that is wrong, give theirs",
+                     "--names", warning=True)]  # fmt: skip
+    if options.ordered or not (alphabetical or len(classes) > 2):
+        return []
+    listed = f" and are numbered by the alphabet: {', '.join(classes)}" * alphabetical
+    example = f'--ordered --names "{list(classes)}" in their order' if alphabetical else "--ordered"
+    return [Note(f"the classes have no order{listed}", f"{example}, where they are grades")]
+
+
+def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
+    """The metric that chooses the best epoch, and why."""
+    if task == "segmentation":
+        return "mean_dice", "it counts all structures alike, large and small"
+    if ordered:
+        return "quadratic_kappa", "it forgives a near grade more than a far one"
+    if parts.ranked:
+        return "auc", "it needs no threshold and counts rare classes as much as others"
+    return "accuracy", "an AUC needs two classes, and a validation might hold only one"
 
 
 def _unread(found: Survey) -> list[Note]:

@@ -1,4 +1,4 @@
-"""Look at a data set: headers of all files, pixels of a few."""
+"""Look at a data set: headers of all files, values of a few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dvpt_monai.bundle.init.header import Header, header_of
+from dvpt_monai.bundle.init.header import Header, Unreadable, header_of
 from dvpt_monai.bundle.init.listing import Case, Listing, Note
 from dvpt_monai.bundle.init.masks import Masks, check_pair, read_masks
 from dvpt_monai.data import DataError
@@ -89,20 +89,34 @@ def survey(listing: Listing) -> Survey:
         DataError: a file is damaged, or images do not fit each other or their masks; names the files and the remedy.
     """
     cases = listing.cases
-    headers = [
-        header_of(case.image) for case in tqdm(cases, "Reading headers", unit="image", leave=False, disable=None)
-    ]
+    headers = _headers([case.image for case in cases], "image")
     _alike(cases, headers)
     masks = None
     if listing.task == "segmentation":
         paths = [Path(case.label) for case in cases]
-        of_masks = [header_of(path) for path in tqdm(paths, "Reading headers", unit="mask", leave=False, disable=None)]
+        of_masks = _headers(paths, "mask")
         for case, path, header, of_mask in zip(cases, paths, headers, of_masks, strict=True):
             check_pair(case.image, path, header, of_mask)
         masks = read_masks(paths, of_masks)
     together, notes = _copies(cases)
     hounsfield, window = _intensities(cases, headers)
     return Survey(replace(listing, cases=together), tuple(headers), masks, hounsfield, window, notes)
+
+
+def _headers(paths: Sequence[Path], unit: str) -> list[Header]:
+    """The headers of all files, or one error that names all that are damaged."""
+    headers, broken = [], list[Unreadable]()
+    for path in tqdm(paths, "Reading files", unit=unit, leave=False, disable=None):
+        try:
+            headers.append(header_of(path))
+        except Unreadable as error:
+            broken.append(error)
+    if len(broken) == 1:
+        raise broken[0]
+    if broken:
+        told = ", ".join(f"{error.file} ({error.reason})" for error in broken)
+        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {told}")
+    return headers
 
 
 def _alike(cases: Sequence[Case], headers: Sequence[Header]) -> None:

@@ -190,6 +190,26 @@ def test_patients_are_not_divided_between_training_and_validation(data, make):
     assert not {case["group"] for case in train} & {case["group"] for case in val}
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda data: data.class_folders(each=11),
+        lambda data: data.table(23, head="image,label,patient", row="images/{i}.png,{c},{p}"),
+        lambda data: data.pairs(9),
+    ],
+    ids=["strata", "groups", "masks"],
+)
+def test_the_account_counts_as_the_training_does(write, data, tiny_backbone, tmp_path):
+    from monai.bundle import ConfigParser
+
+    proposal = init(write(data), tmp_path / "mine", backbone=tiny_backbone)
+    parser = ConfigParser(config(tmp_path / "mine", "train"))
+    parser["bundle_root"] = str(tmp_path / "mine")
+    train, val = (len(parser.get_parsed_content(name)) for name in ("train_cases", "val_cases"))
+    assert f"{train} to train on, {val} to validate" in account(proposal, tmp_path / "mine")
+    assert (train, val) == (proposal.parts.training, proposal.parts.validating)
+
+
 def test_segmentation_in_parts(data, make):
     for part, count in (("train", 4), ("val", 2), ("test", 2)):
         data.pairs(count, f"{part}/images/{part}{{i}}.jpg", f"{part}/masks/{part}{{i}}.png")
@@ -310,7 +330,8 @@ def test_metrics_are_right(data, make):
     with (folder / "output" / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     truth, said = ([int(row[name]) for row in rows] for name in ("label", "prediction"))
-    scores = np.array([[float(row[f"probability_{c}"]) for c in range(3)] for row in rows])
+    scores = np.array([[float(row[f"probability_{name}"]) for name in "abc"] for row in rows])
+    assert [row["predicted_class"] for row in rows] == ["abc"[number] for number in said]
     auc = np.mean([roc_auc_score(np.equal(truth, c), scores[:, c]) for c in range(3)])
     found = metrics(folder)
     assert found["accuracy"] == pytest.approx(accuracy_score(truth, said), abs=1e-5)
@@ -338,7 +359,7 @@ def test_the_command_tells_what_it_found_and_what_to_type(data, tiny_backbone, t
     say(monkeypatch, "--task", "classification", "--data", moles(data), "--backbone", tiny_backbone, "--out", out)
     said = capsys.readouterr().out
     assert "my data: 20 photographs to classify, a folder per class" in said
-    assert "benign 10,  malign 10" in said and "13 to train on, 3 to validate, 4 to test" in said
+    assert "benign 10,  malign 10" in said and "12 to train on, 4 to validate, 4 to test" in said
     assert f"python -m monai.bundle run training --config_file {out}/configs/train.json" in said
     assert f"python -m dvpt_monai check-bundle {out}" in said
     assert max(len(line) for line in said.splitlines() if str(out) not in line) <= 100

@@ -332,3 +332,20 @@ def test_a_part_of_another_name(data):
 def test_a_layout_of_the_other_task(data):
     with pytest.raises(DataError, match="a folder per class, for classification and not for segmentation"):
         list_cases(data.class_folders(), task="segmentation")
+
+
+def test_a_folder_of_a_class_without_images_is_told(data):
+    root = data.class_folders(each=2)
+    assert list_cases(root).notes == ()
+    (root / "unsure").mkdir()
+    [note] = list_cases(root).notes
+    assert note.warning and note.text == "unsure holds no images: unsure is no class"
+
+
+def test_a_class_without_images_in_one_part_is_told(data):
+    for part in ("train", "test"):
+        data.class_folders(each=2, part=part)
+    for image in (data.root / "test" / "benign").iterdir():
+        image.unlink()
+    [note] = list_cases(data.root).notes
+    assert note.warning and note.text == "test/benign holds no images"

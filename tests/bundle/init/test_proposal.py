@@ -1,5 +1,7 @@
 """Settings follow from the data: sizes, spacing, window, parts."""
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import numpy as np
 import pytest
 
 from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.bundle.init.account import account
 from dvpt_monai.bundle.init.backbone import Architecture, architecture_of
+from dvpt_monai.bundle.init.configs import configs
 from dvpt_monai.bundle.init.header import Header
 from dvpt_monai.bundle.init.layouts import list_cases
 from dvpt_monai.bundle.init.listing import Case, Listing
@@ -15,6 +19,8 @@ from dvpt_monai.bundle.init.masks import Masks
 from dvpt_monai.bundle.init.parts import place
 from dvpt_monai.bundle.init.proposal import Options, propose
 from dvpt_monai.bundle.init.survey import Survey, survey
+from dvpt_monai.bundle.init.template import CLASSIFICATION, SEGMENTATION
+from dvpt_monai.bundle.init.write import _rows
 from dvpt_monai.data import DataError, split
 
 VIT = Architecture("vit", {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6}, patch=14)
@@ -105,7 +111,7 @@ def test_options_win():
         ({"image_size": 100}, "multiples of the patch 14"),
         ({"image_size": [56, 70]}, "padded to a square"),
         ({"spacing": 1.0}, "photographs have none"),
-        ({"names": ["one"]}, "1 names for c0, c1"),
+        ({"names": ["one"]}, "the classes of the data are c0, c1; write these"),
     ],
 )
 def test_options_that_do_not_fit(options, words):
@@ -268,6 +274,98 @@ def test_grades_by_their_names_are_told(data):
     assert any(note.warning and "mild < none < severe" in note.text for note in found.notes)
     plain = propose(survey(list_cases(data.root)), VIT, "mine", Options())
     assert any(note.option.startswith("--ordered") for note in plain.notes)
+
+
+GRADES = ["none", "mild", "moderate", "severe", "proliferative"]
+
+
+def table_of(data, labels):
+    """A table whose case number i has label i % len(labels), in 4 rounds and one more case of the first label."""
+    rows = ["image,label"]
+    for i in range(4 * len(labels) + 1):
+        data.photo(f"images/{i}.png")
+        rows.append(f"images/{i}.png,{labels[i % len(labels)]}")
+    data.text("labels.csv", "\n".join(rows) + "\n")
+    return survey(list_cases(data.root))
+
+
+def rows_written(proposal):
+    """Class and number in cases.csv by the number of the image."""
+    rows = csv.DictReader(io.StringIO(_rows(proposal)))
+    return {int(Path(row["image"]).stem): (row["class"], int(row["label"])) for row in rows}
+
+
+@pytest.mark.parametrize("names", [GRADES, GRADES[::-1], None], ids=["given", "reversed", "alphabet"])
+def test_names_of_texts_are_their_order(data, names):
+    """Every case keeps what the table says it is, whatever the order."""
+    found = propose(table_of(data, GRADES), VIT, "mine", Options(names=names, ordered=True))
+    order = names or sorted(GRADES)
+    assert found.classes == tuple(order) and found.numbers == {name: place for place, name in enumerate(order)}
+    assert rows_written(found) == {i: (GRADES[i % 5], order.index(GRADES[i % 5])) for i in range(21)}
+    assert "none 5" in account(found, Path("out")) and "moderate 4" in account(found, Path("out"))
+    assert any(note.warning for note in found.notes) == (names is None)
+
+
+@pytest.mark.parametrize("names", [["no", *GRADES[1:]], GRADES[:4], GRADES[:4] * 2, ["none"] * 5])
+def test_other_names_for_texts_are_refused(data, names):
+    found = table_of(data, GRADES)
+    with pytest.raises(DataError, match="are mild, moderate, none, proliferative, severe; write these in the order"):
+        propose(found, VIT, "mine", Options(names=names))
+
+
+def test_numbers_are_named_by_position(data):
+    found = propose(table_of(data, ["1", "0", "10"]), VIT, "mine", Options(names=["none", "mild", "severe"]))
+    assert rows_written(found) == {i: [("mild", 1), ("none", 0), ("severe", 2)][i % 3] for i in range(13)}
+    assert "0 -> none, 1 -> mild, 10 -> severe" in account(found, Path("out"))
+
+
+@pytest.mark.parametrize("names", [["none", "mild"], ["none", "mild", "mild"]])
+def test_a_name_for_each_number(data, names):
+    with pytest.raises(DataError, match=f"{len(names)} names for 0, 1, 10; give one for each"):
+        propose(table_of(data, ["1", "0", "10"]), VIT, "mine", Options(names=names))
+
+
+def test_classes_by_the_alphabet_are_told(data):
+    found = propose(table_of(data, GRADES), VIT, "mine", Options())
+    assert any("by the alphabet: mild, moderate" in note.text and "--names" in note.option for note in found.notes)
+    found = propose(table_of(data, ["0", "1", "2"]), VIT, "mine", Options())
+    assert not any("alphabet" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "ordered", "metric"),
+    [((8, 8), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
+)
+def test_the_metric_that_chooses_is_told_and_written(data, counts, ordered, metric):
+    for name, each in zip("ab", counts, strict=True):
+        data.class_folders(classes=[name], each=each)
+    found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=ordered))
+    assert list(configs(found, CLASSIFICATION)["train"]["validate"]["key_metric"]) == [metric]
+    assert f"the highest {metric} in the validation" in " ".join(account(found, Path("out")).split())
+
+
+def test_the_metric_of_masks_is_told_and_written(data):
+    found = propose(survey(list_cases(data.pairs(6))), VIT, "mine", Options())
+    assert list(configs(found, SEGMENTATION)["train"]["validate"]["key_metric"]) == ["mean_dice"]
+    assert any("the highest mean_dice" in note.text for note in found.notes)
+
+
+def test_a_test_of_few_cases_is_told(data):
+    """Under ten: of 48 cases nine are set aside, of 50 ten."""
+    said = []
+    for each in (24, 25):
+        found = propose(survey(list_cases(data.class_folders(each=each))), VIT, "mine", Options())
+        said.append(account(found, Path("out")))
+    assert "9 to test; on so few its score means little" in said[0]
+    assert "10 to test\n" in said[1] and "means little" not in said[1]
+
+
+def test_a_resized_patch_is_told():
+    told = account(volumes((64, 64, 64), task="classification"), Path("out"))
+    assert "patch 14, resized to 8;" in " ".join(told.split()).replace(", cut after block 6", "")
+    assert "resized" not in account(photographs((40, 50)), Path("out"))
+    fresh = account(volumes((64, 64, 64), task="classification", architecture=architecture_of("random")), Path("out"))
+    assert "patch 8;" in " ".join(fresh.split()) and "resized" not in fresh
 
 
 @pytest.mark.parametrize("name", ["grade#2", "@home", "$5", "%x"])

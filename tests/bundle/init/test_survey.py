@@ -216,6 +216,23 @@ def all_empty(data):
     data.pairs(3, value=0)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "bmp"])
+def test_files_that_are_cut_off_are_all_named(data, suffix):
+    data.class_folders(each=2)
+    for i in range(3):
+        data.photo(f"benign/whole{i}.{suffix}")
+    assert len(of(data.root).headers) == 7
+    for i in range(2):
+        path = data.root / f"benign/whole{i}.{suffix}"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(DataError, match="2 files cannot be read; replace them or move them away") as raised:
+        of(data.root)
+    assert [f"whole{i}.{suffix}" in str(raised.value) for i in range(3)] == [True, True, False]
+    (data.root / f"benign/whole0.{suffix}").unlink()
+    with pytest.raises(DataError, match=f"whole1.{suffix}: cannot be read"):
+        of(data.root)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dvpt_monai.bundle.init.files import folders_in, images_below, is_image
-from dvpt_monai.bundle.init.listing import Case, Listing, part_of
+from dvpt_monai.bundle.init.listing import Case, Listing, Note, part_of
 from dvpt_monai.data import DataError
 
 __all__ = ["find"]
@@ -47,4 +47,10 @@ def find(folder: Path) -> Listing | None:
             f"{strange[0]}: lies beside {parts[0].name}; is it a class or a part of the data? Move it into "
             f"{parts[0].name}, or name it val or test"
         )
-    return Listing("a folder per class" + ", in parts" * bool(parts), folder, tuple(cases))
+    notes = [_empty(inside, folder, names) for inside in classes if not images_below(inside)]
+    return Listing("a folder per class" + ", in parts" * bool(parts), folder, tuple(cases), notes=tuple(notes))
+
+
+def _empty(inside: Path, folder: Path, names: list[str]) -> Note:
+    left_out = f": {inside.name} is no class" if inside.name not in names else ""
+    return Note(f"{inside.relative_to(folder).as_posix()} holds no images{left_out}", warning=True)
