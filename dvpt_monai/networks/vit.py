@@ -349,11 +349,12 @@ class Standardize(nn.Module):
 
     def see(self, x: Tensor) -> None:
         """Add cases to mean and variance (Chan et al., 1979)."""
-        self.cases += x.shape[0]
+        # In place: MONAI's tensors with metadata must not take the places of these plain ones.
+        self.cases.add_(x.shape[0])
         share = x.shape[0] / self.cases
         far = x.mean(0) - self.mean
-        self.mean += share * far
-        self.variance += share * (x.var(0, unbiased=False) - self.variance + (1 - share) * far**2)
+        self.mean.add_(share * far)
+        self.variance.add_(share * (x.var(0, unbiased=False) - self.variance + (1 - share) * far**2))
 
 
 class Head(nn.Linear):
