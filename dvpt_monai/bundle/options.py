@@ -6,6 +6,7 @@ import re
 import sys
 from difflib import get_close_matches
 from types import FrameType
+from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
@@ -29,7 +30,8 @@ def check_options() -> None:
         if frame.f_globals.get("__name__") == "monai.bundle.scripts" and frame.f_code.co_name == "run":
             given, files = frame.f_locals.get("override"), frame.f_locals.get("config_file")
             if given and files:
-                tracked = {*DEFAULT_MLFLOW_SETTINGS["configs"]} if frame.f_locals.get("tracking") else set()
+                mlflow: Any = DEFAULT_MLFLOW_SETTINGS["configs"]
+                tracked = set(mlflow) if frame.f_locals.get("tracking") else set()
                 _check(given, {*ConfigParser.load_config_files(files)} | tracked)
             return
         frame = frame.f_back

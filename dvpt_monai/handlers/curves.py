@@ -85,7 +85,9 @@ class Curves:
         left.plot(*self._line("loss"), color="black", marker=".")
         left.set(title="Training loss", xlabel="epoch", ylabel="mean over the epoch")
         for place, name in enumerate(metrics):
-            right[0].plot(*self._line(name), marker=".", label=name.replace("_", " "), linewidth=1 if place else 2.5)
+            style = "-" if place < 10 else "--"  # after ten lines the colours begin again
+            width = 1 if place else 2.5
+            right[0].plot(*self._line(name), style, marker=".", label=name.replace("_", " "), linewidth=width)
         if metrics:
             right[0].set(title="Validation", xlabel="epoch")
             right[0].legend()

@@ -340,6 +340,9 @@ class Standardize(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.ones(features))
         self.register_buffer("cases", torch.tensor(0))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.cases: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.to(self.mean.dtype)
@@ -349,7 +352,7 @@ class Standardize(nn.Module):
 
     def see(self, x: Tensor) -> None:
         """Add cases to mean and variance (Chan et al., 1979)."""
-        # In place: with += a buffer would become a MetaTensor where the images are, which no checkpoint may hold.
+        # In place: MONAI's tensors with metadata must not take the places of these plain ones.
         self.cases.add_(x.shape[0])
         share = x.shape[0] / self.cases
         far = x.mean(0) - self.mean

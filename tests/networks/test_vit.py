@@ -402,3 +402,11 @@ def test_a_standardizing_head_travels_with_the_adapter(tmp_path):
         program = torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
         torch.testing.assert_close(program.module()(x[:1]), expected[:1])
     assert "head.standardize.mean" not in ViTClassifier(**sizes).state_dict()
+
+
+def test_standardized_features_leave_plain_buffers():
+    """MONAI's batches carry metadata, which no checkpoint may hold: `torch.load(weights_only=True)` refuses it."""
+    head = Standardize(3)
+    head.train()(MetaTensor(torch.rand(4, 3)))
+    assert {type(buffer) for buffer in head.buffers()} == {torch.Tensor}
+    assert head.cases == 4 and not torch.equal(head.mean, torch.zeros(3))
