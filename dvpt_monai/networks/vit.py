@@ -334,9 +334,6 @@ class Standardize(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.mean: Tensor
-        self.variance: Tensor
-        self.cases: Tensor
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.ones(features))
         self.register_buffer("cases", torch.tensor(0))
