@@ -81,7 +81,7 @@ def hippocampus(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("hippocampus")
     root = tiny("hippocampus_mri_segmentation", folder, feature_size=2, tap=None)
-    data = write_hippocampus(folder / "volumes", num=8)
+    data = write_hippocampus(folder / "volumes", num=10)  # two of them test, one for each of two processes
     return Bundle(root, data, "imagesTr", {"epochs": 1, "val_interval": 1, "folds": 3})
 
 
