@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from difflib import get_close_matches
-from types import FrameType
 from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
+from dvpt_monai.bundle.callers import callers
 from dvpt_monai.bundle.errors import BundleError
 
 __all__ = ["check_options"]
@@ -25,8 +24,7 @@ def check_options() -> None:
     Raises:
         BundleError: names the option, and the one that was meant.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    for frame in callers():
         if frame.f_globals.get("__name__") == "monai.bundle.scripts" and frame.f_code.co_name == "run":
             given, files = frame.f_locals.get("override"), frame.f_locals.get("config_file")
             if given and files:
@@ -34,7 +32,6 @@ def check_options() -> None:
                 tracked = set(mlflow) if frame.f_locals.get("tracking") else set()
                 _check(given, {*ConfigParser.load_config_files(files)} | tracked)
             return
-        frame = frame.f_back
 
 
 def _check(given: dict[str, object], known: set[str]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
+
+from dvpt_monai.bundle.callers import callers
 
 __all__ = ["root"]
 
@@ -31,7 +30,7 @@ def root() -> str:
         Traceback (most recent call last):
         RuntimeError: bundle_root: nothing in the call stack knows the config's file; ...
     """
-    for frame in _callers():
+    for frame in callers():
         asking = frame.f_locals.get("self")
         if isinstance(asking, ConfigWorkflow):
             return _bundle_of(Path(asking.config_root_path) / "config")
@@ -47,13 +46,6 @@ def root() -> str:
         "bundle_root: nothing in the call stack knows the config's file; a ConfigParser of your own has to set it "
         'before anything is resolved: parser["bundle_root"] = "path/of/the/bundle"'
     )
-
-
-def _callers() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _first(files: object) -> str:
