@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, SaveImaged
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from dvpt_monai.data import DataError
+from dvpt_monai.data.source import source_of
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["SaveImageMasksd", "SaveMaskd", "SavePNGd"]
@@ -51,7 +51,7 @@ class SavePNGd(SaveImaged):
         case = dict(data)
         for key in self.key_iterator(case):
             mask = case[key]
-            source = str(mask.meta.get("filename_or_obj", "image")) if isinstance(mask, MetaTensor) else "image"
+            source = source_of(mask, unknown="image")
             name = Path(source).stem
             if self._written.setdefault(name, source) != source:
                 raise DataError(

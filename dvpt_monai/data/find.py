@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dvpt_monai.cache import cache
 from dvpt_monai.data.errors import DataError
 
 _HOMES = {
@@ -68,12 +69,4 @@ def places(start: str | os.PathLike[str] | None = None) -> list[Path]:
 
 def cached_data() -> Path:
     """The folder of data sets in the cache."""
-    return _cache() / "data"
-
-
-def _cache() -> Path:
-    if os.environ.get("DVPT_CACHE"):
-        return Path(os.environ["DVPT_CACHE"]).expanduser()
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "dvpt_monai"
-    return Path.home() / ".cache" / "dvpt_monai"
+    return cache() / "data"

@@ -13,6 +13,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from dvpt_monai.data.errors import DataError
+from dvpt_monai.data.source import source_of
 
 __all__ = ["MaskLabelsd"]
 
@@ -49,8 +50,7 @@ class MaskLabelsd(MapTransform):
         case = dict(data)
         for key in self.key_iterator(case):
             mask = convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor))
-            source = mask.meta.get("filename_or_obj", "(in memory)") if isinstance(mask, MetaTensor) else "(in memory)"
-            case[key] = self._labels(mask, f"{key} {source}")
+            case[key] = self._labels(mask, f"{key} {source_of(mask)}")
         return case
 
     def _labels(self, mask: Tensor, where: str) -> Tensor:

@@ -20,7 +20,8 @@ from dvpt_monai.data.datalists import Case
 from dvpt_monai.data.errors import DataError
 
 logger = logging.getLogger(__name__)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+"""Suffixes of the files that `PIL` reads here, in lower case."""
 
 
 def read_masks(
@@ -28,7 +29,7 @@ def read_masks(
     structures: Sequence[str],
     images: str = "images",
     masks: str = "masks",
-    suffixes: Sequence[str] = SUFFIXES,
+    suffixes: Sequence[str] = PHOTOGRAPHS,
 ) -> list[Case]:
     """Read images and their masks, one file for each structure, from two folders side by side.
 

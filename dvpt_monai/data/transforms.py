@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from dvpt_monai.data.errors import DataError
+from dvpt_monai.data.source import source_of
 
 _MODES = ("1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA")
 _WHITE = {"1": 1, "I;16": 65535}
@@ -82,7 +83,7 @@ class CheckShaped(MapTransform):
             shape = tuple(case[key].shape)
             if len(shape) != self.spatial_dims + 1 or shape[0] != self.channels:
                 raise DataError(
-                    f"{key} {_file(case[key])}: shape {shape} is no {self.spatial_dims}D image of {self.channels} "
+                    f"{key} {source_of(case[key])}: shape {shape} is no {self.spatial_dims}D image of {self.channels} "
                     f"channel{'s' * (self.channels != 1)}"
                 )
         return case
@@ -117,7 +118,7 @@ class CheckLabeld(MapTransform):
             wrong = label[(label < 0) | (label >= self.num_classes) | (label != label.round())]
             if wrong.numel():
                 raise DataError(
-                    f"{key} {_file(case[key])}: value {wrong.flatten()[0].item():g} is not an integer in "
+                    f"{key} {source_of(case[key])}: value {wrong.flatten()[0].item():g} is not an integer in "
                     f"0..{self.num_classes - 1}; set num_classes, or map the values with MapLabelValued"
                 )
         return case
@@ -126,7 +127,7 @@ class CheckLabeld(MapTransform):
 def _rgb(image: Tensor, key: Hashable) -> Tensor:
     if image.ndim != 3 or image.shape[0] not in (1, 2, 3, 4):
         raise DataError(
-            f"{key} {_file(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
+            f"{key} {source_of(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
             "load it with ensure_channel_first=True, or choose the channels yourself"
         )
     image = image.float()
@@ -134,14 +135,16 @@ def _rgb(image: Tensor, key: Hashable) -> Tensor:
         return _three(image)
     mode = image.meta.get("mode", "RGB")  # as Pillow calls it
     if mode not in _MODES:
-        raise DataError(f"{key} {_file(image)}: its colours are {mode}; save it as RGB")
+        raise DataError(f"{key} {source_of(image)}: its colours are {mode}; save it as RGB")
     if mode == "I" and image.meta.get("format") == "PNG":  # how Pillow before 11.3 opens 16 bits
         mode = "I;16"
     if mode == "P":
         palette = _palette(image)
         index = image[0].long()
         if int(index.min()) < 0 or int(index.max()) >= len(palette) or not torch.equal(index.float(), image[0]):
-            raise DataError(f"{key} {_file(image)}: not the indices of its palette; put EnsureRGBd right after loading")
+            raise DataError(
+                f"{key} {source_of(image)}: not the indices of its palette; put EnsureRGBd right after loading"
+            )
         colours = palette[torch.as_tensor(index)].movedim(-1, 0)  # (3, H, W)
     else:
         colours = _three(image.as_tensor()) * (255 / _WHITE.get(mode, 255))
@@ -155,10 +158,6 @@ def _three(image: Tensor) -> Tensor:
 
 
 def _palette(image: MetaTensor) -> Tensor:
-    with Image.open(image.meta["filename_or_obj"]) as file:
+    with Image.open(source_of(image)) as file:
         colours = file.getpalette("RGB") or []
     return torch.tensor(colours, dtype=torch.float32).reshape(-1, 3)
-
-
-def _file(image: Any) -> str:
-    return str(image.meta.get("filename_or_obj", "(in memory)")) if isinstance(image, MetaTensor) else "(in memory)"

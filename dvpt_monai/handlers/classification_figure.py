@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from monai.utils import CommonKeys
 from numpy.typing import NDArray
 
-from dvpt_monai.handlers.figure import PredictionFigure, name_of
+from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
 
 __all__ = ["ClassificationFigure"]
 
@@ -46,14 +46,13 @@ class ClassificationFigure(PredictionFigure):
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.names = names
-        self.mean = np.asarray(mean)
-        self.std = np.asarray(std)
+        self.mean = mean
+        self.std = std
         self.probability = probability
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        channels_last = np.moveaxis(np.asarray(image.cpu()), 0, -1) * self.std + self.mean
-        picture = channels_last.clip(0, 1)
+        picture = intensities(image, self.mean, self.std)
         picture = (_three_views(picture) if picture.ndim == 4 else picture).squeeze()
         truth = int(case[CommonKeys.LABEL]) if CommonKeys.LABEL in case else None
         said = int(output[CommonKeys.PRED])

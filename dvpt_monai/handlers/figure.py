@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ignite.engine import Engine, Events
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from monai.data import MetaTensor
+from numpy.typing import NDArray
 
+from dvpt_monai.data.source import source_of
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["PredictionFigure", "name_of"]
+__all__ = ["PredictionFigure", "intensities", "name_of"]
 
 
 class PredictionFigure(ABC):
@@ -104,5 +106,11 @@ class PredictionFigure(ABC):
 
 def name_of(image: Any) -> str:
     """The image's file name without its folder and suffixes; empty where it is not known."""
-    name = str(image.meta.get("filename_or_obj", "")) if isinstance(image, MetaTensor) else ""
-    return Path(name).name.split(".")[0]
+    return Path(source_of(image, unknown="")).name.split(".")[0]
+
+
+def intensities(image: Any, mean: Sequence[float], std: Sequence[float]) -> NDArray[Any]:
+    """An image (C, H, W[, D]) as (H, W[, D], C) in [0, 1], as it was before its normalisation by channel."""
+    pixels = np.moveaxis(np.asarray(image.cpu()), 0, -1)
+    shown: NDArray[Any] = (pixels * np.asarray(std) + np.asarray(mean)).clip(0, 1)
+    return shown

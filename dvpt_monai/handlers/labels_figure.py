@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from monai.utils import CommonKeys
 
-from dvpt_monai.handlers.figure import PredictionFigure, name_of
+from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
 
 __all__ = ["LabelsFigure"]
 
@@ -46,16 +46,16 @@ class LabelsFigure(PredictionFigure):
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.labels = list(labels)
-        self.mean = np.reshape(mean, (-1, 1, 1))
-        self.std = np.reshape(std, (-1, 1, 1))
+        self.mean = mean
+        self.std = std
         self.probability = probability
         self.top = top
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        picture = (np.asarray(image.cpu()) * self.std + self.mean).clip(0, 1).transpose(1, 2, 0)
+        picture = intensities(image, self.mean, self.std).squeeze()
         truth = np.asarray(case[CommonKeys.LABEL].cpu()) > 0.5 if CommonKeys.LABEL in case else None
-        return name_of(image), picture.squeeze(), truth, np.asarray(output[self.probability].cpu()).flatten()
+        return name_of(image), picture, truth, np.asarray(output[self.probability].cpu()).flatten()
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
         name, picture, truth, chances = kept

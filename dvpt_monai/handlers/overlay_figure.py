@@ -16,7 +16,7 @@ from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dvpt_monai.handlers.figure import PredictionFigure, name_of
+from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
 
 __all__ = ["OverlayFigure"]
 
@@ -59,18 +59,16 @@ class OverlayFigure(PredictionFigure):
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.structures = list(structures)
-        self.mean = np.reshape(mean, (-1, 1, 1))
-        self.std = np.reshape(std, (-1, 1, 1))
+        self.mean = mean
+        self.std = std
         self.pred = pred
         self.truth = truth
         self.panels = 3 if truth else 2
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        pixels = (np.asarray(image.cpu()) * self.std + self.mean).clip(0, 1)
-        picture = np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(
-            1, 2, 0
-        )  # gray becomes three equal channels
+        pixels = intensities(image, self.mean, self.std)
+        picture = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # gray becomes three equal channels
         masks = [output[self.pred], *([case[CommonKeys.LABEL]] if self.truth else [])]
         said, *truth = (_seen(mask, picture.shape[:2]) for mask in masks)
         return name_of(image), picture, truth, said

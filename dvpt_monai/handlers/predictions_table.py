@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
 from monai.utils import CommonKeys
 
+from dvpt_monai.data.source import source_of
 from dvpt_monai.handlers.processes import first_process, gather, in_order
 from dvpt_monai.whole_file import whole_file
 
@@ -110,7 +110,7 @@ class PredictionsTable:
         return row | {f"probability_{name}": f"{float(p):.6g}" for name, p in chances}
 
     def _name(self, image: Any) -> str:
-        name = str(image.meta.get("filename_or_obj", "")) if isinstance(image, MetaTensor) else ""
+        name = source_of(image, unknown="")
         path = Path(name)
         if self.root is not None and name and path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()

@@ -44,6 +44,12 @@ class Bundle:
         workflow.run()
         return workflow
 
+    def trained(self):
+        """The bundle, after training and evaluation."""
+        self.run("train")
+        self.run("train", "evaluate")
+        return self
+
 
 def tiny(name, folder, **values):
     """Copy a bundle with a tiny network as its default."""
@@ -97,9 +103,7 @@ def chest(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained_chest(chest):
-    chest.run("train")
-    chest.run("train", "evaluate")
-    return chest
+    return chest.trained()
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +112,7 @@ def adrenal(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("adrenal")
     root = tiny("adrenal_ct_classification", folder, image_size=16, patch_size=8, tap=2)
-    data = write_adrenal(folder / "glands", num_train=8, num_val=4, num_test=4, size=20)
+    data = write_adrenal(folder / "glands", num_train=8, num_val=4, num_test=5, size=20)
     return Bundle(root, data, "images", {"epochs": 2})
 
 
@@ -119,36 +123,28 @@ def lesions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lesions")
     sizes = {"image_size": [32, 32], "longest_side": 64, "feature_size": 2, "patch_size": 8, "tap": None}
     root = tiny("fundus_lesion_segmentation", folder, **sizes)
-    data = write_lesions(folder / "eyes", num_train=6, num_test=2, size=64)
+    data = write_lesions(folder / "eyes", num_train=6, num_test=3, size=64)
     return Bundle(root, data, "test/images", {"epochs": 1, "val_interval": 1, "folds": 3})
 
 
 @pytest.fixture(scope="session")
 def trained_fundus(fundus):
-    fundus.run("train")
-    fundus.run("train", "evaluate")
-    return fundus
+    return fundus.trained()
 
 
 @pytest.fixture(scope="session")
 def trained_hippocampus(hippocampus):
-    hippocampus.run("train")
-    hippocampus.run("train", "evaluate")
-    return hippocampus
+    return hippocampus.trained()
 
 
 @pytest.fixture(scope="session")
 def trained_adrenal(adrenal):
-    adrenal.run("train")
-    adrenal.run("train", "evaluate")
-    return adrenal
+    return adrenal.trained()
 
 
 @pytest.fixture(scope="session")
 def trained_lesions(lesions):
-    lesions.run("train")
-    lesions.run("train", "evaluate")
-    return lesions
+    return lesions.trained()
 
 
 @pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])

@@ -14,7 +14,7 @@ from monai.bundle import ConfigParser, verify_metadata
 from dvpt_monai.bundle.check.row import Failed, Skipped
 from dvpt_monai.bundle.check.trial import Trial
 from dvpt_monai.bundle.contents import contents
-from dvpt_monai.networks.pretrained.catalog import cache
+from dvpt_monai.cache import cache
 
 __all__ = ["files", "json_files", "large_files", "metadata", "name", "schema"]
 

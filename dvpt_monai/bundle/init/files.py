@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dvpt_monai.data import DataError
+from dvpt_monai.data.masks import PHOTOGRAPHS
 
 __all__ = ["PHOTOGRAPHS", "VOLUMES", "folders_in", "images_below", "is_image", "is_volume", "stem_of"]
 
-PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = (".nii.gz", ".nii")
 FOREIGN = {
     ".dcm": "convert DICOM series to NIfTI first, for instance with dcm2niix",

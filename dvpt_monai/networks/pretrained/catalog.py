@@ -10,18 +10,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from dvpt_monai.cache import cache
 from dvpt_monai.networks.pretrained.entries import CATALOG, Entry, Hub, Wheel
 from dvpt_monai.networks.pretrained.receipt import PretrainedError
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CATALOG", "cache", "cached", "entry_of", "fetch", "location", "published_or_recorded", "sha256_of"]
-
-
-def cache() -> Path:
-    """The cache folder: ``$DVPT_CACHE``, else ``$XDG_CACHE_HOME/dvpt_monai``, else ``~/.cache/dvpt_monai``."""
-    if os.environ.get("DVPT_CACHE"):
-        return Path(os.environ["DVPT_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dvpt_monai"
 
 
 def entry_of(name: str) -> Entry:

@@ -322,23 +322,6 @@ def test_an_unknown_name_lists_what_there_is():
             ask("dino")
 
 
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"DVPT_CACHE": "/a/b", "XDG_CACHE_HOME": "/c"}, "/a/b"),
-        ({"XDG_CACHE_HOME": "/c"}, "/c/dvpt_monai"),
-        ({"HOME": "/home/x"}, "/home/x/.cache/dvpt_monai"),
-        ({"HOME": "/home/x", "DVPT_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/x/.cache/dvpt_monai"),
-    ],
-)
-def test_the_cache_is_where_the_environment_says(monkeypatch, variables, expected):
-    for name in ("DVPT_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert catalog.cache() == Path(expected)
-
-
 SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16)}
 
 
