@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # MONAI Deploy App SDK in a virtual environment of its own: it brings NVIDIA Holoscan and Triton's clients, 1.8 GB.
 set -euo pipefail
-caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
@@ -14,12 +13,8 @@ x86_64. Quick when it already did.
 TEXT
 }
 
-case ${1:-} in
-    -h | --help) usage; exit ;;
-    "") venv=.venv-deploy ;;
-    /*) venv=$1 ;;
-    *) venv=$caller/$1 ;;
-esac
+case ${1:-} in -h | --help) usage; exit ;; esac
+venv=$(place .venv-deploy "${1:-}")
 versions=scripts/deploy-constraints.txt
 python() { "$venv/bin/python" "$@"; }
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # MONAI Label in a virtual environment of its own: it needs numpy below 2, pydicom below 3 and jsonschema below 4.
 set -euo pipefail
-caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
@@ -14,12 +13,8 @@ already did.
 TEXT
 }
 
-case ${1:-} in
-    -h | --help) usage; exit ;;
-    "") venv=.venv-label ;;
-    /*) venv=$1 ;;
-    *) venv=$caller/$1 ;;
-esac
+case ${1:-} in -h | --help) usage; exit ;; esac
+venv=$(place .venv-label "${1:-}")
 versions=scripts/label-constraints.txt
 python() { "$venv/bin/python" "$@"; }
 

@@ -13,6 +13,15 @@ stage() {
     printf '\n=== %s [%d:%02d]\n' "$*" $((SECONDS / 60)) $((SECONDS % 60))
 }
 
+# place DEFAULT [DIR]: prints DIR as seen from where the script was called, before its cd; without it DEFAULT
+place() {
+    case ${2:-} in
+        "") echo "$1" ;;
+        /*) echo "$2" ;;
+        *) echo "$OLDPWD/$2" ;;
+    esac
+}
+
 # make_venv DIR [VERSION]: a virtual environment is there afterwards, of Python VERSION ("3, 10") or newer
 make_venv() {
     local python=${PYTHON:-python3} version=${2:-3, 10}

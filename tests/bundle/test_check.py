@@ -338,6 +338,15 @@ def test_two_processes(copy, fundus, rows, backend, result):
     assert not (copy / "models").exists() and not (copy / "output").exists()
 
 
+@pytest.mark.bundle
+@pytest.mark.parametrize(("end", "told"), [("os.abort()", "Fatal Python error"), ("os.kill(os.getpid(), 9)", "-9")])
+def test_a_pair_that_dies_without_a_word_tells_how(copy, fundus, rows, end, told):
+    pair = {"imports+": ["$import os"], "initialize": [f"${end}"]}
+    (copy / "configs" / "multi_gpu_train.json").write_text(json.dumps(pair))
+    found = rows(copy, ["2 processes, train"], dataset_dir=str(fundus.data))["2 processes, train"]
+    assert found.result == "failed" and told in found.detail, found
+
+
 def test_a_pair_that_hangs_is_ended(copy, fundus, rows, monkeypatch):
     from dvpt_monai.bundle.check import workflows
 

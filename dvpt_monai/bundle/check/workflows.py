@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
 
 from monai.utils import BundleProperty, BundlePropertyConfig
 
@@ -73,7 +72,12 @@ def two_processes(trial: Trial, *names: str) -> str:
 def _run(command: list[str], trial: Trial) -> tuple[int, str]:
     """The exit code of a command without GPUs, and the reason that it gave."""
     paths = os.pathsep.join([str(trial.root), *(path for path in sys.path if path)])
-    alone: dict[str, Any] = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    alone = {
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": paths,
+        "PYTHONFAULTHANDLER": "1",  # so that a crash says "Fatal Python error: ..."
+    }
     process = subprocess.Popen(
         command,
         cwd=trial.root,
@@ -91,4 +95,6 @@ def _run(command: list[str], trial: Trial) -> tuple[int, str]:
         return 1, f"not finished after {LIMIT} s"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = [line for line in lines if line.split(": ")[0].lower().endswith("error")]
+    # A process that the system ended says nothing; the one that started it tells the exit codes, the first death last.
+    told += [line for line in lines if line.startswith("exitcode")][-1:]
     return process.returncode, (told or lines or ["no output"])[0 if told else -1][:300]
