@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 
@@ -9,18 +10,23 @@ __all__ = ["plain_errors", "reason"]
 
 
 def plain_errors() -> None:
-    """From now on, end every traceback with the error that began it.
+    """From now on, the last line that a failure prints is the error that began it.
 
     MONAI wraps whatever happens inside a config in ``RuntimeError("Failed to evaluate ...")``, under which the message
-    that names file and remedy stands in the middle of the output. For a bundle's ``initialize``.
+    that names file and remedy stands in the middle of a hundred lines. Errors of this package, which say what to do,
+    come without a traceback, unless ``DVPT_TRACEBACK`` is set; all others with theirs. For a bundle's ``initialize``.
     """
     before = sys.excepthook
     if getattr(before, "__module__", "") == __name__:
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        before(kind, error, trace)
-        print(f"\nerror: {reason(error)}", file=sys.stderr)
+        why = reason(error)
+        if _ours(why) and not os.environ.get("DVPT_TRACEBACK"):
+            print("\n(DVPT_TRACEBACK=1 shows the traceback)", file=sys.stderr)
+        else:
+            before(kind, error, trace)
+        print(f"\nerror: {why}", file=sys.stderr)
 
     sys.excepthook = hook
 
@@ -39,9 +45,13 @@ def reason(error: BaseException) -> BaseException:
         labels.csv: no such file
     """
     while True:
-        if type(error).__module__.startswith("dvpt_monai."):
+        if _ours(error):
             return error
         below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         if below is None:
             return error
         error = below
+
+
+def _ours(error: BaseException) -> bool:
+    return type(error).__module__.startswith("dvpt_monai.")

@@ -339,9 +339,13 @@ def test_two_processes(copy, fundus, rows, backend, result):
 
 
 @pytest.mark.bundle
-@pytest.mark.parametrize(("end", "told"), [("os.abort()", "Fatal Python error"), ("os.kill(os.getpid(), 9)", "-9")])
-def test_a_pair_that_dies_without_a_word_tells_how(copy, fundus, rows, end, told):
-    pair = {"imports+": ["$import os"], "initialize": [f"${end}"]}
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("1 / 0", "division by zero"), ("os.abort()", "Fatal Python error"), ("os.kill(os.getpid(), 9)", "-9")],
+)
+def test_a_pair_that_fails_when_it_has_met_tells_how(copy, fundus, rows, end, told):
+    meet = "$torch.distributed.init_process_group('gloo')"
+    pair = {"imports+": ["$import os", "$import torch"], "initialize": [meet, f"${end}"]}
     (copy / "configs" / "multi_gpu_train.json").write_text(json.dumps(pair))
     found = rows(copy, ["2 processes, train"], dataset_dir=str(fundus.data))["2 processes, train"]
     assert found.result == "failed" and told in found.detail, found

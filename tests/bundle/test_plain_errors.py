@@ -24,12 +24,31 @@ def test_the_reason_is_the_packages_own_error_or_the_first_one():
     assert reason(bottom) is bottom
 
 
-def test_the_last_line_says_it(monkeypatch, capsys):
+@pytest.fixture
+def said(monkeypatch, capsys):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.delenv("DVPT_TRACEBACK", raising=False)
     plain_errors()
     once = sys.excepthook
     plain_errors()
     assert sys.excepthook is once
-    error = wrapped(DataError("labels.csv: no such file"))
-    sys.excepthook(type(error), error, error.__traceback__)
-    assert capsys.readouterr().err.strip().splitlines()[-1] == "error: labels.csv: no such file"
+
+    def of(inner):
+        error = wrapped(inner)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return capsys.readouterr().err
+
+    return of
+
+
+def test_an_error_that_names_its_remedy_needs_no_traceback(said, monkeypatch):
+    told = said(DataError("labels.csv: no such file"))
+    assert told.strip().splitlines()[-1] == "error: labels.csv: no such file" and "Traceback" not in told
+    monkeypatch.setenv("DVPT_TRACEBACK", "1")
+    told = said(DataError("labels.csv: no such file"))
+    assert told.strip().splitlines()[-1] == "error: labels.csv: no such file" and "Traceback" in told
+
+
+def test_any_other_error_keeps_its_traceback(said):
+    told = said(ZeroDivisionError("division by zero"))
+    assert told.strip().splitlines()[-1] == "error: division by zero" and "Traceback" in told

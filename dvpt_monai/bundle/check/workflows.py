@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def _run(command: list[str], trial: Trial) -> tuple[int, str]:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return 1, f"not finished after {LIMIT} s"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [re.sub(r"^\[rank\d+\]: ", "", line).strip() for line in said.splitlines() if line.strip()]
     told = [line for line in lines if line.split(": ")[0].lower().endswith("error")]
     # A process that the system ended says nothing; the one that started it tells the exit codes, the first death last.
     told += [line for line in lines if line.startswith("exitcode")][-1:]
