@@ -94,7 +94,7 @@ class Curves:
         for axes in (left, *right):
             axes.grid(alpha=0.3)
             axes.set_xlim(0.5, self.rows[-1]["epoch"] + 0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if self.note:
             figure.suptitle(self.note, color="firebrick")
         with whole_file(self.folder / "curves.png") as part:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -285,12 +286,39 @@ def test_gradients_are_clipped_before_the_step(tmp_path):
     assert all(norm == pytest.approx(1e-3, rel=1e-2) for norm in seen[:2]) and min(seen[2:]) > 2e-3
 
 
-def test_the_bar_shows_the_loss(capsys):
-    engine = Engine(lambda engine, batch: [{"loss": torch.tensor(0.125)}, {"loss": torch.tensor(0.125)}])
-    ProgressBar(desc="Training", persist=True).attach(engine)
-    engine.run([0, 1], max_epochs=2)
+def logged(caplog):
+    return [record.message for record in caplog.records if record.name == "dvpt_monai.handlers.progress_bar"]
+
+
+@pytest.fixture
+def engine():
+    return Engine(lambda engine, batch: [{"loss": torch.tensor(batch)}, {"loss": torch.tensor(batch)}])
+
+
+def test_the_bar_shows_the_loss(engine, capsys):
+    ProgressBar(desc="Training", persist=True, disable=False).attach(engine)
+    engine.run([0.125, 0.125], max_epochs=2)
     said = capsys.readouterr().err
     assert "Training [2/2]" in said and "loss=0.125" in said
+
+
+def test_a_log_has_a_line_for_each_epoch_and_no_bars(engine, capsys, caplog):
+    caplog.set_level("INFO")
+    ProgressBar(desc="Training", persist=True).attach(engine)
+    validation = Engine(lambda engine, batch: [{"pred": batch}])
+    ProgressBar(desc="Validation").attach(validation)
+    engine.run([0.25, 0.5], max_epochs=2)
+    validation.run([0])
+    assert logged(caplog) == ["Training [1/2], mean loss 0.375", "Training [2/2], mean loss 0.375"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_the_bar(engine, capsys, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    ProgressBar(desc="Training", persist=True).attach(engine)
+    engine.run([0.125], max_epochs=1)
+    assert "loss=0.125" in capsys.readouterr().err and not logged(caplog)
 
 
 def test_a_file_that_fails_leaves_the_old_one(tmp_path):
