@@ -203,7 +203,7 @@ COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init,
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
-        fire.Fire({command.__name__: command for command in COMMANDS})
+        fire.Fire({command.__name__: command for command in COMMANDS}, name="dvpt_monai")
     except (AdapterError, BundleError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

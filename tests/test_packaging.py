@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import json
 import os
 import re
@@ -48,6 +49,15 @@ def test_every_import_is_a_declared_requirement(options, folder):
     ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
+
+
+def test_the_command_is_there_under_the_name_that_its_help_has(options, monkeypatch, capsys):
+    name, _, place = options["options.entry_points"]["console_scripts"].strip().partition(" = ")
+    module, _, function = place.partition(":")
+    monkeypatch.setattr(sys, "argv", ["/anywhere/bin/dvpt_monai", "pack"])
+    with pytest.raises(SystemExit):
+        getattr(importlib.import_module(module), function)()
+    assert f"Usage: {name} pack FOLDER OUT" in capsys.readouterr().err
 
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
