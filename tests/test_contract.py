@@ -448,10 +448,10 @@ def compiled(network, x):
 
 
 def deployments():
-    """All of them; by default the first method on every network and every method on the first network."""
+    """All of them; by default DVPT on every network in every form, and every method scripted on the first network."""
     ours = [network for network in NETWORKS if "swin" not in network]
     for form, network, method in product((scripted, traced, exported, compiled), ours, [*TUNERS, "LinearProbe"]):
-        quick = method == "DVPT-attend" or (network == "vit-2d-registers" and form is not compiled)
+        quick = method == "DVPT-attend" or (network == "vit-2d-registers" and form is scripted)
         marks = [pytest.mark.export] if quick else [pytest.mark.export, pytest.mark.slow]
         yield pytest.param(network, method, form, marks=marks, id=f"{form.__name__}-{network}-{method}")
 

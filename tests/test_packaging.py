@@ -100,6 +100,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "% of the backbone" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_wheel_carries_the_bundles_that_init_makes_new_ones_of(tmp_path):
     """Beside the package's own files and without weights; found there as they are in a checkout."""
     pytest.importorskip("setuptools")  # which builds wheels, and needs not be where the tests run

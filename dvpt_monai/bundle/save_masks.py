@@ -81,6 +81,7 @@ class SaveMaskd(SavePNGd):
 
     Example:
         >>> import tempfile, torch
+        >>> from monai.data import MetaTensor
         >>> mask = MetaTensor(torch.ones(1, 4, 6), meta={"filename_or_obj": "skin/a.jpg"})
         >>> with tempfile.TemporaryDirectory() as home:
         ...     _ = SaveMaskd("pred", home)({"pred": mask})
@@ -121,6 +122,7 @@ class SaveImageMasksd(SavePNGd):
 
     Example:
         >>> import tempfile, torch
+        >>> from monai.data import MetaTensor
         >>> mask = MetaTensor(torch.ones(2, 4, 6), meta={"filename_or_obj": "eyes/a.jpg"})
         >>> with tempfile.TemporaryDirectory() as home:
         ...     _ = SaveImageMasksd("pred", home, ["MA", "EX"])({"pred": mask})

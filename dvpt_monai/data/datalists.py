@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from csv import DictReader
 from csv import Error as CsvError
 from hashlib import sha256
+from itertools import accumulate
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -248,13 +250,11 @@ def holdout(cases: list[Case], part: str, size: int = 40, seed: int = 0) -> list
     ranked = []  # any beginning of this order holds each grade in its share
     for stratum in _strata(_units(cases, seed)).values():
         ranked += [((rank + 0.5) / len(stratum), unit) for rank, unit in enumerate(stratum)]
-    test: list[list[Case]] = []
-    development: list[list[Case]] = []
-    for _, unit in sorted(ranked, key=lambda item: item[0]):
-        (test if sum(map(len, test)) < size else development).append(unit)
-    if not development:
+    units = [unit for _, unit in sorted(ranked, key=lambda item: item[0])]
+    count = 1 + bisect_left(list(accumulate(map(len, units))), size)  # the first units that hold as many cases
+    if count == len(units):
         raise DataError(f"size={size} leaves no group for development; choose a smaller size")
-    return _flat(test if part == "test" else development)
+    return _flat(units[:count] if part == "test" else units[count:])
 
 
 def label_fraction(cases: list[Case], fraction: float, seed: int = 0) -> list[Case]:
@@ -484,7 +484,8 @@ def _units(cases: list[Case], seed: int) -> list[list[Case]]:
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # left out: it differs between machines
     units: dict[str, list[Case]] = defaultdict(list)
     for case, path in zip(cases, paths, strict=True):
-        name = f"group {case['group']}" if "group" in case else f"image {Path(path).relative_to(folder).as_posix()}"
+        below = path.removeprefix(folder).lstrip(os.sep).replace(os.sep, "/")
+        name = f"group {case['group']}" if "group" in case else f"image {below}"
         units[name].append(case)
     order = sorted(units, key=lambda name: sha256(f"{seed} {name}".encode()).digest())
     return [sorted(units[name], key=lambda case: str(case["image"])) for name in order]

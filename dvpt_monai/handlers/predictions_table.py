@@ -34,6 +34,7 @@ class PredictionsTable:
 
     Example:
         >>> import tempfile, torch
+        >>> from monai.data import MetaTensor
         >>> image = MetaTensor(torch.zeros(1, 2, 2), meta={"filename_or_obj": "/data/a.png"})
         >>> case = {"image": image, "label": torch.tensor(1)}
         >>> said = {"pred": torch.tensor([1]), "probability": torch.tensor([0.25, 0.75])}

@@ -166,6 +166,7 @@ def share(rank, port, said, truth, results):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_add_their_histograms():
     import socket
 
