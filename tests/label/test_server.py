@@ -1,4 +1,4 @@
-"""MONAI Label's own server with both bundles: 127.0.0.1, no screen, no network.
+"""MONAI Label's own server with every bundle: 127.0.0.1, no screen, no network.
 
 The networks have the bundles' architectures and random weights; what the server says is compared with what the bundles
 say themselves.
@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -32,8 +33,10 @@ pytestmark = [pytest.mark.label, pytest.mark.filterwarnings("ignore")]
 REPOSITORY = Path(__file__).parents[2]
 VENV = Path(os.environ.get("DVPT_LABEL_VENV", REPOSITORY / ".venv-label"))
 FUNDUS, HIPPOCAMPUS = "fundus_dr_classification", "hippocampus_mri_segmentation"
+ADRENAL, CHEST = "adrenal_ct_classification", "chest_xray_fewshot_classification"
+LESIONS = "fundus_lesion_segmentation"
 UNTRAINED = "untrained_segmentation"
-GRADES = ["no retinopathy", "mild", "moderate", "severe", "proliferative"]
+STRUCTURES = ["MA", "HE", "EX", "SE", "OD"]
 VOLUMES = ["plain", "anisotropic", "flipped"]
 PHOTOGRAPHS = ["photograph.jpg", "rgba.png", "palette.png", "gray.png", "deep.png"]
 
@@ -79,6 +82,7 @@ def data_of(name, write, folder):
 def write_photographs(studies, data):
     sources = sorted((data / "images").glob("[!.]*"))
     photograph = Image.open(sources[0]).convert("RGB")
+    photograph = photograph.crop((0, 0, photograph.width, 7 * photograph.height // 8))  # rows are not columns
     photograph.save(studies / "photograph.jpg", quality=95)
     photograph.convert("RGBA").save(studies / "rgba.png")
     photograph.convert("P", palette=Image.Palette.ADAPTIVE).save(studies / "palette.png")
@@ -115,13 +119,13 @@ def copy_bundle(name, target, trained=True):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """The application with three bundles, one without models/model.pt, and a folder of studies."""
+    """The application with the bundles, one without models/model.pt, and a folder of studies."""
     if not (VENV / "installed").is_file():
         pytest.skip(f"MONAI Label is not in {VENV}: ./scripts/install_label.sh installs it")
     home = tmp_path_factory.mktemp("label")
     shutil.copytree(VENV / "monailabel" / "sample-apps" / "monaibundle", home / "app")
-    copy_bundle(FUNDUS, home / "app" / "model" / FUNDUS)
-    copy_bundle(HIPPOCAMPUS, home / "app" / "model" / HIPPOCAMPUS)
+    for name in (ADRENAL, CHEST, FUNDUS, HIPPOCAMPUS, LESIONS):
+        copy_bundle(name, home / "app" / "model" / name)
     copy_bundle(HIPPOCAMPUS, home / "app" / "model" / UNTRAINED, trained=False)
     (home / "studies").mkdir()
     write_photographs(home / "studies", data_of("idrid_grading", write_fundus, home))
@@ -143,7 +147,8 @@ def server(home):
     environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "DVPT_CACHE": str(home / "cache")}
     environment |= {"MONAI_LABEL_SESSION_PATH": str(home / "sessions")}
     environment["MONAI_LABEL_DATASTORE_AUTO_RELOAD"] = "false"  # a label that is taken back is gone at once
-    conf = ["models", f"{FUNDUS},{HIPPOCAMPUS},{UNTRAINED}"], ["zoo_source", "local"], ["sam2", "false"]
+    models = ",".join(sorted(path.name for path in (home / "app" / "model").iterdir()))
+    conf = ["models", models], ["zoo_source", "local"], ["sam2", "false"]
     command = [VENV / "bin" / "python", "-m", "monailabel.main", "start_server", "--app", home / "app"]
     command += ["--studies", home / "studies", "--host", "127.0.0.1", "--port", str(port)]
     command += [word for pair in conf for word in ("--conf", *pair)]
@@ -185,10 +190,17 @@ def predicted(server, name, out):
 
 @pytest.fixture(scope="module")
 def scores(server):
-    with (predicted(server, FUNDUS, server.home / "own scores") / "predictions.csv").open() as file:
-        return {
-            row["image"]: [float(row[f"probability_{grade}"]) for grade in range(5)] for row in csv.DictReader(file)
-        }
+    """`scores(name)`: the probabilities of each image, as the bundle's own table has them."""
+
+    @cache
+    def of(name):
+        with (predicted(server, name, server.home / f"own {name}") / "predictions.csv").open() as file:
+            return {
+                row["image"]: [float(value) for key, value in row.items() if key.startswith("probability")]
+                for row in csv.DictReader(file)
+            }
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -196,30 +208,47 @@ def masks(server):
     return predicted(server, HIPPOCAMPUS, server.home / "own masks")
 
 
-def mask_of(server, image):
-    answer = server.infer(HIPPOCAMPUS, image, "image", result_dtype="uint8")
+@pytest.fixture(scope="module")
+def lesions(server):
+    return predicted(server, LESIONS, server.home / "own lesions")
+
+
+def mask_of(server, model, image, **params):
+    answer = server.infer(model, image, "image", result_dtype="uint8", **params)
     assert answer.status_code == 200, server.log()[-3000:]
-    path = server.home / "answer.nii.gz"
+    path = server.home / f"answer{params.get('result_extension', '.nii.gz')}"
     path.write_bytes(answer.content)
-    mask = nib.load(path)
+    return path
+
+
+def voxels_of(server, image):
+    mask = nib.load(mask_of(server, HIPPOCAMPUS, image))
     return np.asarray(mask.dataobj), mask.affine
 
 
-def scores_of(server, image):
-    answer = server.infer(FUNDUS, image, "json")
+def classes(name):
+    metadata = json.loads((REPOSITORY / "bundles" / name / "configs" / "metadata.json").read_text())
+    return list(metadata["network_data_format"]["outputs"]["pred"]["channel_def"].values())
+
+
+def scores_of(server, model, image):
+    answer = server.infer(model, image, "json")
     assert answer.status_code == 200, server.log()[-3000:]
-    assert [row["label"] for row in answer.json()["prediction"]] == GRADES
+    assert [row["label"] for row in answer.json()["prediction"]] == classes(model)
     return [row["score"] for row in answer.json()["prediction"]]
 
 
 def test_the_server_shows_what_can_predict(server):
     info = server.ask("GET", "/info/").json()
     assert {name: model["type"] for name, model in info["models"].items()} == {
+        ADRENAL: "classification",
+        CHEST: "classification",
         FUNDUS: "classification",
         HIPPOCAMPUS: "segmentation",
+        LESIONS: "segmentation",
     }
     assert info["models"][HIPPOCAMPUS]["labels"] == {"anterior hippocampus": 1, "posterior hippocampus": 2}
-    assert {FUNDUS, HIPPOCAMPUS, UNTRAINED} == set(info["trainers"])
+    assert {*info["models"], UNTRAINED} == set(info["trainers"])
     assert "OHIF" in server.ask("GET", "/ohif/").text
     assert f"{UNTRAINED} as neither model.pt nor model.ts exists" in server.log()
     assert server.infer(UNTRAINED, "plain", "image").status_code == 500
@@ -227,7 +256,7 @@ def test_the_server_shows_what_can_predict(server):
 
 @pytest.mark.parametrize("name", VOLUMES)
 def test_a_mask_has_the_grid_of_its_volume_and_is_the_bundles_own(server, masks, name):
-    voxels, affine = mask_of(server, name)
+    voxels, affine = voxels_of(server, name)
     source = nib.load(server.home / "studies" / f"{name}.nii.gz")
     assert voxels.shape == source.shape and len(np.unique(voxels)) > 1
     np.testing.assert_allclose(affine, source.affine, atol=1e-4)
@@ -235,17 +264,32 @@ def test_a_mask_has_the_grid_of_its_volume_and_is_the_bundles_own(server, masks,
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_scores_are_the_bundles_own(server, scores, name):
-    found = scores_of(server, Path(name).stem)
-    assert sum(found) == pytest.approx(1, abs=1e-5)
-    assert found == pytest.approx(scores[name], abs=1e-4)
+def test_a_map_of_lesions_has_the_rows_of_its_photograph_and_holds_the_bundles_own_masks(server, lesions, name):
+    """1 is the first structure, 2 the second; where several lie the first is seen."""
+    found = np.asarray(Image.open(mask_of(server, LESIONS, Path(name).stem, result_extension=".png")))
+    masks = [np.asarray(Image.open(lesions / f"{Path(name).stem}_{structure}.png")) > 0 for structure in STRUCTURES]
+    assert len(np.unique(found)) > 2
+    np.testing.assert_array_equal(found, np.select(masks, range(1, 6)))
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("model", [FUNDUS, CHEST])
+def test_scores_of_photographs_are_the_bundles_own(server, scores, model, name):
+    assert scores_of(server, model, Path(name).stem) == pytest.approx(scores(model)[name], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_scores_of_volumes_are_the_bundles_own(server, scores, name):
+    assert scores_of(server, ADRENAL, name) == pytest.approx(scores(ADRENAL)[f"{name}.nii.gz"], abs=1e-4)
 
 
 def test_kinds_of_one_photograph_agree(scores):
     """Colours count, alpha and the number of bits do not."""
-    assert scores["gray.png"] == pytest.approx(scores["deep.png"], abs=1e-4)
-    assert scores["rgba.png"] == pytest.approx(scores["photograph.jpg"], abs=0.02)
-    assert scores["rgba.png"] != pytest.approx(scores["gray.png"], abs=1e-4)
+    found = scores(FUNDUS)
+    assert found["gray.png"] == pytest.approx(found["deep.png"], abs=1e-4)
+    assert found["rgba.png"] == pytest.approx(found["photograph.jpg"], abs=0.02)
+    assert found["rgba.png"] != pytest.approx(found["gray.png"], abs=1e-4)
+    assert sum(found["gray.png"]) == pytest.approx(1, abs=1e-3)
 
 
 @pytest.fixture
@@ -275,7 +319,7 @@ def grade(tmp_path):
 def test_training_on_submitted_masks(server, masks, labelled, tmp_path):
     model = server.bundle(HIPPOCAMPUS) / "models" / "model.pt"
     before = model.read_bytes()
-    old, _ = mask_of(server, "plain")
+    old, _ = voxels_of(server, "plain")
     for mask in sorted((server.home / "masks").iterdir()):
         labelled(mask.name.removesuffix(".nii.gz"), mask)
     assert server.train(HIPPOCAMPUS).status_code == 200, server.log()[-3000:]
@@ -285,7 +329,7 @@ def test_training_on_submitted_masks(server, masks, labelled, tmp_path):
     frozen = "vit.blocks.0.attn.qkv.weight"
     start, trained = (torch.load(source, weights_only=True)[frozen] for source in (BytesIO(before), model))
     assert torch.equal(start, trained), "training starts from models/model.pt, not from another backbone"
-    voxels, _ = mask_of(server, "plain")
+    voxels, _ = voxels_of(server, "plain")
     own = predicted(server, HIPPOCAMPUS, tmp_path / "own")
     np.testing.assert_array_equal(voxels, np.asarray(nib.load(own / "plain_seg.nii.gz").dataobj))
     assert (voxels != old).any()
@@ -298,7 +342,7 @@ def test_training_on_submitted_grades(server, scores, labelled, grade):
     labelled("gray", grade(1))
     assert server.train(FUNDUS).status_code == 200, server.log()[-3000:]
     assert model.read_bytes() != before
-    assert scores_of(server, "photograph") != pytest.approx(scores["photograph.jpg"], abs=1e-4)
+    assert scores_of(server, FUNDUS, "photograph") != pytest.approx(scores(FUNDUS)["photograph.jpg"], abs=1e-4)
 
 
 def test_training_from_the_backbone(server, labelled):

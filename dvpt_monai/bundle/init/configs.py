@@ -7,7 +7,7 @@ import json
 from dvpt_monai.bundle.init.files import PHOTOGRAPHS, VOLUMES
 from dvpt_monai.bundle.init.pipeline import TURN, augment, for_inference, normalize, prepare
 from dvpt_monai.bundle.init.proposal import Proposal
-from dvpt_monai.bundle.init.template import CLASSIFICATION, Config, after, read, step
+from dvpt_monai.bundle.init.template import CLASSIFICATION, LESIONS, Config, after, read, step
 
 __all__ = ["CASES", "configs"]
 
@@ -167,9 +167,11 @@ def _segmenter(train: Config, evaluate: Config, inference: Config, proposal: Pro
     if not plain:
         back = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": "$list(range(@num_classes))"}
         transforms.insert(-1, {**back, "target_labels": "@label_values", "dtype": "$numpy.uint8"})
-    if proposal.dims == 2:  # as MONAI Label takes masks of photographs
-        transforms.append({"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"})
-        transforms.append({"_target_": "SqueezeDimd", "keys": "pred", "dim": 0})
+    if proposal.dims == 2:
+        _, *as_served = read(LESIONS, "inference")["label_map"]
+        whole = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
+        served = {"label_map": [whole, *as_served], "post_transforms": "$[*@postprocessing.transforms, *@label_map]"}
+        after(inference, "postprocessing", **served)
     if not plain or proposal.dims == 2:
         for config in (train, inference):
             after(config, "num_classes", label_values=list(proposal.values))

@@ -9,10 +9,11 @@ from typing import Any
 
 from dvpt_monai.bundle.errors import BundleError
 
-__all__ = ["CLASSIFICATION", "SEGMENTATION", "Config", "after", "read", "step", "template", "without"]
+__all__ = ["CLASSIFICATION", "LESIONS", "SEGMENTATION", "Config", "after", "read", "step", "template", "without"]
 
 CLASSIFICATION = "fundus_dr_classification"
 SEGMENTATION = "hippocampus_mri_segmentation"
+LESIONS = "fundus_lesion_segmentation"
 
 Config = dict[str, Any]
 

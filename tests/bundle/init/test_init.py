@@ -8,6 +8,7 @@ import warnings
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dvpt_monai import __main__ as command_line
@@ -276,9 +277,28 @@ def test_predictions_have_the_size_and_the_values_of_the_masks(data, make):
     assert mask.shape == (30, 90) and set(np.unique(mask)) <= {0, 255}
 
 
+def test_monai_label_gets_the_mask_columns_first(data, make):
+    """As it writes pictures, and without the image, to whose rows it would fit it."""
+    from monai.bundle import ConfigWorkflow
+    from monai.data import MetaTensor
+    from monai.transforms import Compose, SaveImaged
+
+    folder = make(data.pairs(10, value=255))
+    data.photo("new/wide.png", size=(30, 90))
+    workflow = ConfigWorkflow(str(folder / "configs" / "inference.json"), workflow_type="inference", logging_file=False)
+    workflow.initialize()
+    case = workflow.preprocessing({"image": str(data.root / "new" / "wide.png")})
+    inside = torch.zeros(case["image"].shape[1:])
+    inside[:, : inside.shape[1] // 4] = 1
+    case["pred"] = MetaTensor(20 * torch.stack((1 - inside, inside)), meta=case["image"].meta)
+    steps = workflow.parser.get_parsed_content("post_transforms")
+    result = Compose([step for step in steps if not isinstance(step, SaveImaged)])(case)
+    assert result["pred"].shape == (90, 30) and result["pred"].dtype == torch.uint8 and "image" not in result
+    assert result["pred"][0].unique().tolist() == [255] and result["pred"][-1].unique().tolist() == [0]
+
+
 def test_a_mask_comes_back_where_it_was(data, make):
     """The postprocessing undoes the preprocessing: a perfect network's mask is the image's own bright square."""
-    import torch
     from monai.bundle import ConfigWorkflow
 
     folder = make(data.pairs(10, images="images/{i}.png"))
