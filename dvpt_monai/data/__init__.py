@@ -15,6 +15,7 @@ from dvpt_monai.data.datalists import (
 )
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
+from dvpt_monai.data.findings import ReadFindingsd, read_findings
 from dvpt_monai.data.grades import ReadGraded, read_grade
 from dvpt_monai.data.mask_labels import MaskLabelsd
 from dvpt_monai.data.masks import LoadMasksd, read_masks
@@ -46,6 +47,7 @@ __all__ = [
     "LoadMasksd",
     "MaskLabelsd",
     "RandCropStructuresd",
+    "ReadFindingsd",
     "ReadGraded",
     "balanced_sampler",
     "class_weights",
@@ -66,6 +68,7 @@ __all__ = [
     "positive_weights",
     "read_csv",
     "read_decathlon",
+    "read_findings",
     "read_grade",
     "read_masks",
     "read_medfmc",

@@ -13,6 +13,7 @@ import logging
 import os
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from csv import DictReader
 from csv import Error as CsvError
 from hashlib import sha256
@@ -26,6 +27,7 @@ from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
 from dvpt_monai.data.errors import DataError
+from dvpt_monai.data.findings import read_findings
 from dvpt_monai.data.grades import read_grade
 
 logger = logging.getLogger(__name__)
@@ -375,11 +377,12 @@ def class_weights(cases: list[Case], num_classes: int, power: float = 1.0) -> Te
     return (weights / weights.mean()).float()
 
 
-def positive_weights(cases: list[Case], power: float = 1.0) -> Tensor:
+def positive_weights(cases: list[Case], labels: Sequence[str], power: float = 1.0) -> Tensor:
     """Weigh the positive cases of rare labels more in a binary cross-entropy: (negative / positive) to the `power`.
 
     Args:
-        cases: the training cases; each label is a list of 0 and 1.
+        cases: the training cases; each label is a list of 0 and 1, or a file with names (:func:`read_findings`).
+        labels: the names of all labels.
         power: 1 gives both answers the same total weight, 0.5 is gentler, 0 is off.
 
     Returns:
@@ -390,13 +393,14 @@ def positive_weights(cases: list[Case], power: float = 1.0) -> Tensor:
         DataError: if there are no cases.
 
     Example:
-        >>> positive_weights([{"image": f"{i}.png", "label": [int(i == 0), 0]} for i in range(4)])
+        >>> cases = [{"image": f"{i}.png", "label": [int(i == 0), 0]} for i in range(4)]
+        >>> positive_weights(cases, ["nodule", "fibrosis"])
         tensor([3., 1.])
     """
     if not cases:
         raise DataError("the list of cases is empty; check the data list")
-    labels = torch.tensor([case["label"] for case in cases], dtype=torch.float64)
-    positive, negative = labels.sum(dim=0), (1 - labels).sum(dim=0)
+    truth = torch.tensor([read_findings(case["label"], labels) for case in cases], dtype=torch.float64)
+    positive, negative = truth.sum(dim=0), (1 - truth).sum(dim=0)
     both = (positive > 0) & (negative > 0)
     return torch.where(both, negative / positive.clamp(min=1), 1.0).pow(power).float()
 

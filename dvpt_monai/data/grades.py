@@ -12,7 +12,7 @@ from monai.transforms import MapTransform
 
 from dvpt_monai.data.errors import DataError
 
-__all__ = ["ReadGraded", "read_grade"]
+__all__ = ["ReadGraded", "read_grade", "read_label_file"]
 
 
 def read_grade(label: Any) -> Any:
@@ -35,15 +35,20 @@ def read_grade(label: Any) -> Any:
     """
     if not isinstance(label, str) or not label.endswith(".json"):
         return label
-    try:
-        with open(label, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError) as error:
-        raise DataError(f'{label} cannot be read as JSON ({error}); write the grade as {{"label": 3}}') from error
-    grade = content.get("label") if isinstance(content, dict) else content
+    grade = read_label_file(label, 'write the grade as {"label": 3}')
     if type(grade) is not int:
         raise DataError(f'{label}: {grade!r} is no grade; write its number, {{"label": 3}}, not its name')
     return grade
+
+
+def read_label_file(path: str, remedy: str) -> Any:
+    """What a JSON file holds, or of an object what it holds as ``"label"``."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); {remedy}") from error
+    return content.get("label") if isinstance(content, dict) else content
 
 
 class ReadGraded(MapTransform):

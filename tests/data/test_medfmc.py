@@ -204,14 +204,15 @@ def test_an_experiment_without_list(phantoms):
 def test_positive_weights_balance_both_answers():
     labels = np.array([[1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 1]])
     cases = [{"image": f"{i}.png", "label": row.tolist()} for i, row in enumerate(labels)]
-    weights = positive_weights(cases).numpy()
+    names = ["a", "b", "c", "d"]
+    weights = positive_weights(cases, names).numpy()
     assert weights[2] == 1
     for place in (0, 1, 3):
         assert weights[place] * labels[:, place].sum() == pytest.approx((1 - labels[:, place]).sum())
-    assert positive_weights(cases, 0).tolist() == [1, 1, 1, 1]
-    np.testing.assert_allclose(positive_weights(cases, 0.5), weights**0.5, rtol=1e-6)
+    assert positive_weights(cases, names, 0).tolist() == [1, 1, 1, 1]
+    np.testing.assert_allclose(positive_weights(cases, names, 0.5), weights**0.5, rtol=1e-6)
     with pytest.raises(DataError, match="empty"):
-        positive_weights([])
+        positive_weights([], names)
 
 
 @pytest.mark.parametrize("subset", ["chest", "endo", "colon"])

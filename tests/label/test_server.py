@@ -335,14 +335,36 @@ def test_training_on_submitted_masks(server, masks, labelled, tmp_path):
     assert (voxels != old).any()
 
 
-def test_training_on_submitted_grades(server, scores, labelled, grade):
-    model = server.bundle(FUNDUS) / "models" / "model.pt"
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        (FUNDUS, {"photograph": {"label": 3}, "gray": 1}),
+        (ADRENAL, {"plain": {"label": 1}, "flipped": 0}),
+        (CHEST, {"photograph": {"label": ["nodule", "fibrosis"]}, "gray": []}),
+    ],
+)
+def test_training_on_submitted_classes(server, labelled, grade, name, labels):
+    image = next(iter(labels))
+    model, old = server.bundle(name) / "models" / "model.pt", scores_of(server, name, image)
     before = model.read_bytes()
-    labelled("photograph", grade({"label": 3}))
-    labelled("gray", grade(1))
-    assert server.train(FUNDUS).status_code == 200, server.log()[-3000:]
+    for each, content in labels.items():
+        labelled(each, grade(content))
+    assert server.train(name).status_code == 200, server.log()[-3000:]
     assert model.read_bytes() != before
-    assert scores_of(server, FUNDUS, "photograph") != pytest.approx(scores(FUNDUS)["photograph.jpg"], abs=1e-4)
+    assert scores_of(server, name, image) != pytest.approx(old, abs=1e-4)
+
+
+def test_training_on_submitted_maps_of_lesions(server, labelled, tmp_path):
+    """In the form in which the server gives them."""
+    model = server.bundle(LESIONS) / "models" / "model.pt"
+    before = model.read_bytes()
+    for name in ("photograph", "gray"):
+        path = mask_of(server, LESIONS, name, result_extension=".png").rename(tmp_path / f"{name}.png")
+        labelled(name, path)
+    said = len(server.log())
+    assert server.train(LESIONS).status_code == 200, server.log()[-3000:]
+    assert "1 images to train on, 1 to validate on" in server.log()[said:]
+    assert model.read_bytes() != before
 
 
 def test_training_from_the_backbone(server, labelled):
