@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -204,9 +205,12 @@ def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
         fire.Fire({command.__name__: command for command in COMMANDS}, name="dvpt_monai")
+        sys.stdout.flush()
     except (AdapterError, BundleError, DataError, PretrainedError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except BrokenPipeError:  # who reads, such as head, has seen enough; Python must not flush once more when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
