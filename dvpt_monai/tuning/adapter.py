@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 import os
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +83,7 @@ def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[st
         "tensors": _shapes(tensors),
         "backbone": {"receipt": receipt.as_dict() if receipt else None, "fingerprint": fingerprint(network)},
         "task": task or {},
-        "versions": {name: _version(name) for name in ("dvpt-monai", "torch", "monai", "safetensors")},
+        "versions": _versions(),
     }
     try:
         header = json.loads(json.dumps(header))  # as it will be read: keys are strings, tuples are lists
@@ -291,8 +291,8 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+def _versions() -> dict[str, str]:
+    from dvpt_monai import __version__  # here, because the package imports this module first
+
+    ours = {"dvpt-monai": __version__}  # also where it runs from a checkout that is not installed
+    return ours | {name: version(name) for name in ("torch", "monai", "safetensors")}

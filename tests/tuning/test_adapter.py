@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+import dvpt_monai
 from dvpt_monai import (
     DVPT,
     UNETR,
@@ -105,6 +106,7 @@ def test_it_holds_what_trains_and_says_what_it_is(adapter):
     assert header["backbone"]["receipt"] is None
     assert header["backbone"]["fingerprint"].keys() == vit().state_dict().keys() - tensors.keys()
     assert header["versions"]["torch"] == torch.__version__
+    assert header["versions"]["dvpt-monai"] == dvpt_monai.__version__
     assert len(header["sha256"]) == 64
 
 
