@@ -371,7 +371,9 @@ def say(monkeypatch, *words):
 def test_the_command_prints_the_table_and_its_exit_code_tells(copy, monkeypatch, capsys):
     monkeypatch.setattr(check, "CHECKS", {title: check.CHECKS[title] for title in ("files", "name")})
     say(monkeypatch, "check-bundle", copy)
-    assert "2 passed, 0 failed, 0 skipped" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "2 passed, 0 failed, 0 skipped" in said.out
+    assert said.err.splitlines() == [f"{copy.name}: files ...", f"{copy.name}: name ..."]
     (copy / "LICENSE").unlink()
     with pytest.raises(SystemExit) as exit:
         say(monkeypatch, "check-bundle", copy)

@@ -77,6 +77,8 @@ def check_bundle(
         progress = tqdm(CHECKS.items(), desc=f"Checking {source.name}", leave=False, disable=not sys.stderr.isatty())
         for title, (check, needs) in progress:
             progress.set_postfix_str(title)
+            if progress.disable:  # a log needs a sign of life too
+                print(f"{source.name}: {title} ...", file=sys.stderr, flush=True)
             waits = [row.check for row in rows if row.check in needs and row.result != "passed"]
             with _quiet(trial):
                 rows.append(Row(title, "skipped", f"waits for {waits[0]}") if waits else _row(title, check, trial))
