@@ -1,22 +1,11 @@
 """Data sets: find, list, check, split, and generate them."""
 
 from dvpt_monai.data.crops import RandCropStructuresd
-from dvpt_monai.data.datalists import (
-    balanced_sampler,
-    class_weights,
-    count_parts,
-    holdout,
-    label_fraction,
-    positive_weights,
-    read_csv,
-    read_decathlon,
-    shots,
-    split,
-)
 from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import find_data
 from dvpt_monai.data.findings import ReadFindingsd, read_findings
 from dvpt_monai.data.grades import ReadGraded, read_grade
+from dvpt_monai.data.lists import read_csv, read_decathlon
 from dvpt_monai.data.mask_labels import MaskLabelsd
 from dvpt_monai.data.masks import LoadMasksd, read_masks
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
@@ -34,8 +23,10 @@ from dvpt_monai.data.phantoms import (
     write_lesions,
     write_medfmc,
 )
+from dvpt_monai.data.splits import count_parts, holdout, label_fraction, shots, split
 from dvpt_monai.data.transforms import CheckLabeld, CheckShaped, EnsureRGBd
 from dvpt_monai.data.validation import train_and_validation
+from dvpt_monai.data.weights import balanced_sampler, class_weights, positive_weights
 
 __all__ = [
     "MEDFMC_LABELS",

@@ -12,7 +12,12 @@ from monai.transforms import MapTransform
 
 from dvpt_monai.data.errors import DataError
 
-__all__ = ["ReadGraded", "read_grade", "read_label_file"]
+__all__ = ["ReadGraded", "is_grade", "read_grade", "read_label_file"]
+
+
+def is_grade(label: Any) -> bool:
+    """Whether a label is an integer, of Python or NumPy."""
+    return isinstance(label, Integral)
 
 
 def read_grade(label: Any) -> Any:
@@ -75,7 +80,7 @@ class ReadGraded(MapTransform):
         case = dict(data)
         for key in self.key_iterator(case):
             grade = read_grade(case[key])
-            if not isinstance(grade, Integral) or not 0 <= int(grade) < self.num_classes:
+            if not is_grade(grade) or not 0 <= int(grade) < self.num_classes:
                 where = case[key] if grade is not case[key] else case.get("image", key)
                 top = self.num_classes - 1
                 raise DataError(f"{where}: label {grade!r} is no integer in 0..{top}; correct it or set num_classes")

@@ -16,7 +16,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dvpt_monai.data.datalists import Case
+from dvpt_monai.data.case import Case
 from dvpt_monai.data.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -22,9 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvpt_monai.data import datalists
-from dvpt_monai.data.datalists import Case, PathLike
+from dvpt_monai.data import splits
+from dvpt_monai.data.case import Case, PathLike
 from dvpt_monai.data.errors import DataError
+from dvpt_monai.data.lists import check_files
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ def read_medfmc(
     cases = [
         {"image": str(folder / name), "label": label, **_patient(name, subset)} for name, label in labelled.items()
     ]
-    datalists._check_files(cases, ("image",), f"{path}: put the images of MedFMC into {folder}, or set dataset_dir=")
+    check_files(cases, ("image",), f"{path}: put the images of MedFMC into {folder}, or set dataset_dir=")
     return cases
 
 
@@ -217,11 +218,11 @@ def medfmc_shots(
         if folds < 2:
             raise DataError(f"folds={folds}: what validates would train, too; choose 2 or more")
         cases = read_medfmc(dataset_dir, "trainval", subset, names, lists_dir)
-        pool, validation = (datalists.split(cases, part, fold, folds) for part in ("training", "validation"))
-        train = datalists.shots(pool, shots, experiment)
+        pool, validation = (splits.split(cases, part, fold, folds) for part in ("training", "validation"))
+        train = splits.shots(pool, shots, experiment)
         drawn = f"no official list of {shots} shots, so drawn by patient with seed {experiment}"
         origin = [f"{'all' if shots is None else drawn} from trainval.txt, fold {fold} of {folds} validates"]
-    train = datalists.label_fraction(train, label_fraction, experiment)
+    train = splits.label_fraction(train, label_fraction, experiment)
     counts = f"{len(train)} images to train on, {len(validation)} to validate on"
     told = [f"{subset}: {counts}", *origin]
     for verb, part in (("train", train), ("validate", validation)):

@@ -6,7 +6,9 @@ import os
 from csv import DictReader
 from typing import Any
 
-from dvpt_monai.data.datalists import Case, read_csv, split
+from dvpt_monai.data.case import Case
+from dvpt_monai.data.lists import read_csv
+from dvpt_monai.data.splits import split
 
 __all__ = ["train_and_validation"]
 

@@ -1,0 +1,15 @@
+"""What a case is: a dictionary as MONAI's transforms take it.
+
+``image`` is a path, ``label`` a grade, a list of 0 and 1, or the path of a mask or of a file with labels; ``group``,
+where it is known, is what must stay in one part, such as the patient.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+__all__ = ["Case", "PathLike"]
+
+Case = dict[str, Any]
+PathLike = str | os.PathLike[str]
