@@ -81,7 +81,7 @@ def test_the_version_is_the_same_everywhere():
 )
 def test_documents_point_to_what_exists(document):
     text = (ROOT / document).read_text()
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     files = re.findall(r"(?:\./)?((?:scripts|configs|\.ci)/[\w./]+)", text)
     folders = [ROOT, (ROOT / document).parent, *ROOT.glob("bundles/*")]
     assert [path for path in links + files if not any((folder / path).exists() for folder in folders)] == []
