@@ -16,7 +16,7 @@ from dvpt_monai.networks.pretrained import load_pretrained
 from dvpt_monai.networks.pretrained.entries import CATALOG
 from dvpt_monai.networks.pretrained.source import read_source
 from dvpt_monai.tuning import load_adapter, read_header, untune
-from dvpt_monai.tuning.tune import Tuning
+from dvpt_monai.tuning.trains import Tuning
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["complete", "completion"]

@@ -17,7 +17,7 @@ from dvpt_monai.bundle.fit import unfit
 from dvpt_monai.bundle.network import network_of
 from dvpt_monai.networks.pretrained.catalog import sha256_of
 from dvpt_monai.tuning import read_header, trained_tensors
-from dvpt_monai.tuning.tune import Tuning
+from dvpt_monai.tuning.trains import Tuning
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["pack"]

@@ -10,7 +10,7 @@ from torch import nn
 
 from dvpt_monai.networks.pretrained import PretrainedError, load_pretrained
 from dvpt_monai.tuning import load_adapter, untune
-from dvpt_monai.tuning.tune import Tuning
+from dvpt_monai.tuning.trains import Tuning
 
 __all__ = ["AdapterLoader"]
 

@@ -9,19 +9,9 @@ from dvpt_monai.tuning.adapter import (
     swap_adapter,
 )
 from dvpt_monai.tuning.budget import match_budget
-from dvpt_monai.tuning.tune import (
-    METHODS,
-    Method,
-    Report,
-    Stack,
-    disabled,
-    merge,
-    parameter_groups,
-    report,
-    trained_tensors,
-    tune,
-    untune,
-)
+from dvpt_monai.tuning.method import METHODS, Method, Stack
+from dvpt_monai.tuning.trains import Report, parameter_groups, report, trained_tensors
+from dvpt_monai.tuning.tune import disabled, merge, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, TuningError, attach
 
 __all__ = [

@@ -25,16 +25,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from dvpt_monai.tuning.tune import (
-    Method,
-    Tuning,
-    frozen_tensors,
-    remember,
-    take_out,
-    trained_tensors,
-    tune,
-    untune,
-)
+from dvpt_monai.tuning.method import Method
+from dvpt_monai.tuning.trains import Tuning, frozen_tensors, trained_tensors
+from dvpt_monai.tuning.tune import remember, take_out, tune, untune
 from dvpt_monai.tuning.tuned import TuningError
 from dvpt_monai.whole_file import whole_file
 

@@ -37,7 +37,7 @@ from dvpt_monai import (
 )
 from dvpt_monai.tuning import trained_tensors
 from dvpt_monai.tuning.adapter import fingerprint
-from dvpt_monai.tuning.tune import frozen_tensors
+from dvpt_monai.tuning.trains import frozen_tensors
 
 SMALL = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_heads": 2}
 DYNAMIC = DVPT(num_prompts=3, bottleneck=2)

@@ -1,0 +1,119 @@
+"""What every tuning method is, and two of them at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from dvpt_monai.tuning.tuned import TuningError
+
+__all__ = ["METHODS", "Method", "Stack"]
+
+METHODS: dict[str, type[Method]] = {}
+"""Every method by the name of its class; the header of an adapter and the contract tests read it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to tune a frozen network; subclasses are frozen dataclasses, one paper a file.
+
+    The constructor is the Python API, the ``_target_`` of a bundle and the header of an adapter at once.
+    """
+
+    paper: ClassVar[str] = ""
+    """Authors, title and arXiv number."""
+
+    size: ClassVar[str] = ""
+    """The argument that sets how many parameters train; :func:`~dvpt_monai.match_budget` turns it."""
+
+    merges: ClassVar[bool] = False
+    """Whether :func:`merge` folds a trained network into plain weights."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        METHODS[cls.__name__] = cls
+
+    @property
+    def starts_as_identity(self) -> bool:
+        """Whether a network computes the same right after :func:`tune` as before it."""
+        return True
+
+    def attach(self, network: nn.Module) -> None:
+        """Put this method's tuners into the frozen network, in place."""
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        """Patterns of the backbone's own parameters that this method trains; none by default."""
+        return ()
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON-ready values, with the method's name under ``method``."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"method": type(self).__name__, **values}
+
+    @staticmethod
+    def from_arguments(arguments: dict[str, Any]) -> Method:
+        """Build the method that :meth:`arguments` described.
+
+        Raises:
+            TuningError: the name or an argument is unknown in this version.
+
+        Example:
+            >>> from dvpt_monai import DVPT, Method
+            >>> Method.from_arguments(DVPT(num_prompts=10).arguments()).num_prompts
+            10
+        """
+        values = dict(arguments)
+        name = values.pop("method", None)
+        if name not in METHODS:
+            raise TuningError(f"method {name!r} is not known; this version has {', '.join(sorted(METHODS))}")
+        for key, value in values.items():
+            if isinstance(value, list):
+                values[key] = tuple(value)
+        try:
+            return METHODS[name](**values)
+        except TypeError as error:
+            raise TuningError(f"method {name}: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True, init=False)
+class Stack(Method):
+    """Several methods on one network, attached in the order given.
+
+    Args:
+        parts: the methods; later ones wrap earlier ones where both choose the same module.
+        methods: the same by keyword, as a bundle's JSON gives them.
+
+    Example:
+        >>> from dvpt_monai import DVPT, BitFit, Stack
+        >>> Stack(DVPT(), BitFit()).methods[1]
+        BitFit()
+    """
+
+    methods: tuple[Method, ...]
+
+    def __init__(self, *parts: Method, methods: Sequence[Method | dict[str, Any]] = ()) -> None:
+        built = tuple(m if isinstance(m, Method) else Method.from_arguments(m) for m in (*parts, *methods))
+        if not built:
+            raise TuningError("Stack needs at least one method")
+        object.__setattr__(self, "methods", built)
+
+    @property
+    def starts_as_identity(self) -> bool:
+        return all(method.starts_as_identity for method in self.methods)
+
+    @property
+    def merges(self) -> bool:  # type: ignore[override]
+        return all(method.merges for method in self.methods)
+
+    def attach(self, network: nn.Module) -> None:
+        for method in self.methods:
+            method.attach(network)
+
+    def chosen(self, network: nn.Module) -> tuple[str, ...]:
+        return tuple(pattern for method in self.methods for pattern in method.chosen(network))
+
+    def arguments(self) -> dict[str, Any]:
+        return {"method": "Stack", "methods": [method.arguments() for method in self.methods]}
