@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dvpt_monai.methods.dvpt import DVPT
+from dvpt_monai.networks.classifier import ViTClassifier
 from dvpt_monai.networks.unetr import UNETR
-from dvpt_monai.networks.vit import ViTClassifier
 from dvpt_monai.tuning import tune
 
 __all__ = ["DVPTUNETR", "DVPTViT"]

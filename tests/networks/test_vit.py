@@ -19,7 +19,7 @@ from dvpt_monai import (
     save_adapter,
     tune,
 )
-from dvpt_monai.networks.vit import Standardize
+from dvpt_monai.networks.classifier import Standardize
 
 SMALL = {"patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}
 
