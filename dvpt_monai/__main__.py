@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
 from dvpt_monai.networks.pretrained.convert import monai_arguments
 from dvpt_monai.networks.pretrained.listing import details, table
-from dvpt_monai.tuning import METHODS, AdapterError, read_header
+from dvpt_monai.tuning import METHODS, AdapterError, Method, TuningError, read_header
 
 
 def backbone(name: str) -> str:
@@ -47,9 +49,14 @@ def backbones(name: str | None = None) -> str:
     return table() if name is None else details(name)
 
 
-def methods() -> str:
-    """List the tuning methods and their papers."""
-    return "\n".join(f"{name:<18} {method.paper}".rstrip() for name, method in sorted(METHODS.items()))
+def methods(name: str | None = None) -> str:
+    """List the tuning methods and their papers; with a name, its arguments and how to say it to a bundle."""
+    if name is None:
+        return "\n".join(f"{name:<18} {method.paper}".rstrip() for name, method in sorted(METHODS.items()))
+    given = {key: value for key, value in Method.named(name).arguments().items() if key != "method"}
+    said = [METHODS[name].paper, *(f"  {key:<18} {value!r}" for key, value in given.items())]
+    example = {"_target_": f"dvpt_monai.{name}", **dict([*given.items()][:1])}
+    return "\n".join([*said, f'--method {name}, or with arguments --method "{example}"'])
 
 
 def convert(source: str, target: str, to: str, overwrite: bool = False, **arguments: Any) -> str:
@@ -201,12 +208,51 @@ def complete(folder: str, backbone: str | None = None) -> str:
 COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms)
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Refuse options and words that a command does not take, before it does its work: Fire would find out afterwards.
+
+    Raises:
+        BundleError: names the option, and the one that was meant.
+
+    Example:
+        >>> check_words(["pack", "bundles/mine", "--out", "dist", "--slm"])
+        Traceback (most recent call last):
+        dvpt_monai.bundle.errors.BundleError: pack --slm: unknown, did you mean --slim?
+    """
+    known = {command.__name__: command for command in COMMANDS}
+    name, rest = (words[0].replace("-", "_"), list(words[1:])) if words else ("", [])
+    if name not in known or {"--", "--help", "-h"} & set(rest):
+        return
+    parameters = inspect.signature(known[name]).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    places = list(parameters)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            if not places:
+                raise BundleError(f"{words[0]} {word}: one word too many; python -m dvpt_monai {words[0]} --help")
+            places.pop(0)
+            continue
+        option, given, _ = word.removeprefix("--").partition("=")
+        option = option.replace("-", "_")
+        if option not in parameters and option.removeprefix("no") not in parameters:
+            near = get_close_matches(option, parameters, 1)
+            takes = ", ".join("--" + name.replace("_", "-") for name in parameters)
+            meant = f"did you mean --{near[0]}?" if near else f"it takes {takes}"
+            raise BundleError(f"{words[0]} --{option}: unknown, {meant}")
+        places = [place for place in places if place != option]
+        if not given and rest and not rest[0].startswith("--"):
+            rest.pop(0)
+
+
 def main() -> None:
     """Run one command; an error of this package is one message, not a traceback."""
     try:
+        check_words(sys.argv[1:])
         fire.Fire({command.__name__: command for command in COMMANDS}, name="dvpt_monai")
         sys.stdout.flush()
-    except (AdapterError, BundleError, DataError, PretrainedError) as error:
+    except (AdapterError, BundleError, DataError, PretrainedError, TuningError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except BrokenPipeError:  # who reads, such as head, has seen enough; Python must not flush once more when it ends

@@ -14,6 +14,7 @@ from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.save_masks import SaveImageMasksd, SaveMaskd
 from dvpt_monai.bundle.schedule import interval, one_cycle
 from dvpt_monai.bundle.spacing import Spacingd
+from dvpt_monai.bundle.trained_settings import check_trained
 
 __all__ = [
     "Autocast",
@@ -24,6 +25,7 @@ __all__ = [
     "SaveMaskd",
     "Spacingd",
     "check_options",
+    "check_trained",
     "find_images",
     "interval",
     "load_backbone",

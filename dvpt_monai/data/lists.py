@@ -93,7 +93,8 @@ def read_csv(
         if group is not None:
             case["group"] = row[group]
         cases.append(case)
-    check_files(cases, ("image",), f"{path}: set root= to the folder of the images")
+    remedy = "correct the paths, or name the folder that they begin in (root; --dataset_dir of a bundle)"
+    check_files(cases, ("image",), f"{path}: {remedy}")
     return cases
 
 

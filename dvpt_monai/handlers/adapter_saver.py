@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from pathlib import Path
@@ -14,13 +15,15 @@ from dvpt_monai.tuning import save_adapter
 
 __all__ = ["AdapterSaver"]
 
+logger = logging.getLogger(__name__)
+
 
 class AdapterSaver:
-    """Save the adapter whenever the key metric of an evaluator improves.
+    """Save the adapter whenever the key metric of an evaluator is as good as never before.
 
-    The metric and its epoch go into the file's header with the task. An equal value keeps the earlier adapter, as
-    MONAI's ``CheckpointSaver`` keeps the earlier checkpoint. A metric without a value (NaN) is worse than any. The
-    file is never half-written.
+    The metric and its epoch go into the file's header with the task. Of equal values the later counts, which trained
+    longer; MONAI's ``CheckpointSaver`` does the same with ``key_metric_greater_or_equal``. A metric without a value
+    (NaN) is worse than any. The file is never half-written.
 
     Args:
         network: a tuned network.
@@ -71,8 +74,9 @@ class AdapterSaver:
             raise KeyError(f"AdapterSaver: no metric {name!r}; the evaluator has {sorted(engine.state.metrics)}")
         value = float(engine.state.metrics[name])
         known = math.isfinite(value)
-        if self.best is not None and not (known and value > self.best):
+        if self.best is not None and not (known and value >= self.best):
             return
         task = {**self.task, "metric": name, "value": value if known else None, "epoch": engine.state.epoch}
         save_adapter(self.network, self.path, task)
         self.best = value if known else -math.inf
+        logger.info("Kept the adapter of epoch %d, %s %.4g", engine.state.epoch, name.replace("_", " "), value)

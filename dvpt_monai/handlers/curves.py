@@ -91,7 +91,11 @@ class Curves:
         if metrics:
             right[0].set(title="Validation", xlabel="epoch")
             right[0].legend()
+            low, high = right[0].get_ylim()
+            if high - low < 0.1:  # else a difference in the fifth digit would look like a course
+                right[0].set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
         for axes in (left, *right):
+            axes.ticklabel_format(useOffset=False)
             axes.grid(alpha=0.3)
             axes.set_xlim(0.5, self.rows[-1]["epoch"] + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -16,7 +16,7 @@ from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dvpt_monai.handlers.figure import PredictionFigure, name_of
+from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
 
 __all__ = ["SegmentationFigure"]
 
@@ -31,6 +31,8 @@ class SegmentationFigure(PredictionFigure):
         note: printed above.
         structures: names of the labels without background, for the legend.
         axis: of 3D images, the axis to slice along; 0 shows sagittal slices of images in RAS.
+        mean: of each channel, that was subtracted from intensities in [0, 1]; None shows each image's own range.
+        std: of each channel, that they were divided by.
     """
 
     panels = 3
@@ -44,17 +46,21 @@ class SegmentationFigure(PredictionFigure):
         note: str = "",
         structures: Sequence[str] = (),
         axis: int = 0,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.structures = list(structures)
         self.axis = axis
+        self.mean = mean
+        self.std = std
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
         said = _labels(output[CommonKeys.PRED])
         # Postprocessing may have made the label one-hot, which leaves it in the evaluator's output or in the batch.
         truth = next((_labels(d[CommonKeys.LABEL]) for d in (output, case) if CommonKeys.LABEL in d), None)
-        picture = _picture(np.asarray(image.cpu()))
+        picture = self._picture(image)
         spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * said.ndim
         if said.ndim == 3:
             shown = said if truth is None or not truth.any() else truth
@@ -72,7 +78,7 @@ class SegmentationFigure(PredictionFigure):
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
         name, picture, truth, said, spacing = kept
-        low, high = np.percentile(picture, (0.5, 99.5))
+        low, high = np.percentile(picture, (0.5, 99.5)) if self.mean is None else (0.0, 1.0)
         picture = ((picture - low) / max(high - low, 1e-6)).clip(0, 1)
         for panel, title, labels in zip(axes, (name, "truth", "prediction"), (None, truth, said), strict=True):
             if title == "truth" and labels is None:
@@ -83,6 +89,14 @@ class SegmentationFigure(PredictionFigure):
             panel.set_title(title, fontsize=8)
             if labels is not None:
                 self._contour(panel, labels.T)
+
+    def _picture(self, image: Any) -> NDArray[Any]:
+        """(3, H, W) -> (H, W, 3), a photograph in colours; else (C, *spatial) -> (*spatial), the first channel."""
+        pixels = np.moveaxis(np.asarray(image.cpu()), 0, -1)
+        if self.mean is not None:
+            pixels = intensities(image, self.mean, self.std)
+        shown: NDArray[Any] = pixels if pixels.ndim == 3 and pixels.shape[-1] == 3 else pixels[..., 0]
+        return shown
 
     def finish(self, figure: Figure) -> None:
         if self.structures:
@@ -97,14 +111,6 @@ class SegmentationFigure(PredictionFigure):
 
 def _colour(label: int) -> Any:
     return colormaps["Set1"]((label - 1) % 9)
-
-
-def _picture(image: NDArray[Any]) -> NDArray[Any]:
-    """A photograph keeps its colours, (3, H, W) -> (H, W, 3); else the first channel, (C, *spatial) -> (*spatial)."""
-    if image.ndim == 3 and len(image) == 3:
-        return np.moveaxis(image, 0, -1)
-    first: NDArray[Any] = image[0]
-    return first
 
 
 def _labels(mask: Tensor) -> NDArray[np.int64]:

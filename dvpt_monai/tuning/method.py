@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from torch import nn
@@ -52,6 +53,27 @@ class Method:
         """The constructor's arguments as JSON-ready values, with the method's name under ``method``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"method": type(self).__name__, **values}
+
+    @staticmethod
+    def named(name: str) -> Method:
+        """The method of this name with its defaults.
+
+        Raises:
+            TuningError: there is none, or it has an argument without a default.
+
+        Example:
+            >>> from dvpt_monai import Method
+            >>> Method.named("BitFit")
+            BitFit()
+        """
+        if name not in METHODS:
+            near = get_close_matches(name.lower(), [known.lower() for known in METHODS], 1)
+            meant = [known for known in sorted(METHODS) if known.lower() in near]
+            raise TuningError(
+                f"method {name!r} is not known; "
+                + (f"did you mean {meant[0]}?" if meant else f"this version has {', '.join(sorted(METHODS))}")
+            )
+        return Method.from_arguments({"method": name})
 
     @staticmethod
     def from_arguments(arguments: dict[str, Any]) -> Method:

@@ -21,7 +21,7 @@ __all__ = ["disabled", "merge", "remember", "take_out", "tune", "untune"]
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def tune(network: Network, method: Method, train: Sequence[str] | None = None) -> Network:
+def tune(network: Network, method: Method | str, train: Sequence[str] | None = None) -> Network:
     """Freeze ``network``, attach ``method``, and let what matches ``train`` learn beside it, in place.
 
     From here on ``network.train()`` follows one rule: a module is in training mode when it, or something inside it,
@@ -30,7 +30,7 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
 
     Args:
         network: any network of this package, or another one whose parts the method finds.
-        method: what to attach.
+        method: what to attach; a name, such as ``"LoRA"``, for one with its defaults.
         train: shell patterns over the names in the state dict, for example ``["decoder*", "out*"]``; one that
             begins with ``!`` excludes. ``None`` takes ``network.fresh``: the parts that no pre-trained file can fill.
             A depth embedding always trains.
@@ -50,6 +50,7 @@ def tune(network: Network, method: Method, train: Sequence[str] | None = None) -
         >>> [name for name, p in net.named_parameters() if p.requires_grad][-1]
         'head.bias'
     """
+    method = Method.named(method) if isinstance(method, str) else method
     if not isinstance(method, Method):
         raise TuningError(f"tune: method must be a Method such as DVPT(), not {type(method).__name__}")
     if (tuning := recorded(network)) is not None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ignite.engine import Engine
+from safetensors.torch import load_file
 
 from dvpt_monai import DVPT, BitFit, ViTClassifier, load_adapter, load_pretrained, read_header, save_adapter, tune
 from dvpt_monai.handlers import AdapterLoader, AdapterSaver
@@ -25,13 +26,16 @@ def evaluate(saver, *values):
         evaluator.run([0])
 
 
-def test_the_best_is_kept_and_equal_does_not_replace(tmp_path):
+def test_the_best_is_kept_and_of_equals_the_later(tmp_path):
     net, path = tune(network(), DVPT()), tmp_path / "new" / "adapter.safetensors"
     saver = AdapterSaver(net, path, "kappa", {"num_classes": 3})
     evaluate(saver, 0.5)
     with torch.no_grad():
         net.head.bias.fill_(7)
-    evaluate(saver, 0.4, 0.5)
+    evaluate(saver, 0.4)
+    assert not (load_file(path)["head.bias"] == 7).any()
+    evaluate(saver, 0.5)
+    assert (load_file(path)["head.bias"] == 7).all()
     header = read_header(path)
     assert header["task"]["value"] == 0.5 and header["task"]["num_classes"] == 3
     evaluate(saver, 0.6)

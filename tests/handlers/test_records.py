@@ -9,6 +9,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 from ignite.metrics import Average
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
@@ -176,6 +177,21 @@ def test_a_photograph_is_drawn_upright():
     _, picture, truth, said, _ = handler.keep({"image": x}, {"pred": torch.cat((1 - mask, mask)), "label": mask})
     assert picture.shape == (6, 4) and np.array_equal(picture[:, -1], x[0, 0])
     assert truth[5, 3] == said[5, 3] == 1 and truth.sum() == said.sum() == 1
+
+
+def test_a_photograph_is_drawn_in_its_colours(tmp_path):
+    """Gray stays gray, whatever the channels were normalised with."""
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    gray = torch.full((3, 20, 30), 0.6)
+    gray[:, 5:9, 5:9] = 0.2
+    normal = (gray - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    handler = SegmentationFigure(tmp_path / "p.png", mean=mean, std=std)
+    kept = handler.keep({"image": normal}, {"pred": torch.rand(2, 20, 30), "label": torch.zeros(1, 20, 30)})
+    assert kept[1].shape == (30, 20, 3) and np.allclose(np.unique(kept[1].round(6)), [0.2, 0.6])
+    panels = Figure().subplots(1, 3)
+    handler.draw(list(panels), kept)
+    shown = np.asarray(panels[0].images[0].get_array())
+    assert np.allclose(np.unique(shown.round(6)), [0.2, 0.6])
 
 
 @pytest.mark.parametrize(("cases", "chosen"), [(7, ["case1", "case3", "case5"]), (2, ["case0", "case1"])])

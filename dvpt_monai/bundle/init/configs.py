@@ -194,6 +194,8 @@ def _normalized(train: Config, evaluate: Config, inference: Config, proposal: Pr
         return
     trained = {name: read(CLASSIFICATION, name)["normalization"] for name in ("train", "evaluate", "inference")}
     channels = {"image_mean": "$@normalization[0]", "image_std": "$@normalization[1]"}
+    if proposal.task == "segmentation":
+        step(evaluate["validate#handlers"], "SegmentationFigure").update(mean="@image_mean", std="@image_std")
     after(train, "backbone_weights", normalization=trained["train"], **channels)
     after(evaluate, "adapter", normalization=trained["evaluate"])
     after(inference, "image_size", normalization=trained["inference"], **channels)

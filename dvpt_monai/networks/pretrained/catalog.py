@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from difflib import get_close_matches
 from pathlib import Path
 
 from dvpt_monai.cache import cache
@@ -25,7 +26,9 @@ def entry_of(name: str) -> Entry:
         PretrainedError: the name is unknown.
     """
     if name not in CATALOG:
-        raise PretrainedError(f"catalog: no backbone is named {name!r}; there is {', '.join(CATALOG)}, or give a path")
+        near = get_close_matches(name, CATALOG, 1)
+        meant = f"did you mean {near[0]}? There is " if near else "there is "
+        raise PretrainedError(f"catalog: no backbone is named {name!r}; {meant}{', '.join(CATALOG)}, or give a path")
     return CATALOG[name]
 
 
