@@ -52,7 +52,8 @@ def find_images(
         else:
             paths = [path]
     if not paths:
-        raise DataError(f"{where}: no images here (folders below are not searched); expected files that end in {', '.join(suffixes)}")
+        wanted = f"files that end in {', '.join(suffixes)}; folders below are not searched"
+        raise DataError(f"{where}: no images here; expected {wanted}")
     missing = [p for p in paths if not p.is_file()]
     if missing:
         raise DataError(
