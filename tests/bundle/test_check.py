@@ -327,6 +327,14 @@ PAIR = {
 }
 
 
+def test_what_is_left_to_do_is_told(copy, rows):
+    assert rows(copy, ["JSON", "files", "metadata"])["metadata"].detail == "version 0.2.0"
+    path = copy / "configs" / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "authors": "TO DO: your names"}))
+    found = rows(copy, ["JSON", "files", "metadata"])["metadata"]
+    assert found.result == "passed" and found.detail == "version 0.2.0; TO DO is left in configs/metadata.json"
+
+
 @pytest.mark.bundle
 @pytest.mark.parametrize(("backend", "result"), [("gloo", "passed"), ("no_such_backend", "failed")])
 def test_two_processes(copy, fundus, rows, backend, result):

@@ -121,7 +121,16 @@ def metadata(trial: Trial) -> str:
             problems += _tensor(described[tensor], f"network_data_format#{side}#{tensor}#")
     if problems:
         raise Failed("; ".join(problems), "correct configs/metadata.json")
-    return f"version {values['version']}"
+    told = [f"version {values['version']}"]
+    pages = [trial.config("metadata"), *sorted((trial.root / "docs").glob("*.*"))]
+    begun = [
+        page
+        for page in pages
+        if page.suffix in (".json", ".md", ".txt") and "TO DO" in page.read_text("utf-8", "replace")
+    ]
+    if begun:
+        told.append(f"TO DO is left in {', '.join(str(page.relative_to(trial.root)) for page in begun)}")
+    return "; ".join(told)
 
 
 def _kinds(values: dict[str, Any], expected: Mapping[str, type], prefix: str) -> Iterable[str]:
