@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from dvpt_monai.bundle.contents import adapter_beside
 from dvpt_monai.networks.pretrained import PretrainedError, catalog, load_pretrained
 from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.tuning import BackboneMismatchError, read_header
@@ -62,7 +63,7 @@ def load_backbone(
 
 
 def _take(network: nn.Module, name: str, trained: Path) -> bool:
-    adapter = trained.with_name("adapter.safetensors")
+    adapter = adapter_beside(trained)
     if name not in catalog.CATALOG or Path(name).exists() or catalog.cached(name):
         return False
     if not (trained.is_file() and adapter.is_file()):

@@ -9,7 +9,7 @@ from typing import Any
 
 from dvpt_monai.bundle.errors import BundleError
 
-__all__ = ["ADAPTER", "MODEL", "contents", "metadata_of"]
+__all__ = ["ADAPTER", "MODEL", "adapter_beside", "contents", "metadata_of"]
 
 MODEL = "models/model.pt"
 ADAPTER = "models/adapter.safetensors"
@@ -17,6 +17,16 @@ WEIGHTS = frozenset({MODEL, ADAPTER, "models/model.ts"})
 """What belongs to a bundle among its models; checkpoints to resume from do not."""
 RECORDS = frozenset({"output", "outputs", "eval", "logs", "mlruns", "runs", "dist", "__pycache__"})
 """Folders with what runs write."""
+
+
+def adapter_beside(checkpoint: str | os.PathLike[str]) -> Path:
+    """Where the training that wrote a checkpoint wrote its adapter.
+
+    Example:
+        >>> adapter_beside("bundle/models/model.pt").as_posix()
+        'bundle/models/adapter.safetensors'
+    """
+    return Path(checkpoint).with_name(Path(ADAPTER).name)
 
 
 def contents(folder: str | os.PathLike[str]) -> list[str]:

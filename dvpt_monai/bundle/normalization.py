@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle.contents import adapter_beside
 from dvpt_monai.networks.pretrained.entries import CATALOG
 from dvpt_monai.networks.pretrained.layout import IMAGENET
 from dvpt_monai.networks.pretrained.recognise import recognise
@@ -39,7 +40,7 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
     """
     if trained:
         path = Path(trained)
-        adapter = path if path.suffix == ".safetensors" else path.with_name("adapter.safetensors")
+        adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
         task = read_header(adapter)["task"] if adapter.is_file() else {}
         if {"image_mean", "image_std"} <= task.keys():
             return task["image_mean"], task["image_std"]

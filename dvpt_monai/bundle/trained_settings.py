@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from dvpt_monai.bundle.callers import callers
+from dvpt_monai.bundle.contents import adapter_beside
 from dvpt_monai.bundle.errors import BundleError
 from dvpt_monai.tuning import METHODS, AdapterError, Method, read_header
 
@@ -34,8 +35,9 @@ def check_trained(checkpoint: str, adapter: str | None = None) -> None:
     Raises:
         BundleError: says which ``--method`` the training had.
     """
-    path = Path(adapter) if adapter else Path(checkpoint).with_name("adapter.safetensors")
-    parser = next((frame.f_locals["self"] for frame in callers() if _is_parser(frame.f_locals.get("self"))), None)
+    path = Path(adapter) if adapter else adapter_beside(checkpoint)
+    asking = (frame.f_locals.get("self") for frame in callers())
+    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
     if parser is None or not path.is_file():
         return
     try:
@@ -67,10 +69,6 @@ def _option(trained: dict[str, Any]) -> str:
     usual = {field.name: _plain(field.default) for field in fields}
     given = {key: value for key, value in _plain(trained).items() if key != "method" and value != usual.get(key, ())}
     return f"--method {name}" if not given else f'--method "{ {"_target_": f"dvpt_monai.{name}", **given} }"'
-
-
-def _is_parser(asking: object) -> bool:
-    return isinstance(asking, ConfigParser)
 
 
 def _plain(value: Any) -> Any:

@@ -92,9 +92,8 @@ class SegmentationFigure(PredictionFigure):
 
     def _picture(self, image: Any) -> NDArray[Any]:
         """(3, H, W) -> (H, W, 3), a photograph in colours; else (C, *spatial) -> (*spatial), the first channel."""
-        pixels = np.moveaxis(np.asarray(image.cpu()), 0, -1)
-        if self.mean is not None:
-            pixels = intensities(image, self.mean, self.std)
+        plain = np.moveaxis(np.asarray(image.cpu()), 0, -1)
+        pixels = plain if self.mean is None else intensities(image, self.mean, self.std)
         shown: NDArray[Any] = pixels if pixels.ndim == 3 and pixels.shape[-1] == 3 else pixels[..., 0]
         return shown
 
