@@ -1,5 +1,6 @@
 """Parameter-efficient fine-tuning of pre-trained vision transformers on medical images, in MONAI."""
 
+from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
 from dvpt_monai.methods import (
     CVPT,
     DVPT,
@@ -23,25 +24,22 @@ from dvpt_monai.methods import (
     attention_entropy,
     collapse,
 )
-from dvpt_monai.networks import UNETR, PretrainedError, Receipt, ViTClassifier, ViTEncoder, load_pretrained
+from dvpt_monai.networks import UNETR, Receipt, ViTClassifier, ViTEncoder, load_pretrained
 from dvpt_monai.networks.dvpt import DVPTUNETR, DVPTViT
+from dvpt_monai.optimizers import parameter_groups
 from dvpt_monai.tuning import (
     METHODS,
-    AdapterError,
-    BackboneMismatchError,
     Method,
     Report,
     Stack,
     Tuned,
     TunedResidual,
     Tuner,
-    TuningError,
     attach,
     disabled,
     load_adapter,
     match_budget,
     merge,
-    parameter_groups,
     read_header,
     report,
     save_adapter,

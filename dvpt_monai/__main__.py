@@ -13,30 +13,21 @@ from typing import Any
 
 import fire
 
-from dvpt_monai.bundle import check
-from dvpt_monai.bundle.complete import complete as write_model
-from dvpt_monai.bundle.complete import completion
-from dvpt_monai.bundle.contents import ADAPTER
-from dvpt_monai.bundle.errors import BundleError
-from dvpt_monai.bundle.init import Columns, Options, account
-from dvpt_monai.bundle.init import init as make_bundle
-from dvpt_monai.bundle.pack import pack as write_archive
-from dvpt_monai.data import (
-    DataError,
-    medmnist_file,
-    unpack_medmnist,
-    write_adrenal,
-    write_fundus,
-    write_hippocampus,
-    write_lesions,
-    write_medfmc,
-)
-from dvpt_monai.networks.pretrained import PretrainedError
+from dvpt_monai.data import medmnist_file, unpack_medmnist
+from dvpt_monai.errors import AdapterError, BundleError, DataError, PretrainedError, TuningError
 from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
 from dvpt_monai.networks.pretrained.convert import monai_arguments
 from dvpt_monai.networks.pretrained.listing import details, table
-from dvpt_monai.tuning import METHODS, AdapterError, Method, TuningError, read_header
+from dvpt_monai.new_bundle import Columns, Options, account
+from dvpt_monai.new_bundle import init as make_bundle
+from dvpt_monai.phantoms import write_adrenal, write_fundus, write_hippocampus, write_lesions, write_medfmc
+from dvpt_monai.ship import check
+from dvpt_monai.ship.complete import complete as write_model
+from dvpt_monai.ship.complete import completion
+from dvpt_monai.ship.contents import ADAPTER
+from dvpt_monai.ship.pack import pack as write_archive
+from dvpt_monai.tuning import METHODS, Method, read_header
 
 
 def backbone(name: str) -> str:
@@ -217,7 +208,7 @@ def check_words(words: Sequence[str]) -> None:
     Example:
         >>> check_words(["pack", "bundles/mine", "--out", "dist", "--slm"])
         Traceback (most recent call last):
-        dvpt_monai.bundle.errors.BundleError: pack --slm: unknown, did you mean --slim?
+        dvpt_monai.errors.BundleError: pack --slm: unknown, did you mean --slim?
     """
     known = {command.__name__: command for command in COMMANDS}
     name, rest = (words[0].replace("-", "_"), list(words[1:])) if words else ("", [])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dvpt_monai.data.errors import DataError
+from dvpt_monai.errors import DataError
 
 
 class OrdinalLoss(nn.Module):

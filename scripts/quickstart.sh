@@ -38,7 +38,8 @@ python() { .venv/bin/python "$@"; }
 find_data() {
     python - "$1" <<'PYTHON'
 import sys
-from dvpt_monai.data import DataError, find_data
+from dvpt_monai.errors import DataError
+from dvpt_monai.data import find_data
 
 try:
     print(find_data(sys.argv[1]))

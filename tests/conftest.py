@@ -1,8 +1,12 @@
-"""What several tests share: real data and the real backbone where they are at hand, one thread, what may not change."""
+"""What several tests share: real data and the real backbone where they are at hand, and small bundles on phantoms."""
 
+import json
 import os
+import shutil
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +26,8 @@ def one_thread():
 @pytest.fixture(scope="session")
 def real_data(tmp_path_factory) -> Callable[[str], Path]:
     """`real_data("idrid_grading")` is that data set's folder; the test skips where it is not at hand."""
-    from dvpt_monai.data import DataError, find_data, medmnist_file, unpack_medmnist
+    from dvpt_monai.data import find_data, medmnist_file, unpack_medmnist
+    from dvpt_monai.errors import DataError
 
     @cache
     def find(name: str) -> Path:
@@ -86,3 +91,148 @@ def unchanged():
         assert rest_after == rest
 
     return check
+
+
+BUNDLES = Path(__file__).parents[1] / "bundles"
+NETWORK = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}
+
+
+@dataclass
+class Bundle:
+    """A bundle's folder, and what the command line would say besides the config file."""
+
+    root: Path
+    data: Path
+    images: str
+    overrides: dict = field(default_factory=dict)
+
+    def config(self, *names):
+        return [str(self.root / "configs" / f"{name}.json") for name in names]
+
+    def workflow(self, *names, workflow_type="train", **overrides):
+        from monai.bundle import ConfigWorkflow
+
+        if "inference" in names:
+            given = {"dataset_dir": str(self.data / self.images), **overrides}
+        else:
+            given = {"dataset_dir": str(self.data), "backbone_weights": "random", **self.overrides, **overrides}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MONAI warns that configs execute code
+            workflow = ConfigWorkflow(
+                self.config(*names), workflow_type=workflow_type, logging_file=False, run_id="run", **given
+            )
+            workflow.initialize()
+        return workflow
+
+    def run(self, *names, **overrides):
+        workflow = self.workflow(*names, **overrides)
+        workflow.run()
+        return workflow
+
+    def trained(self):
+        """The bundle, after training and evaluation."""
+        self.run("train")
+        self.run("train", "evaluate")
+        return self
+
+
+def tiny(name, folder, **values):
+    """Copy a bundle with a tiny network as its default."""
+    root = folder / name
+    shutil.copytree(BUNDLES / name, root, ignore=shutil.ignore_patterns("models", "output", "eval"))
+    for config in ("train", "inference"):
+        path = root / "configs" / f"{config}.json"
+        content = json.loads(path.read_text())
+        content["backbone"].update(NETWORK)
+        content.update({key: value for key, value in values.items() if key in content})
+        path.write_text(json.dumps(content))
+    path = root / "configs" / "metadata.json"
+    content = json.loads(path.read_text())
+    if "image_size" in values:
+        size, formats = values["image_size"], content["network_data_format"]
+        for image in (formats["inputs"]["image"], formats["outputs"]["pred"]):
+            if image["spatial_shape"]:
+                image["spatial_shape"] = [size] * len(image["spatial_shape"]) if isinstance(size, int) else size
+    path.write_text(json.dumps(content))
+    return root
+
+
+@pytest.fixture(scope="session")
+def fundus(tmp_path_factory):
+    from dvpt_monai.phantoms import write_fundus
+
+    folder = tmp_path_factory.mktemp("fundus bundle")  # with a space, as users' folders have
+    data = write_fundus(folder / "eyes", num_train=20, num_test=10, size=64)
+    return Bundle(tiny("fundus_dr_classification", folder, image_size=56, tap=2), data, "images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def hippocampus(tmp_path_factory):
+    from dvpt_monai.phantoms import write_hippocampus
+
+    folder = tmp_path_factory.mktemp("hippocampus")
+    root = tiny("hippocampus_mri_segmentation", folder, feature_size=2, tap=None)
+    data = write_hippocampus(folder / "volumes", num=10)  # two of them test, one for each of two processes
+    return Bundle(root, data, "imagesTr", {"epochs": 1, "val_interval": 1, "folds": 3})
+
+
+@pytest.fixture(scope="session")
+def chest(tmp_path_factory):
+    from dvpt_monai.phantoms import write_medfmc
+
+    folder = tmp_path_factory.mktemp("chest")
+    root = tiny("chest_xray_fewshot_classification", folder, image_size=56, tap=2)
+    data = write_medfmc(folder / "MedFMC", num_train=40, num_test=10, size=64)
+    return Bundle(root, data, "chest/images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def trained_chest(chest):
+    return chest.trained()
+
+
+@pytest.fixture(scope="session")
+def adrenal(tmp_path_factory):
+    from dvpt_monai.phantoms import write_adrenal
+
+    folder = tmp_path_factory.mktemp("adrenal")
+    root = tiny("adrenal_ct_classification", folder, image_size=16, patch_size=8, tap=2)
+    data = write_adrenal(folder / "glands", num_train=8, num_val=4, num_test=5, size=20)
+    return Bundle(root, data, "images", {"epochs": 2})
+
+
+@pytest.fixture(scope="session")
+def lesions(tmp_path_factory):
+    from dvpt_monai.phantoms import write_lesions
+
+    folder = tmp_path_factory.mktemp("lesions")
+    sizes = {"image_size": [32, 32], "longest_side": 64, "feature_size": 2, "patch_size": 8, "tap": None}
+    root = tiny("fundus_lesion_segmentation", folder, **sizes)
+    data = write_lesions(folder / "eyes", num_train=6, num_test=3, size=64)
+    return Bundle(root, data, "test/images", {"epochs": 1, "val_interval": 1, "folds": 3})
+
+
+@pytest.fixture(scope="session")
+def trained_fundus(fundus):
+    return fundus.trained()
+
+
+@pytest.fixture(scope="session")
+def trained_hippocampus(hippocampus):
+    return hippocampus.trained()
+
+
+@pytest.fixture(scope="session")
+def trained_adrenal(adrenal):
+    return adrenal.trained()
+
+
+@pytest.fixture(scope="session")
+def trained_lesions(lesions):
+    return lesions.trained()
+
+
+@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])
+def trained(request):
+    """Each bundle, after training and evaluation on phantoms."""
+    return request.getfixturevalue(f"trained_{request.param}")

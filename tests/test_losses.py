@@ -3,7 +3,7 @@ import torch
 from monai.data import MetaTensor
 from torch.nn import functional as F
 
-from dvpt_monai.data import DataError
+from dvpt_monai.errors import DataError
 from dvpt_monai.losses import OrdinalLoss
 
 

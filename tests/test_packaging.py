@@ -122,7 +122,7 @@ def test_a_wheel_carries_the_bundles_that_init_makes_new_ones_of(tmp_path):
             assert config.relative_to(ROOT / "bundles") in shipped
     assert not [path for path in shipped if path.parts[1] == "models" or path.suffix == ".png"]
 
-    code = "from dvpt_monai.bundle.init.template import template; print(template('fundus_dr_classification'))"
+    code = "from dvpt_monai.new_bundle.template import template; print(template('fundus_dr_classification'))"
     environment = {**os.environ, "PYTHONPATH": str(built)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == str(built / "dvpt_monai" / "bundles" / "fundus_dr_classification"), done.stderr

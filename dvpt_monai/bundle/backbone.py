@@ -11,11 +11,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from dvpt_monai.bundle.contents import adapter_beside
-from dvpt_monai.networks.pretrained import PretrainedError, catalog, load_pretrained
+from dvpt_monai.errors import BackboneMismatchError, PretrainedError
+from dvpt_monai.networks.pretrained import catalog, load_pretrained
 from dvpt_monai.networks.pretrained.receipt import Receipt
-from dvpt_monai.tuning import BackboneMismatchError, read_header
-from dvpt_monai.tuning.adapter import check_backbone
+from dvpt_monai.tuning import read_header
+from dvpt_monai.tuning.adapter import adapter_beside, check_backbone
 
 __all__ = ["load_backbone"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from csv import DictReader
 from pathlib import Path
 
-from dvpt_monai.data import DataError, is_phantom
+from dvpt_monai.errors import DataError
+from dvpt_monai.phantoms import is_phantom
 
 __all__ = ["find_images", "shows_phantoms"]
 

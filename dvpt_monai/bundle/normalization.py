@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dvpt_monai.bundle.contents import adapter_beside
 from dvpt_monai.networks.pretrained.entries import CATALOG
 from dvpt_monai.networks.pretrained.layout import IMAGENET
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import read_source
 from dvpt_monai.tuning import read_header
+from dvpt_monai.tuning.adapter import adapter_beside
 
 __all__ = ["normalization"]
 

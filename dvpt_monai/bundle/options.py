@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from dvpt_monai.bundle.callers import callers
-from dvpt_monai.bundle.errors import BundleError
+from dvpt_monai.errors import BundleError
 
 __all__ = ["check_options"]
 

@@ -6,7 +6,9 @@ import os
 import sys
 from types import TracebackType
 
-__all__ = ["plain_errors", "reason"]
+from dvpt_monai.errors import DvptError, reason
+
+__all__ = ["plain_errors"]
 
 
 def plain_errors() -> None:
@@ -22,36 +24,10 @@ def plain_errors() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         why = reason(error)
-        if _ours(why) and not os.environ.get("DVPT_TRACEBACK"):
+        if isinstance(why, DvptError) and not os.environ.get("DVPT_TRACEBACK"):
             print("\n(DVPT_TRACEBACK=1 shows the traceback)", file=sys.stderr)
         else:
             before(kind, error, trace)
         print(f"\nerror: {why}", file=sys.stderr)
 
     sys.excepthook = hook
-
-
-def reason(error: BaseException) -> BaseException:
-    """The first of this package's own errors under ``error``, else the one at the bottom.
-
-    Example:
-        >>> try:
-        ...     try:
-        ...         raise ValueError("labels.csv: no such file")
-        ...     except ValueError as inner:
-        ...         raise RuntimeError("Failed to evaluate") from inner
-        ... except RuntimeError as outer:
-        ...     print(reason(outer))
-        labels.csv: no such file
-    """
-    while True:
-        if _ours(error):
-            return error
-        below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if below is None:
-            return error
-        error = below
-
-
-def _ours(error: BaseException) -> bool:
-    return type(error).__module__.startswith("dvpt_monai.")

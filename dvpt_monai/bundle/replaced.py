@@ -6,8 +6,8 @@ import logging
 import os
 from pathlib import Path
 
-from dvpt_monai.bundle.contents import ADAPTER
-from dvpt_monai.tuning import AdapterError, read_header
+from dvpt_monai.errors import AdapterError
+from dvpt_monai.tuning.adapter import adapter_beside, read_header
 
 __all__ = ["warn_of_replacing"]
 
@@ -20,7 +20,7 @@ def warn_of_replacing(models_dir: str | os.PathLike[str]) -> None:
     Args:
         models_dir: where the training writes.
     """
-    path = Path(models_dir) / Path(ADAPTER).name
+    path = adapter_beside(Path(models_dir) / "model.pt")
     if not path.is_file():
         return
     try:

@@ -11,9 +11,9 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from dvpt_monai.bundle.callers import callers
-from dvpt_monai.bundle.contents import adapter_beside
-from dvpt_monai.bundle.errors import BundleError
-from dvpt_monai.tuning import METHODS, AdapterError, Method, read_header
+from dvpt_monai.errors import AdapterError, BundleError
+from dvpt_monai.tuning import METHODS, Method, read_header
+from dvpt_monai.tuning.adapter import adapter_beside
 
 __all__ = ["check_trained"]
 

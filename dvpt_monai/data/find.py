@@ -6,19 +6,19 @@ import os
 from pathlib import Path
 
 from dvpt_monai.cache import cache
-from dvpt_monai.data.errors import DataError
+from dvpt_monai.errors import DataError
 
 _HOMES = {
     "idrid_grading": "IDRiD is at https://doi.org/10.21227/H25W98 (IEEE DataPort, free account); for generated images "
-    "instead call dvpt_monai.data.write_fundus(folder) and use that folder",
+    "instead call dvpt_monai.phantoms.write_fundus(folder) and use that folder",
     "idrid_lesions": "IDRiD is at https://doi.org/10.21227/H25W98 (IEEE DataPort, free account); for generated images "
-    "instead call dvpt_monai.data.write_lesions(folder) and use that folder",
+    "instead call dvpt_monai.phantoms.write_lesions(folder) and use that folder",
     "Task04_Hippocampus": "monai.apps.DecathlonDataset(root, 'Task04_Hippocampus', 'training', download=True) gets it; "
-    "for generated volumes instead call dvpt_monai.data.write_hippocampus(folder) and use that folder",
+    "for generated volumes instead call dvpt_monai.phantoms.write_hippocampus(folder) and use that folder",
     "MedFMC": "MedFMC is at https://medfm2023.grand-challenge.org/datasets (free account), its lists at "
-    "https://github.com/openmedlab/MedFM; for generated images instead call dvpt_monai.data.write_medfmc(folder)",
+    "https://github.com/openmedlab/MedFM; for generated images instead call dvpt_monai.phantoms.write_medfmc(folder)",
     "adrenalmnist3d_64": "adrenalmnist3d_64.npz is at https://medmnist.com, and `python -m dvpt_monai medmnist FILE` "
-    "unpacks it; for generated volumes instead call dvpt_monai.data.write_adrenal(folder) and use that folder",
+    "unpacks it; for generated volumes instead call dvpt_monai.phantoms.write_adrenal(folder) and use that folder",
 }
 
 

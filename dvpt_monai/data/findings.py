@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
-
-from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.grades import read_label_file
+from dvpt_monai.errors import DataError
 
-__all__ = ["ReadFindingsd", "read_findings"]
+__all__ = ["read_findings"]
 
 
 def read_findings(label: Any, labels: Sequence[str]) -> Any:
@@ -50,30 +47,3 @@ def read_findings(label: Any, labels: Sequence[str]) -> Any:
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", " ")
-
-
-class ReadFindingsd(MapTransform):
-    """Replace the path of a JSON file by a 0 or 1 for each label, see :func:`read_findings`.
-
-    Args:
-        keys: keys of the labels.
-        labels: the names of all labels.
-        allow_missing_keys: skip keys that a case does not have.
-
-    Raises:
-        DataError: names the file and what it should hold.
-
-    Example:
-        >>> ReadFindingsd("label", ["nodule", "fibrosis"])({"label": [1, 0]})
-        {'label': [1, 0]}
-    """
-
-    def __init__(self, keys: KeysCollection, labels: Sequence[str], allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.labels = list(labels)
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        case = dict(data)
-        for key in self.key_iterator(case):
-            case[key] = read_findings(case[key], self.labels)
-        return case

@@ -10,7 +10,7 @@ from csv import Error as CsvError
 from pathlib import Path
 
 from dvpt_monai.data.case import Case, PathLike
-from dvpt_monai.data.errors import DataError
+from dvpt_monai.errors import DataError
 
 __all__ = ["check_files", "read_csv", "read_decathlon"]
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from dvpt_monai.data import splits
 from dvpt_monai.data.case import Case, PathLike
-from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.lists import check_files
+from dvpt_monai.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def medfmc_shots(
 
     Example:
         >>> import tempfile
-        >>> from dvpt_monai.data import write_medfmc
+        >>> from dvpt_monai.phantoms import write_medfmc
         >>> with tempfile.TemporaryDirectory() as home:
         ...     print(medfmc_shots(write_medfmc(home, "endo", num_train=40, num_test=1, size=32), subset="endo").told)
         endo: ... official lists endo_1-shot_train_exp1.txt and endo_1-shot_val_exp1.txt; ...

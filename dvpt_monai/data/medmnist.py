@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.find import cached_data, find_data, places
+from dvpt_monai.errors import DataError
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from hashlib import sha256
 from itertools import accumulate
 
 from dvpt_monai.data.case import Case
-from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.grades import is_grade
+from dvpt_monai.errors import DataError
 
 __all__ = ["count_parts", "holdout", "label_fraction", "shots", "split"]
 
@@ -168,7 +168,7 @@ def count_parts(training: list[Case], validation: list[Case]) -> tuple[int, int]
     Example:
         >>> count_parts([{"image": "a.jpg", "label": 0}], [])
         Traceback (most recent call last):
-        dvpt_monai.data.errors.DataError: no labelled case to validate on, of 1 in all; ...
+        dvpt_monai.errors.DataError: no labelled case to validate on, of 1 in all; ...
     """
     for part, purpose in ((training, "train"), (validation, "validate")):
         if not part:

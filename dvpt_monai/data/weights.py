@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
 from dvpt_monai.data.case import Case
-from dvpt_monai.data.errors import DataError
 from dvpt_monai.data.findings import read_findings
 from dvpt_monai.data.grades import is_grade, read_grade
+from dvpt_monai.errors import DataError
 
 __all__ = ["balanced_sampler", "class_weights", "positive_weights"]
 

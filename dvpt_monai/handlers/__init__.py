@@ -4,7 +4,7 @@ from dvpt_monai.handlers.adapter_loader import AdapterLoader
 from dvpt_monai.handlers.adapter_saver import AdapterSaver
 from dvpt_monai.handlers.aupr_table import AUPRTable
 from dvpt_monai.handlers.cases_table import CasesTable
-from dvpt_monai.handlers.checkpoint_loader import CheckpointError, CheckpointLoader
+from dvpt_monai.handlers.checkpoint_loader import CheckpointLoader
 from dvpt_monai.handlers.classification_figure import ClassificationFigure
 from dvpt_monai.handlers.curves import Curves
 from dvpt_monai.handlers.figure import PredictionFigure
@@ -23,7 +23,6 @@ __all__ = [
     "AdapterLoader",
     "AdapterSaver",
     "CasesTable",
-    "CheckpointError",
     "CheckpointLoader",
     "ClassificationFigure",
     "Curves",

@@ -8,7 +8,8 @@ import os
 from ignite.engine import Engine, Events
 from torch import nn
 
-from dvpt_monai.networks.pretrained import PretrainedError, load_pretrained
+from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained import load_pretrained
 from dvpt_monai.tuning import load_adapter, untune
 from dvpt_monai.tuning.trains import Tuning
 

@@ -9,15 +9,12 @@ from typing import Any
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
-from dvpt_monai.bundle.complete import completion
-from dvpt_monai.bundle.contents import ADAPTER, MODEL
-from dvpt_monai.tuning import AdapterError, read_header
+from dvpt_monai.errors import AdapterError, CheckpointError
+from dvpt_monai.ship.complete import completion
+from dvpt_monai.ship.contents import ADAPTER, MODEL
+from dvpt_monai.tuning import read_header
 
-__all__ = ["CheckpointError", "CheckpointLoader"]
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, or of another network."""
+__all__ = ["CheckpointLoader"]
 
 
 class CheckpointLoader(MonaiCheckpointLoader):

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.lora import LoRA, LowRank
-from dvpt_monai.tuning import Tuned, Tuner, TuningError, attach
+from dvpt_monai.tuning import Tuned, Tuner, attach
 
 __all__ = ["DoRA"]
 

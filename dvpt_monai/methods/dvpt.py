@@ -26,8 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, positive, sequence_of
-from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, attach
 
 __all__ = ["DVPT", "attention_entropy"]
 

@@ -26,9 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
 from dvpt_monai.networks.resize import resize_positions
-from dvpt_monai.tuning import Method, Stack, Tuned, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Stack, Tuned, Tuner, attach
 
 __all__ = ["EPT", "collapse"]
 

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, sequence_of
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, attach
 
 __all__ = ["EVP"]
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, attach
 from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["LoRA", "LowRank"]

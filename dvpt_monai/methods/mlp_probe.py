@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, attach
 from dvpt_monai.tuning.tuned import unwrapped
 
 __all__ = ["MLPProbe"]

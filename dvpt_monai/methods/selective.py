@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of
-from dvpt_monai.tuning import Method, TuningError
+from dvpt_monai.tuning import Method
 from dvpt_monai.tuning.tuned import walk
 
 __all__ = ["BitFit", "FullFineTuning", "LinearProbe", "NormTuning", "PartialFineTuning"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from dvpt_monai.tuning import Method, Tuned, TuningError
+from dvpt_monai.errors import TuningError
+from dvpt_monai.tuning import Method, Tuned
 from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["Lengthened", "Sequenced", "Site", "at_least_one", "blocks_of", "checked_layers", "positive", "sequence_of"]

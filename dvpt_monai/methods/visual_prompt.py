@@ -10,8 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, sequence_of
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, attach
 
 __all__ = ["VisualPrompt"]
 

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, sequence_of
-from dvpt_monai.tuning import Method, Tuner, TuningError, attach
+from dvpt_monai.tuning import Method, Tuner, attach
 
 __all__ = ["VPT", "AppendPrompts", "InnerPrompts"]
 

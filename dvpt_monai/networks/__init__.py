@@ -1,8 +1,8 @@
 """What gets tuned: vision transformers and UNETR in 2D and 3D."""
 
 from dvpt_monai.networks.classifier import ViTClassifier
-from dvpt_monai.networks.pretrained import PretrainedError, Receipt, load_pretrained
+from dvpt_monai.networks.pretrained import Receipt, load_pretrained
 from dvpt_monai.networks.unetr import UNETR
 from dvpt_monai.networks.vit import Block, ViTEncoder
 
-__all__ = ["UNETR", "Block", "PretrainedError", "Receipt", "ViTClassifier", "ViTEncoder", "load_pretrained"]
+__all__ = ["UNETR", "Block", "Receipt", "ViTClassifier", "ViTEncoder", "load_pretrained"]

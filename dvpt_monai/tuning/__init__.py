@@ -1,36 +1,25 @@
 """Attach a method to a frozen network, train it, and ship it as a small file."""
 
-from dvpt_monai.tuning.adapter import (
-    AdapterError,
-    BackboneMismatchError,
-    load_adapter,
-    read_header,
-    save_adapter,
-    swap_adapter,
-)
+from dvpt_monai.tuning.adapter import load_adapter, read_header, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.method import METHODS, Method, Stack
-from dvpt_monai.tuning.trains import Report, parameter_groups, report, trained_tensors
+from dvpt_monai.tuning.trains import Report, report, trained_tensors
 from dvpt_monai.tuning.tune import disabled, merge, tune, untune
-from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, TuningError, attach
+from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
 
 __all__ = [
     "METHODS",
-    "AdapterError",
-    "BackboneMismatchError",
     "Method",
     "Report",
     "Stack",
     "Tuned",
     "TunedResidual",
     "Tuner",
-    "TuningError",
     "attach",
     "disabled",
     "load_adapter",
     "match_budget",
     "merge",
-    "parameter_groups",
     "read_header",
     "report",
     "save_adapter",

@@ -25,27 +25,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from dvpt_monai.errors import AdapterError, BackboneMismatchError, TuningError
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import Tuning, frozen_tensors, trained_tensors
 from dvpt_monai.tuning.tune import remember, take_out, tune, untune
-from dvpt_monai.tuning.tuned import TuningError
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["AdapterError", "BackboneMismatchError", "load_adapter", "read_header", "save_adapter", "swap_adapter"]
+__all__ = ["adapter_beside", "load_adapter", "read_header", "save_adapter", "swap_adapter"]
 
 FORMAT = 1
 TOLERANCE = {"float64": 1e-4, "float32": 1e-4, "bfloat16": 2e-2, "float16": 2e-3}
 """Largest accepted change of a norm or projection, relative to the tensor's norm, by the coarser of both dtypes."""
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class AdapterError(ValueError):
-    """An adapter file is missing, damaged, of another format, or does not fit the network's shape."""
-
-
-class BackboneMismatchError(AdapterError):
-    """The adapter was trained on another backbone than the network has."""
 
 
 def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[str, Any] | None = None) -> Path:
@@ -87,6 +79,16 @@ def save_adapter(network: nn.Module, path: str | os.PathLike[str], task: dict[st
     with whole_file(path) as part:
         part.write_bytes(save(tensors, metadata={"dvpt_monai": json.dumps(header)}))
     return path
+
+
+def adapter_beside(checkpoint: str | os.PathLike[str]) -> Path:
+    """Where the training that wrote a checkpoint wrote its adapter.
+
+    Example:
+        >>> adapter_beside("bundle/models/model.pt").as_posix()
+        'bundle/models/adapter.safetensors'
+    """
+    return Path(checkpoint).with_name("adapter.safetensors")
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import report
 from dvpt_monai.tuning.tune import remember, tune, untune
-from dvpt_monai.tuning.tuned import TuningError
 
 __all__ = ["match_budget"]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from dvpt_monai.tuning.tuned import TuningError
+from dvpt_monai.errors import TuningError
 
 __all__ = ["METHODS", "Method", "Stack"]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
-from dvpt_monai.tuning.tuned import TuningError
 
 __all__ = [
     "Report",
@@ -18,15 +17,11 @@ __all__ = [
     "frozen_tensors",
     "in_tuner",
     "matches",
-    "parameter_groups",
     "recorded",
     "report",
     "trained_tensors",
     "tuning_of",
 ]
-
-UNDECAYED = ("prompt", "gate", "magnitude", "cls_token", "register", "position", "depth")
-"""Beginnings of the names of tensors with several axes that weight decay leaves alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,46 +157,3 @@ def report(network: nn.Module) -> Report:
             counts["backbone"] += value.numel()
             counts["method"] += value.numel() if value.requires_grad else 0
     return Report(**counts)
-
-
-def parameter_groups(
-    network: nn.Module, lr: float, head_lr: float | None = None, weight_decay: float = 1e-4
-) -> list[dict[str, Any]]:
-    """Optimizer groups of a network: fresh parts at their own rate; no decay on prompts, gates, biases and norms.
-
-    Args:
-        network: tuned, or with ``requires_grad`` set by hand.
-        lr: learning rate of the method's parameters.
-        head_lr: learning rate of the parts matched by ``train=``; ``lr`` when None.
-        weight_decay: for weight matrices and kernels; a tuner names its prompts ``prompts*`` and its gate ``gate``.
-
-    Raises:
-        TuningError: nothing in the network trains.
-
-    Example:
-        >>> from torch import nn
-        >>> from dvpt_monai import parameter_groups
-        >>> [(len(g["params"]), g["weight_decay"]) for g in parameter_groups(nn.Linear(2, 2), lr=0.1)]
-        [(1, 0.0001), (1, 0.0)]
-    """
-    tuning = recorded(network)
-    fresh = tuning.train if tuning else ()
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    seen: set[int] = set()
-    for key, value in network.state_dict(keep_vars=True).items():
-        if not isinstance(value, nn.Parameter) or not value.requires_grad or id(value) in seen:
-            continue
-        seen.add(id(value))
-        name = key.rsplit(".", 1)[-1]
-        decays = value.ndim > 1 and not name.startswith(UNDECAYED)
-        groups.setdefault((matches(key, fresh), decays), []).append(value)
-    if not groups:
-        raise TuningError(f"parameter_groups: nothing in {type(network).__name__} trains; call tune() first")
-    return [
-        {
-            "params": parameters,
-            "lr": head_lr if is_fresh and head_lr is not None else lr,
-            "weight_decay": weight_decay if decays else 0.0,
-        }
-        for (is_fresh, decays), parameters in groups.items()
-    ]

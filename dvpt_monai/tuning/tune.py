@@ -12,9 +12,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import Tuning, in_tuner, matches, recorded, tuning_of
-from dvpt_monai.tuning.tuned import Tuned, TuningError, detach, walk
+from dvpt_monai.tuning.tuned import Tuned, detach, walk
 
 __all__ = ["disabled", "merge", "remember", "take_out", "tune", "untune"]
 

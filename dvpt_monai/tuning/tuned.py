@@ -14,11 +14,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-__all__ = ["Tuned", "TunedResidual", "Tuner", "TuningError", "attach", "detach", "unwrapped", "walk"]
+from dvpt_monai.errors import TuningError
 
-
-class TuningError(ValueError):
-    """A network cannot be tuned, merged or restored as asked; the message says what would work."""
+__all__ = ["Tuned", "TunedResidual", "Tuner", "attach", "detach", "unwrapped", "walk"]
 
 
 class Tuner(nn.Module):

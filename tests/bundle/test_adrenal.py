@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
-from dvpt_monai.bundle.plain_errors import reason
+from dvpt_monai.errors import reason
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,7 +10,9 @@ from matplotlib.image import imread
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dvpt_monai import read_header
-from dvpt_monai.data import MEDFMC_LABELS, DataError, medfmc_shots, read_medfmc, write_medfmc
+from dvpt_monai.data import MEDFMC_LABELS, medfmc_shots, read_medfmc
+from dvpt_monai.errors import DataError
+from dvpt_monai.phantoms import write_medfmc
 
 LABELS = MEDFMC_LABELS["chest"]
 

@@ -5,8 +5,7 @@ import json
 import pytest
 from monai.bundle import run
 
-from dvpt_monai.bundle.errors import BundleError
-from dvpt_monai.bundle.plain_errors import reason
+from dvpt_monai.errors import BundleError, reason
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

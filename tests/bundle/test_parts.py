@@ -26,11 +26,12 @@ from dvpt_monai import (
     save_adapter,
     tune,
 )
-from dvpt_monai.bundle import DecideGraded, LoadImaged, Spacingd, find_images, load_backbone, normalization
-from dvpt_monai.data import DataError
+from dvpt_monai.bundle import find_images, load_backbone, normalization
+from dvpt_monai.errors import DataError
 from dvpt_monai.networks.pretrained import catalog
 from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.networks.pretrained.source import Checkpoint
+from dvpt_monai.transforms import DecideGraded, LoadImaged, Spacingd
 
 SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}
 

@@ -11,8 +11,8 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from dvpt_monai import AdapterError, PretrainedError, ViTEncoder, read_header
-from dvpt_monai.data import DataError, read_masks
-from dvpt_monai.handlers import CheckpointError
+from dvpt_monai.data import read_masks
+from dvpt_monai.errors import CheckpointError, DataError
 from dvpt_monai.networks.pretrained.convert import convert
 
 NETWORK = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}  # of the tiny bundles in conftest.py

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dvpt_monai.bundle.plain_errors import reason
+from dvpt_monai.errors import reason
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAMES = sorted(path.name for path in BUNDLES.iterdir() if path.is_dir())

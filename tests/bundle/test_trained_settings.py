@@ -2,9 +2,8 @@
 
 import pytest
 
-from dvpt_monai.bundle.errors import BundleError
-from dvpt_monai.bundle.plain_errors import reason
 from dvpt_monai.bundle.trained_settings import _option
+from dvpt_monai.errors import BundleError, reason
 
 
 def warned(caplog):

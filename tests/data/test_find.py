@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dvpt_monai.data import DataError, find_data
+from dvpt_monai.data import find_data
+from dvpt_monai.errors import DataError
 
 
 @pytest.fixture

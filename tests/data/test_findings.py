@@ -2,7 +2,9 @@ import json
 
 import pytest
 
-from dvpt_monai.data import DataError, ReadFindingsd, positive_weights, read_findings
+from dvpt_monai.data import positive_weights, read_findings
+from dvpt_monai.errors import DataError
+from dvpt_monai.transforms import ReadFindingsd
 
 LABELS = ["pleural_effusion", "nodule", "Fibrosis"]
 

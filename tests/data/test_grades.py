@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from dvpt_monai.data import DataError, ReadGraded, balanced_sampler, class_weights, read_grade
+from dvpt_monai.data import balanced_sampler, class_weights, read_grade
+from dvpt_monai.errors import DataError
+from dvpt_monai.transforms import ReadGraded
 
 
 @pytest.mark.parametrize(("content", "grade"), [("3", 3), ('{"label": 0, "by": "me"}', 0)])

@@ -3,7 +3,8 @@ from collections import Counter
 
 import pytest
 
-from dvpt_monai.data import DataError, holdout, read_csv, read_decathlon, split
+from dvpt_monai.data import holdout, read_csv, read_decathlon, split
+from dvpt_monai.errors import DataError
 
 PAIR = {"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}
 

@@ -8,7 +8,9 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from dvpt_monai.data import DataError, LoadMasksd, RandCropStructuresd, read_masks, split
+from dvpt_monai.data import read_masks, split
+from dvpt_monai.errors import DataError
+from dvpt_monai.transforms import LoadMasksd, RandCropStructuresd
 
 STRUCTURES = ["MA", "HE", "red_spot", "spot"]
 
@@ -190,7 +192,7 @@ def test_the_seed_gives_the_patches():
 
 
 def test_reading_says_nothing_on_phantoms(tmp_path, caplog):
-    from dvpt_monai.data import write_lesions
+    from dvpt_monai.phantoms import write_lesions
 
     folder = write_lesions(tmp_path, num_train=2, num_test=1, size=64)
     with caplog.at_level(logging.WARNING):

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dvpt_monai.data import (
-    MEDFMC_LABELS,
-    DataError,
-    draw_chest,
-    medfmc_labels,
-    medfmc_shots,
-    positive_weights,
-    read_medfmc,
-    write_medfmc,
-)
+from dvpt_monai.data import MEDFMC_LABELS, medfmc_labels, medfmc_shots, positive_weights, read_medfmc
+from dvpt_monai.errors import DataError
+from dvpt_monai.phantoms import draw_chest, write_medfmc
 
 # Lines as they stand in the official lists.
 CHEST = "DX.1.2.392.200046.100.2.1.69131194618.191116084230.1.1.1.png 1,0,0,0,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0"

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dvpt_monai import __main__ as command_line
-from dvpt_monai.data import DataError, find_medmnist, medmnist, medmnist_file, read_csv, unpack_medmnist
+from dvpt_monai.data import find_medmnist, medmnist, medmnist_file, read_csv, unpack_medmnist
+from dvpt_monai.errors import DataError
 
 COUNTS = {"train": 3, "val": 1, "test": 2}
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from dvpt_monai.data import DataError, shots
+from dvpt_monai.data import shots
+from dvpt_monai.errors import DataError
 
 
 def graded(counts):

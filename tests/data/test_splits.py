@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from dvpt_monai.data import DataError, class_weights, holdout, label_fraction, split
+from dvpt_monai.data import class_weights, holdout, label_fraction, split
+from dvpt_monai.errors import DataError
 
 
 def cases_of(*counts, group_size=None):

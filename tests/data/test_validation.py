@@ -1,6 +1,7 @@
 import pytest
 
-from dvpt_monai.data import DataError, read_csv, split, train_and_validation
+from dvpt_monai.data import read_csv, split, train_and_validation
+from dvpt_monai.errors import DataError
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dvpt_monai.data import DataError, balanced_sampler, class_weights, label_fraction
+from dvpt_monai.data import balanced_sampler, class_weights, label_fraction
+from dvpt_monai.errors import DataError
 
 
 def cases_of(*counts):

@@ -14,8 +14,10 @@ import torch
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from dvpt_monai import save_adapter
-from dvpt_monai.bundle.network import network_of
-from dvpt_monai.data import DataError, find_data, write_fundus, write_hippocampus
+from dvpt_monai.data import find_data
+from dvpt_monai.errors import DataError
+from dvpt_monai.phantoms import write_fundus, write_hippocampus
+from dvpt_monai.ship.network import network_of
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-deploy" / "bin" / "python"

@@ -6,8 +6,8 @@ from ignite.engine import Engine
 from safetensors.torch import load_file
 
 from dvpt_monai import DVPT, BitFit, ViTClassifier, load_adapter, load_pretrained, read_header, save_adapter, tune
+from dvpt_monai.errors import AdapterError, TuningError
 from dvpt_monai.handlers import AdapterLoader, AdapterSaver
-from dvpt_monai.tuning import AdapterError, TuningError
 
 SIZES = {"in_channels": 3, "img_size": 32, "patch_size": 8, "hidden_size": 24, "mlp_dim": 48, "num_layers": 2,
          "num_heads": 2}  # fmt: skip

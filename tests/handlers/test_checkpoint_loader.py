@@ -4,7 +4,8 @@ from ignite.engine import Engine
 from torch import nn
 
 from dvpt_monai import LinearProbe, ViTClassifier, save_adapter, tune
-from dvpt_monai.handlers import CheckpointError, CheckpointLoader
+from dvpt_monai.errors import CheckpointError
+from dvpt_monai.handlers import CheckpointLoader
 
 
 def load(path, network):

@@ -13,7 +13,8 @@ from dvpt_monai import (
     save_adapter,
     tune,
 )
-from dvpt_monai.handlers import CheckpointError, TrainedWeights
+from dvpt_monai.errors import CheckpointError
+from dvpt_monai.handlers import TrainedWeights
 
 SIZES = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 8, "mlp_dim": 8, "num_layers": 1,
          "num_heads": 1}  # fmt: skip

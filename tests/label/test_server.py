@@ -25,8 +25,10 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 
 from dvpt_monai import read_header
-from dvpt_monai.bundle.network import network_of
-from dvpt_monai.data import DataError, find_data, write_fundus, write_hippocampus
+from dvpt_monai.data import find_data
+from dvpt_monai.errors import DataError
+from dvpt_monai.phantoms import write_fundus, write_hippocampus
+from dvpt_monai.ship.network import network_of
 
 pytestmark = [pytest.mark.label, pytest.mark.filterwarnings("ignore")]
 
@@ -380,7 +382,7 @@ def refuses(server, answer, said, words):
     assert answer.status_code == 500
     for _ in range(50):  # it answers first and logs afterwards
         new = server.log()[said:]
-        if "dvpt_monai.data.errors.DataError" in new and words in new:
+        if "dvpt_monai.errors.DataError" in new and words in new:
             break
         time.sleep(0.1)
     else:

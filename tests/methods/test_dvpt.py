@@ -11,16 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import (
-    DVPT,
-    UNETR,
-    TuningError,
-    ViTClassifier,
-    attention_entropy,
-    parameter_groups,
-    report,
-    tune,
-)
+from dvpt_monai import DVPT, UNETR, TuningError, ViTClassifier, attention_entropy, parameter_groups, report, tune
 from dvpt_monai.methods.dvpt import Attend, Bottleneck, PositionedPrompts
 from dvpt_monai.tuning import trained_tensors
 
@@ -306,7 +297,8 @@ def photograph(seed, size=112):
 @pytest.fixture(scope="module")
 def photographs():
     """Two fundus photographs, normalised: real ones where they are at hand."""
-    from dvpt_monai.data import DataError, find_data
+    from dvpt_monai.data import find_data
+    from dvpt_monai.errors import DataError
 
     try:
         files = sorted((find_data("idrid_grading", start=__file__) / "images").glob("*.jpg"))[3:90:60]

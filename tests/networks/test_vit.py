@@ -9,16 +9,7 @@ from monai.networks.nets import ViT as MonaiViT
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import (
-    DVPT,
-    LinearProbe,
-    ViTClassifier,
-    ViTEncoder,
-    load_adapter,
-    parameter_groups,
-    save_adapter,
-    tune,
-)
+from dvpt_monai import DVPT, LinearProbe, ViTClassifier, ViTEncoder, load_adapter, parameter_groups, save_adapter, tune
 from dvpt_monai.networks.classifier import Standardize
 
 SMALL = {"patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}

@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dvpt_monai.cache import cache
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.entries import CATALOG, Entry, Hub, Wheel
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CATALOG", "cache", "cached", "entry_of", "fetch", "location", "published_or_recorded", "sha256_of"]

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor
 
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
+from dvpt_monai.errors import PretrainedError
 
 __all__ = ["allowed", "complete"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
+from dvpt_monai.errors import PretrainedError
 
 __all__ = ["METADATA", "Config", "read_json"]
 

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.config import METADATA
-from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt
+from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.source import Source
 from dvpt_monai.networks.vit import ViTEncoder
 from dvpt_monai.whole_file import whole_file

@@ -14,8 +14,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.layout import POSITIONS
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
 __all__ = ["equal_sided", "fold_positions", "fold_scales", "pack_attention", "zero_patch_bias"]
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
+from dvpt_monai.errors import PretrainedError
 
 __all__ = ["CLIP", "HALF", "IMAGENET", "POSITIONS", "Layout"]
 

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained import swin
 from dvpt_monai.networks.pretrained.backbone import Backbone
 from dvpt_monai.networks.pretrained.complete import complete
-from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt, conversions
+from dvpt_monai.networks.pretrained.receipt import Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
 from dvpt_monai.networks.resize import (

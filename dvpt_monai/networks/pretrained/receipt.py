@@ -9,11 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PretrainedError", "Receipt", "conversions"]
-
-
-class PretrainedError(ValueError):
-    """A pre-trained file cannot be read, is of an unknown layout, or does not fit the network."""
+__all__ = ["Receipt", "conversions"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.backbone import Backbone
 from dvpt_monai.networks.pretrained.config import Config
 from dvpt_monai.networks.pretrained.families import family
@@ -22,7 +23,6 @@ from dvpt_monai.networks.pretrained.fold import (
 )
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts import LAYOUTS
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
 __all__ = ["recognise", "walk"]
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained import catalog
 from dvpt_monai.networks.pretrained.config import Config, read_json
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
 __all__ = ["Checkpoint", "Source", "read_source"]
 

@@ -25,8 +25,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.complete import complete
-from dvpt_monai.networks.pretrained.receipt import PretrainedError, Receipt, conversions
+from dvpt_monai.networks.pretrained.receipt import Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import walk
 from dvpt_monai.networks.pretrained.source import Checkpoint
 

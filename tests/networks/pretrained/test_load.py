@@ -12,15 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import (
-    DVPT,
-    UNETR,
-    PretrainedError,
-    ViTClassifier,
-    ViTEncoder,
-    load_pretrained,
-    tune,
-)
+from dvpt_monai import DVPT, UNETR, PretrainedError, ViTClassifier, ViTEncoder, load_pretrained, tune
 
 WIDTH, HEADS, DEPTH, SIDE, PATCH = 128, 2, 3, 4, 14
 FITS = {"img_size": SIDE * PATCH, "patch_size": PATCH, "hidden_size": WIDTH, "mlp_dim": 192, "num_layers": DEPTH}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
-from dvpt_monai.networks.pretrained.receipt import PretrainedError
 
 __all__ = ["LAYOUT"]
 

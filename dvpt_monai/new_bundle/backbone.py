@@ -1,0 +1,99 @@
+"""The architecture of a pre-trained backbone, for the config of a network that fits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.load import TOLD
+from dvpt_monai.networks.pretrained.recognise import recognise
+from dvpt_monai.networks.pretrained.source import read_source
+
+__all__ = ["Architecture", "architecture_of"]
+
+SIZES = ("hidden_size", "mlp_dim", "num_layers", "num_heads")
+DEFAULTS = {
+    "num_registers": 0,
+    "cls_token": True,
+    "qkv_bias": True,
+    "eps": 1e-6,
+    "activation": "gelu",
+    "pre_norm": False,
+}
+"""Those of the encoder; a config names only what differs."""
+SMALL = {"hidden_size": 192, "mlp_dim": 768, "num_layers": 6, "num_heads": 3}
+"""What is trained from random weights: a small one has a chance."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A backbone.
+
+    Args:
+        weights: its name in the catalog, its path, or ``random``.
+        arguments: of the encoder.
+        patch: pixels along each side of its own patches.
+        dims: 2 or 3.
+        channels: of its images.
+    """
+
+    weights: str
+    arguments: dict[str, Any]
+    patch: int
+    dims: int = 2
+    channels: int = 3
+
+    @property
+    def random(self) -> bool:
+        """Whether nothing is pre-trained."""
+        return self.weights == "random"
+
+    @property
+    def layers(self) -> int:
+        """Its blocks."""
+        return int(self.arguments["num_layers"])
+
+    def __str__(self) -> str:
+        size = f"ViT of {self.layers} blocks, width {self.arguments['hidden_size']}, patch {self.patch}"
+        return f"random weights, {size}" if self.random else f"{Path(self.weights).name}, {size}"
+
+
+def architecture_of(weights: str) -> Architecture:
+    """Read the architecture of a backbone.
+
+    Args:
+        weights: a name of the catalog, which is downloaded once; a file or folder; or ``random``.
+
+    Raises:
+        PretrainedError: there is no such backbone, it cannot be read or downloaded, or does not tell its heads.
+
+    Example:
+        >>> architecture_of("random").patch
+        16
+    """
+    if weights == "random":
+        return Architecture("random", {**SMALL}, patch=16)
+    try:
+        checkpoint = read_source(weights)
+    except PretrainedError as error:
+        raise PretrainedError(f"{error}\n--backbone random makes a bundle without pre-trained weights") from error
+    backbone = recognise(checkpoint.content, checkpoint.name, checkpoint.config)
+    told = backbone.arguments()
+    untold = [name for name in ("num_heads", "activation") if name not in told]
+    if untold:
+        raise PretrainedError(
+            f"{weights} does not tell its {untold[0]}; it has {TOLD[untold[0]]}. Give another backbone"
+        )
+    arguments = {name: told[name] for name in SIZES}
+    arguments |= {name: told[name] for name, usual in DEFAULTS.items() if told[name] != usual}
+    path = Path(weights)
+    patch = told["patch_size"]
+    return Architecture(
+        weights=str(path.resolve()) if path.exists() else weights,
+        arguments=arguments,
+        patch=patch if isinstance(patch, int) else max(patch),
+        dims=told["spatial_dims"],
+        channels=told["in_channels"],
+    )

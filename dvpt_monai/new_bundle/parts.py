@@ -1,0 +1,127 @@
+"""Which cases train, validate and test: as the data say, else by a seeded split that divides no patient."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dvpt_monai.data import holdout, split
+from dvpt_monai.errors import DataError
+from dvpt_monai.new_bundle.listing import Case, Listing, Note
+
+__all__ = ["Parts", "place"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Cases in parts.
+
+    Args:
+        cases: each with its part.
+        folds: of the training cases, for validation; 0 where a part of its own validates.
+        validating: cases that validate, in the fold that a training takes unless told.
+        ranked: whether two classes are in the validation, whichever fold it is: an AUC needs them.
+        notes: what was assumed.
+    """
+
+    cases: tuple[Case, ...]
+    folds: int
+    validating: int
+    ranked: bool
+    notes: tuple[Note, ...]
+
+    @property
+    def training(self) -> int:
+        """Cases that a training learns from."""
+        return self.count("train") - (self.validating if self.folds else 0)
+
+    def count(self, part: str) -> int:
+        """Cases of a part."""
+        return sum(case.part == part for case in self.cases)
+
+
+def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
+    """Give every case a part; a fifth tests where the data do not say what does.
+
+    Args:
+        listing: the cases.
+        numbers: the classes by their names; empty for masks.
+        seed: another seed, another test set.
+
+    Raises:
+        DataError: too few cases, of a class or at all, or a patient in two parts.
+    """
+    cases: Sequence[Case] = listing.cases
+    _check_classes(cases, numbers)
+    _check_groups(cases)
+    grouped = any(case.group for case in cases)
+    if grouped:  # a table has a column of groups or none: who stands alone is a group of one
+        cases = [case if case.group else replace(case, group=listing.below(case.image)) for case in cases]
+    notes = []
+    given = Counter(case.part or "train" for case in cases)
+    known = any(case.part for case in cases)
+    placed = [case if case.part else replace(case, part="train") for case in cases]
+    if known:
+        told = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
+        notes.append(Note(f"the parts are those of the data: {told}"))
+    if not given["test"]:
+        rows = [_row(case, numbers) for case in placed if case.part == "train"]
+        units = len({row.get("group", row["image"]) for row in rows})
+        if units < 4:
+            raise DataError(f"{len(rows)} cases of {units} groups are too few to train, validate and test; give more")
+        # at least two: one case is no test, and leaves the second of two processes without any
+        chosen = {row["image"] for row in holdout(rows, "test", max(2, len(rows) // 5), seed)}
+        placed = [replace(case, part="test") if str(case.image) in chosen else case for case in placed]
+        whole = ", whole groups" * grouped
+        text = f"a fifth is set aside for testing: {len(chosen)} of {len(rows)}, by seed {seed}{whole}"
+        notes.append(Note(text, "--seed, or folders or a column of parts"))
+    if given["validation"]:
+        folds, validating = 0, [[numbers.get(str(case.label), 0) for case in placed if case.part == "validation"]]
+    else:
+        rows = [_row(case, numbers) for case in placed if case.part == "train"]
+        folds = min(5, len({row.get("group", row["image"]) for row in rows}))
+        if folds < 2:
+            raise DataError(f"{len(rows)} training cases of one group leave none to validate on; give more")
+        validating = [
+            [case["label"] for case in split(rows, "validation", fold, folds)]  # as the config does
+            for fold in range(folds)
+        ]
+        notes.append(Note(f"one of {folds} folds of the rest validates", "--fold, --folds of the training"))
+    learned = {case.label for case in placed if case.part == "train"}
+    lacking = [name for name in numbers if name not in learned]
+    if lacking:
+        raise DataError(f"class {lacking[0]!r} has no case to train on, only others; add some or leave the class out")
+    ranked = all(len(set(labels)) > 1 for labels in validating)
+    return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes))
+
+
+def _row(case: Case, numbers: dict[str, int]) -> dict[str, Any]:
+    """A case as the lists of :mod:`dvpt_monai.data` have it."""
+    row: dict[str, Any] = {"image": str(case.image), "label": numbers.get(str(case.label), str(case.label))}
+    return {**row, "group": case.group} if case.group else row
+
+
+def _check_classes(cases: Sequence[Case], numbers: dict[str, int]) -> None:
+    counts = Counter(str(case.label) for case in cases)
+    rare = [name for name in numbers if counts[name] < 2]
+    if rare:
+        only = next(case.image for case in cases if case.label == rare[0])
+        raise DataError(
+            f"{only}: the only case of class {rare[0]!r}; a class needs one to learn from and one to test, better ten. "
+            "Add some, or leave the class out"
+        )
+
+
+def _check_groups(cases: Sequence[Case]) -> None:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        if case.group and case.part:
+            parts[case.group].add(case.part)
+    for group, found in parts.items():
+        if len(found) > 1:
+            raise DataError(
+                f"group {group!r} is in {' and '.join(sorted(found))}: a test would ask about patients that were "
+                "learned; move its images into one part, or choose another --group_column"
+            )

@@ -1,0 +1,223 @@
+"""From what was found to the settings of a bundle that trains on a laptop."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.new_bundle.backbone import Architecture
+from dvpt_monai.new_bundle.classes import check_words, given_names, names_of, numbers_of, ordering, renaming
+from dvpt_monai.new_bundle.listing import Note
+from dvpt_monai.new_bundle.parts import Parts, place
+from dvpt_monai.new_bundle.sizes import cache_rate, patch_of, size_of, spacing_of, unseen, window_of
+from dvpt_monai.new_bundle.survey import Survey
+
+__all__ = ["Options", "Proposal", "propose"]
+
+WORK = {("classification", 2): 5000, ("classification", 3): 2500, ("segmentation", 2): 3000, ("segmentation", 3): 1600}
+"""Images to show in a whole training: minutes on a laptop, not hours."""
+BATCH = {("classification", 2): 8, ("classification", 3): 4, ("segmentation", 2): 4, ("segmentation", 3): 2}
+SKEW = 3
+"""Weigh the classes where the largest has more than so many times the cases of the smallest."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user decides; ``None`` leaves it to the survey.
+
+    Args:
+        image_size: pixels or voxels along each side.
+        spacing: mm along each axis.
+        epochs: of the training.
+        batch_size: images of a step.
+        names: of the classes or structures, in the order of their numbers, without the background; of classes that
+            are texts, these texts in the order that their numbers shall have.
+        ordered: whether classes are grades, where a near miss is better than a far one.
+        seed: of the split.
+    """
+
+    image_size: int | Sequence[int] | None = None
+    spacing: float | Sequence[float] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    names: Sequence[str] | None = None
+    ordered: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The settings of a bundle.
+
+    Args:
+        name: of its folder.
+        survey: what they rest on.
+        architecture: the backbone.
+        parts: the cases in parts.
+        classes: names by number; of segmentation, the background first.
+        numbers: of the classes of a classification by the labels of its cases, in ascending order.
+        values: what masks hold for each of them; empty for classification.
+        image_size: what the network sees, along each axis.
+        spacing: mm along each axis; empty in 2D.
+        patch: pixels or voxels along each side of a patch.
+        channels: that the network reads.
+        window: intensities that become 0 and 1; ``None`` takes each image's own percentiles.
+        tap: block at which the backbone ends; ``None`` is the last.
+        epochs: of the training.
+        batch_size: images of a step.
+        cache_rate: share of prepared images to keep in memory.
+        weigh: power of the classes' inverse frequencies in the loss.
+        ordered: whether classes are grades.
+        notes: what was assumed.
+    """
+
+    name: str
+    survey: Survey
+    architecture: Architecture
+    parts: Parts
+    classes: tuple[str, ...]
+    numbers: dict[str, int]
+    values: tuple[int, ...]
+    image_size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    patch: int
+    channels: int
+    window: tuple[float, float] | None
+    tap: int | None
+    epochs: int
+    batch_size: int
+    cache_rate: float
+    weigh: float
+    ordered: bool
+    notes: tuple[Note, ...]
+
+    @property
+    def task(self) -> str:
+        """Classification or segmentation."""
+        return self.survey.listing.task
+
+    @property
+    def dims(self) -> int:
+        """2 or 3."""
+        return self.survey.dims
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data."""
+        return self.survey.listing.root
+
+    @property
+    def backbone(self) -> str:
+        """The backbone in words, and what becomes of its patches."""
+        resized = self.patch != self.architecture.patch
+        return f"{self.architecture}{f', resized to {self.patch}' * resized}"
+
+    @property
+    def chooses(self) -> str:
+        """The metric that chooses the best epoch."""
+        return _best(self.task, self.ordered, self.parts)[0]
+
+    @property
+    def cropped(self) -> bool:
+        """Whether the median volume is larger than a window."""
+        if self.task == "classification" or self.dims == 2:
+            return False
+        voxels = [mm / step for mm, step in zip(self.survey.extent, self.spacing, strict=True)]
+        return any(length > side for length, side in zip(voxels, self.image_size, strict=True))
+
+
+def propose(found: Survey, architecture: Architecture, name: str, options: Options) -> Proposal:
+    """Choose every setting.
+
+    Raises:
+        BundleError: the name is none that tools of MONAI take.
+        DataError: too few cases, a backbone of volumes for photographs, or options that do not fit.
+    """
+    task, dims = found.listing.task, found.dims
+    notes = [*found.listing.notes, *found.notes, *_named(name, task)]
+    if architecture.dims > dims:
+        raise DataError(
+            f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
+        )
+    numbers = {} if found.masks else numbers_of(found, given_names(options.names))
+    parts = place(found.listing, numbers, options.seed)
+    classes, values = names_of(found, numbers, given_names(options.names))
+    notes += renaming(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
+    if values != tuple(range(len(values))):
+        notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
+                          "are written with the values of the masks"))  # fmt: skip
+    check_words([str(found.listing.root), architecture.weights, *classes])
+    notes += _unread(found)
+    notes += ordering(tuple(numbers), classes, options.names is not None, options.ordered) if numbers else []
+    metric, why = _best(task, options.ordered, parts)
+    notes.append(Note(f"the best epoch is that of the highest {metric} in the validation: {why}",
+                      "key_metric in train.json"))  # fmt: skip
+    patch = patch_of(task, dims, architecture, found.size)
+    if architecture.random:
+        architecture = replace(architecture, patch=patch)
+    spacing = spacing_of(found, options.spacing, notes)
+    size = size_of(found, spacing, patch, options.image_size, notes)
+    notes += unseen(found, size, window_of(found))
+    learning = parts.training
+    epochs = options.epochs or min(40, max(4, round(WORK[task, dims] / max(1, learning))))
+    counts = Counter(str(case.label) for case in parts.cases if case.part == "train")
+    skewed = bool(numbers) and min(counts.values()) >= 5 and max(counts.values()) > SKEW * min(counts.values())
+    if skewed:
+        notes.append(
+            Note("rare classes weigh more in the loss, by the root of their frequency", "--class_weight_power")
+        )
+    return Proposal(
+        name=name,
+        survey=found,
+        architecture=architecture,
+        parts=parts,
+        classes=classes,
+        numbers=numbers,
+        values=values,
+        image_size=size,
+        spacing=spacing,
+        patch=patch,
+        channels=3 if dims == 2 else found.channels,
+        window=window_of(found),
+        tap=architecture.layers // 2 if architecture.layers >= 8 else None,
+        epochs=epochs,
+        batch_size=options.batch_size or max(1, min(BATCH[task, dims], learning // 2)),
+        cache_rate=cache_rate(found, size, spacing, parts.count("train")),
+        weigh=0.5 if skewed else 0.0,
+        ordered=options.ordered,
+        notes=(*notes, *parts.notes),
+    )
+
+
+def _named(name: str, task: str) -> list[Note]:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "mine"
+        plain = plain if plain[0].isalpha() else f"data_{plain}"
+        raise BundleError(f"--out: {name!r} is not in lower case with underscores, as bundles are named; take {plain}")
+    if name.endswith(("classification", "segmentation")):
+        return []
+    return [Note(f"MONAI Label reads the task from the name: {name}_{task} would tell it", "--out")]
+
+
+def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
+    """The metric that chooses the best epoch, and why."""
+    if task == "segmentation":
+        return "mean_dice", "it counts all structures alike, large and small"
+    if ordered:
+        return "quadratic_kappa", "it forgives a near grade more than a far one"
+    if parts.ranked:
+        return "auc", "it needs no threshold and counts rare classes as much as others"
+    return "accuracy", "an AUC needs two classes, and a validation might hold only one"
+
+
+def _unread(found: Survey) -> list[Note]:
+    masks = found.masks
+    if masks is None or masks.read == masks.total:
+        return []
+    return [
+        Note(f"{masks.read} of {masks.total} masks were read; a value that others hold stops the training and is named")
+    ]

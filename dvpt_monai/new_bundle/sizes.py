@@ -1,0 +1,132 @@
+"""What of an image the network sees: its size, its grid, its intensities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, floor, log10, prod
+
+from dvpt_monai.errors import DataError
+from dvpt_monai.new_bundle.backbone import Architecture
+from dvpt_monai.new_bundle.listing import Note
+from dvpt_monai.new_bundle.survey import Survey
+
+__all__ = ["cache_rate", "patch_of", "size_of", "spacing_of", "unseen", "window_of"]
+
+PATCHES = 8, 12
+"""Along each side of a photograph to classify: at least, and at most: 144 tokens take a laptop 20 ms."""
+PICTURE = 256
+"""Pixels along each side of a photograph to segment, at most."""
+WINDOW = 64
+"""Voxels along each side of a window, at most: 512 patches of 8."""
+WINDOWS = 3
+"""A volume is at most so many windows long; larger ones get a coarser spacing."""
+MEMORY = 2e9
+"""Bytes of prepared images to keep in memory."""
+
+
+def patch_of(task: str, dims: int, architecture: Architecture, size: tuple[int, ...]) -> int:
+    """Pixels or voxels of a patch: the backbone's own for photographs to classify, a finer one otherwise."""
+    if dims == 3:
+        return 16 if architecture.dims == 3 and architecture.patch > 8 else 8
+    if task == "classification":
+        return architecture.patch
+    return 8 if max(size) <= PICTURE // 2 else 16
+
+
+def spacing_of(found: Survey, given: float | Sequence[float] | None, notes: list[Note]) -> tuple[float, ...]:
+    """Mm along each axis; none for photographs."""
+    if found.dims == 2:
+        if given is not None:
+            raise DataError("--spacing: photographs have none; leave it out")
+        return ()
+    if given is not None:
+        axes = (given,) * 3 if isinstance(given, (int, float)) else tuple(given)
+        if len(axes) != 3 or not all(mm > 0 for mm in axes):
+            raise DataError(f"--spacing {given}: give one number of mm, or three")
+        return tuple(float(mm) for mm in axes)
+    if found.listing.task == "classification":
+        # One scale for all axes, at which the whole volume fits the network: a shape stays that shape.
+        return (_rounded(max(min(found.spacing), max(found.extent) / WINDOW)),) * 3
+    finest = tuple(max(mm, extent / (WINDOW * WINDOWS)) for mm, extent in zip(found.spacing, found.extent, strict=True))
+    spacing = tuple(_rounded(mm) for mm in finest)
+    if finest != found.spacing:
+        median = " x ".join(f"{mm:g}" for mm in map(_rounded, found.spacing))
+        text = f"a coarser grid than the files' {median} mm, so that {WINDOWS} windows span a volume"
+        notes.append(Note(text, "--spacing"))
+    return spacing
+
+
+def size_of(
+    found: Survey, spacing: tuple[float, ...], patch: int, given: int | Sequence[int] | None, notes: list[Note]
+) -> tuple[int, ...]:
+    """Pixels or voxels of what the network sees."""
+    if given is not None:
+        sides = (given,) * found.dims if isinstance(given, int) else tuple(given)
+        low = 2 * patch
+        if len(sides) != found.dims or any(side % patch or side < low for side in sides):
+            raise DataError(f"--image_size {given}: {found.dims} multiples of the patch {patch}, of {low} or more")
+        if found.dims == 2 and len(set(sides)) > 1:
+            raise DataError(f"--image_size {given}: photographs are padded to a square; give one number")
+        return tuple(int(side) for side in sides)
+    if found.dims == 3:
+        most = WINDOW * patch // 8 if patch > 8 else WINDOW
+        voxels = [extent / mm for extent, mm in zip(found.extent, spacing, strict=True)]
+        return tuple(min(most, max(2 * patch, patch * ceil(length / patch - 0.02))) for length in voxels)
+    longest = max(found.size)
+    if found.listing.task == "classification":
+        least, most = (count * patch for count in PATCHES)
+    else:
+        least, most = 4 * patch, PICTURE
+    side = min(most, max(least, patch * ceil(longest / patch)))
+    return (side, side)
+
+
+def window_of(found: Survey) -> tuple[float, float] | None:
+    """What becomes 0 and 1: white and black of 8 bits; a window on tissue; the sample's range of 16-bit gray."""
+    if found.dims == 2 and found.bits == 8:
+        return 0.0, 255.0
+    low, high = found.window
+    if found.dims == 2:
+        return round(low, 1), round(high, 1)
+    if found.hounsfield:
+        return 10.0 * floor(low / 10), 10.0 * ceil(high / 10)
+    return None
+
+
+def unseen(found: Survey, size: tuple[int, ...], window: tuple[float, float] | None) -> list[Note]:
+    """What of the images the network does not see as it is."""
+    notes = []
+    if found.dims == 2:
+        if max(found.size) > size[0]:
+            notes.append(
+                Note(f"photographs are shrunk to {size[0]} pixels, so that a laptop can train", "--image_size")
+            )
+        notes.append(
+            Note("training flips from left to right and turns by at most 11 degrees", "--rotation of the training")
+        )
+    if window not in (None, (0, 255)):
+        low, high = window or (0, 0)
+        units = "Hounsfield units" if found.hounsfield else "intensities"
+        place = "a_min and a_max in train.json and inference.json"
+        notes.append(Note(f"{units} from {low:g} to {high:g} become 0 to 1, the range of a sample", place))
+    return notes
+
+
+def cache_rate(found: Survey, size: tuple[int, ...], spacing: tuple[float, ...], cases: int) -> float:
+    """The share of the prepared images that fits into memory."""
+    if found.dims == 2 or found.listing.task == "classification":
+        pixels: float = prod(size)
+    else:
+        pixels = prod(extent / mm for extent, mm in zip(found.extent, spacing, strict=True))
+    channels = (3 if found.dims == 2 else found.channels) + (found.masks is not None)
+    return round(min(1.0, MEMORY / (cases * pixels * channels * 4)), 2)
+
+
+def _rounded(mm: float) -> float:
+    """To three digits.
+
+    Example:
+        >>> _rounded(0.78123), _rounded(1.0)
+        (0.781, 1.0)
+    """
+    return round(mm, 2 - floor(log10(mm)))

@@ -1,0 +1,126 @@
+"""Write a bundle, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from dvpt_monai.errors import BundleError, reason
+from dvpt_monai.new_bundle.configs import CASES, configs
+from dvpt_monai.new_bundle.documents import LICENCE_OF_THE_DATA, metadata
+from dvpt_monai.new_bundle.listing import Case
+from dvpt_monai.new_bundle.page import page
+from dvpt_monai.new_bundle.proposal import Proposal
+from dvpt_monai.new_bundle.style import openings, styled
+from dvpt_monai.new_bundle.template import CLASSIFICATION, SEGMENTATION, template
+
+__all__ = ["write_bundle"]
+
+COPIED = ("LICENSE", "configs/logging.conf", "large_files.yml")
+SECTIONS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def write_bundle(proposal: Proposal, out: Path, overwrite: bool = False) -> None:
+    """Write the bundle of a proposal, and build its network with the backbone's weights before it takes its place.
+
+    Raises:
+        BundleError: the folder exists and is not to be overwritten, or is no bundle.
+        PretrainedError: the backbone does not fit the network.
+    """
+    check_free(out, overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as home:
+        folder = Path(home) / out.name
+        _write(proposal, folder)
+        _build(folder)
+        old = Path(home) / "old"
+        if out.exists():
+            os.replace(out, old)
+        try:
+            os.replace(folder, out)
+        except OSError:
+            if old.exists():
+                os.replace(old, out)
+            raise
+
+
+def check_free(out: Path, overwrite: bool) -> None:
+    """Raise a BundleError if something is there that may not be overwritten."""
+    if not out.exists():
+        return
+    if not overwrite:
+        raise BundleError(f"{out} is there already; --overwrite replaces it and what was trained in it")
+    if any(out.iterdir()) and not (out / "configs" / "metadata.json").is_file():
+        raise BundleError(f"{out} is no bundle and is not overwritten; choose another --out")
+
+
+def _write(proposal: Proposal, folder: Path) -> None:
+    name = CLASSIFICATION if proposal.task == "classification" else SEGMENTATION
+    source = template(name)
+    for directory in ("configs", "docs"):
+        (folder / directory).mkdir(parents=True)
+    for file in COPIED:
+        if (source / file).is_file():
+            shutil.copyfile(source / file, folder / file)
+    for config, content in {**configs(proposal, name), "metadata": metadata(proposal, name)}.items():
+        opening = openings((source / "configs" / f"{config}.json").read_text(encoding="utf-8"))
+        (folder / "configs" / f"{config}.json").write_text(styled(content, opening), encoding="utf-8")
+    table = _rows if proposal.task == "classification" else _dataset
+    (folder / CASES[proposal.task]).write_text(table(proposal), encoding="utf-8")
+    (folder / "docs" / "README.md").write_text(page(proposal), encoding="utf-8")
+    backbone = proposal.architecture.weights
+    told = LICENCE_OF_THE_DATA.format(root=proposal.root, backbone=backbone)
+    (folder / "docs" / "data_license.txt").write_text(told, encoding="utf-8")
+
+
+def _rows(proposal: Proposal) -> str:
+    """The cases as a table: image, label, class, split, and the group where there are any."""
+    listing, grouped = proposal.survey.listing, any(case.group for case in proposal.parts.cases)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "label", "class", "split", *["group"] * grouped])
+    for case in proposal.parts.cases:
+        number = proposal.numbers[str(case.label)]
+        row = [listing.below(case.image), number, proposal.classes[number], case.part]
+        writer.writerow([*row, *[case.group] * grouped])
+    return text.getvalue()
+
+
+def _dataset(proposal: Proposal) -> str:
+    """The cases as a ``dataset.json`` of the Decathlon, one a line."""
+    listing = proposal.survey.listing
+
+    def entry(case: Case) -> dict[str, str]:
+        pair = {"image": listing.below(case.image), "label": listing.below(Path(case.label))}
+        return {**pair, "group": case.group} if case.group else pair
+
+    head: dict[str, Any] = {
+        "name": proposal.name,
+        "tensorImageSize": f"{proposal.dims}D",
+        "labels": {str(number): name for number, name in enumerate(proposal.classes)},
+    }
+    cases: dict[str, list[dict[str, str]]] = {section: [] for section in SECTIONS.values()}
+    for case in proposal.parts.cases:
+        cases[SECTIONS[case.part]].append(entry(case))
+    return styled({**head, **{section: found for section, found in cases.items() if found}})
+
+
+def _build(folder: Path) -> None:
+    """Build the training network and fill it, so that what does not fit is found now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MONAI warns that configs run code
+        parser = ConfigParser()
+        parser.read_config(str(folder / "configs" / "train.json"))
+        parser["bundle_root"] = str(folder)
+        try:
+            parser.get_parsed_content("pretrained")
+        except Exception as error:  # a config can raise anything; the cause says what is wrong
+            raise reason(error) from error

@@ -1,0 +1,109 @@
+"""A trained bundle as one archive that ``python -m monai.bundle download`` takes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import torch
+
+from dvpt_monai.errors import BundleError
+from dvpt_monai.networks.pretrained.catalog import sha256_of
+from dvpt_monai.ship.complete import completion
+from dvpt_monai.ship.contents import ADAPTER, MODEL, contents, metadata_of
+from dvpt_monai.ship.fit import unfit
+from dvpt_monai.ship.network import network_of
+from dvpt_monai.tuning import read_header, trained_tensors
+from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.whole_file import whole_file
+
+__all__ = ["pack"]
+
+SETTINGS = "write the settings of its training into configs/inference.json and configs/train.json, or train again"
+
+
+def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool = False) -> Path:
+    """Write ``<name>_v<version>.zip``, whose one folder is the bundle, and its sha256 beside it.
+
+    The same files give the same bytes. What runs wrote, caches and hidden files stay out.
+
+    Args:
+        folder: the bundle, trained.
+        out: folder to write to; made if missing.
+        slim: leave out the network and ship the adapter, whose header names the backbone by source, sha256 and
+            fingerprint; :func:`~dvpt_monai.ship.complete.complete` makes the network again.
+
+    Returns:
+        The archive.
+
+    Raises:
+        BundleError: the bundle is not trained, has no version, or its weights are not those of ``inference.json``; or
+            slim is asked of a network without a pre-trained backbone.
+        AdapterError: the adapter is damaged.
+    """
+    root = Path(folder).resolve()
+    names, version = contents(root), metadata_of(root).get("version")
+    if not isinstance(version, str) or not re.fullmatch(r"[\w.+-]+", version):
+        raise BundleError(f"{root / 'configs' / 'metadata.json'}: version is {version!r}; give one like 0.1.0")
+    if slim:
+        _check_adapter(root)
+        names = [name for name in names if not name.startswith("models/") or name == ADAPTER]
+    else:
+        _check_model(root)
+    archive = Path(out) / f"{root.name}_v{version}.zip"
+    with whole_file(archive) as part:
+        _write(root, names, part)
+    record = archive.with_name(f"{archive.name}.sha256")
+    with whole_file(record) as part:
+        part.write_text(f"{sha256_of(archive)}  {archive.name}\n")  # as `sha256sum --check` reads it
+    return archive
+
+
+def _write(root: Path, names: list[str], target: Path) -> None:
+    # Stored, not deflated: weights hardly shrink, and so the bytes are those of every version of zlib.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(f"{root.name}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            entry.file_size = (root / name).stat().st_size
+            with (root / name).open("rb") as file, archive.open(entry, "w") as member:
+                shutil.copyfileobj(file, member, 1 << 20)
+
+
+def _check_model(root: Path) -> None:
+    path = root / MODEL
+    if not path.is_file():
+        slim = f", complete it (`{completion(root)}`) or pack it --slim" * (root / ADAPTER).is_file()
+        raise BundleError(f"{path}: no such file, the bundle is not trained; train it first{slim}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what torch.load raises on damaged files is of many types
+        raise BundleError(f"{path} cannot be read ({error}); train again") from error
+    problem = unfit(state, network_of(root).state_dict())
+    if problem:
+        raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {SETTINGS}")
+
+
+def _check_adapter(root: Path) -> None:
+    path = root / ADAPTER
+    if not path.is_file():
+        raise BundleError(f"{path}: no such file, the bundle is not trained; train it first")
+    header = read_header(path)
+    if header["backbone"]["receipt"] is None:
+        raise BundleError(
+            f"{path} was trained on random weights, which nothing can fetch again; pack the bundle without --slim"
+        )
+    network = network_of(root)
+    tuning = getattr(network, "tuning", None)
+    if not isinstance(tuning, Tuning):
+        raise BundleError(f"{root / 'configs' / 'inference.json'}: network_def is not tuned; pack it without --slim")
+    expected = {name: list(tensor.shape) for name, tensor in trained_tensors(network).items()}
+    held = {name: shape for name, (_, *shape) in header["tensors"].items()}
+    if header["method"] != tuning.method.arguments() or held != expected:
+        raise BundleError(
+            f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
+            f"{header['task']}; {SETTINGS}"
+        )

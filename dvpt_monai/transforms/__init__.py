@@ -1,0 +1,30 @@
+"""Dictionary transforms that MONAI lacks, or has in a form that loses something."""
+
+from dvpt_monai.transforms.check import CheckLabeld, CheckShaped
+from dvpt_monai.transforms.colours import EnsureRGBd
+from dvpt_monai.transforms.crops import RandCropStructuresd
+from dvpt_monai.transforms.findings import ReadFindingsd
+from dvpt_monai.transforms.grades import DecideGraded, ReadGraded
+from dvpt_monai.transforms.label_map import LabelMapd
+from dvpt_monai.transforms.load import LoadImaged
+from dvpt_monai.transforms.mask_labels import MaskLabelsd
+from dvpt_monai.transforms.masks import LoadMasksd
+from dvpt_monai.transforms.save import SaveImageMasksd, SaveMaskd
+from dvpt_monai.transforms.spacing import Spacingd
+
+__all__ = [
+    "CheckLabeld",
+    "CheckShaped",
+    "DecideGraded",
+    "EnsureRGBd",
+    "LabelMapd",
+    "LoadImaged",
+    "LoadMasksd",
+    "MaskLabelsd",
+    "RandCropStructuresd",
+    "ReadFindingsd",
+    "ReadGraded",
+    "SaveImageMasksd",
+    "SaveMaskd",
+    "Spacingd",
+]

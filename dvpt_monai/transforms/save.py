@@ -1,0 +1,148 @@
+"""Masks of photographs as PNGs of their size: one of labels, or one for each structure."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, SaveImaged
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from dvpt_monai.data.source import source_of
+from dvpt_monai.errors import DataError
+from dvpt_monai.whole_file import whole_file
+
+__all__ = ["SaveImageMasksd", "SaveMaskd", "SavePNGd"]
+
+
+class SavePNGd(SaveImaged):
+    """Write pictures that are named after the image, each whole or not at all.
+
+    It is one of MONAI's ``SaveImaged``: MONAI Label and MONAI Deploy, which write results themselves, leave it out.
+
+    Args:
+        keys: keys of the masks.
+        output_dir: folder to write to; made if missing.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: where two images would write to one file.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, output_dir: str | os.PathLike[str], allow_missing_keys: bool = False
+    ) -> None:
+        MapTransform.__init__(self, keys, allow_missing_keys)
+        self.folder = Path(output_dir)
+        self._written: dict[str, str] = {}
+
+    @abstractmethod
+    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """What to write of a mask: what follows the image's name, and (H, W) pixels."""
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            mask = case[key]
+            source = source_of(mask, unknown="image")
+            name = Path(source).stem
+            if self._written.setdefault(name, source) != source:
+                raise DataError(
+                    f"{source} and {self._written[name]} have one name, and so would their masks; rename one"
+                )
+            for suffix, pixels in self.pictures(mask, source):
+                with whole_file(self.folder / f"{name}_{suffix}.png") as part:
+                    Image.fromarray(pixels).save(part)
+        return case
+
+
+class SaveMaskd(SavePNGd):
+    """Write labels as ``<image>_seg.png``, with rows and columns as they are.
+
+    MONAI's own swaps rows and columns, as its readers do by default.
+
+    **Shape**: (1, H, W), unchanged
+
+    Args:
+        keys: keys of the masks.
+        output_dir: folder to write to; made if missing.
+        postfix: behind the image's name.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: where two images would write to one file.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from monai.data import MetaTensor
+        >>> mask = MetaTensor(torch.ones(1, 4, 6), meta={"filename_or_obj": "skin/a.jpg"})
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     _ = SaveMaskd("pred", home)({"pred": mask})
+        ...     Image.open(Path(home, "a_seg.png")).size
+        (6, 4)
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str | os.PathLike[str],
+        postfix: str = "seg",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, output_dir, allow_missing_keys)
+        self.postfix = postfix
+
+    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """The labels."""
+        yield self.postfix, np.asarray(mask[0].cpu()).astype(np.uint8)
+
+
+class SaveImageMasksd(SavePNGd):
+    """Write each channel of a mask as ``<image>_<structure>.png``, 0 and 255, as `read_masks` reads them.
+
+    MONAI's own writes channels as colours.
+
+    **Shape**: (C, H, W), unchanged
+
+    Args:
+        keys: keys of the masks; what is above 0 is inside.
+        output_dir: folder to write to; made if missing.
+        structures: names of the channels.
+        allow_missing_keys: skip keys that a case does not have.
+
+    Raises:
+        DataError: on another number of channels, or where two images would write to one file.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from monai.data import MetaTensor
+        >>> mask = MetaTensor(torch.ones(2, 4, 6), meta={"filename_or_obj": "eyes/a.jpg"})
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     _ = SaveImageMasksd("pred", home, ["MA", "EX"])({"pred": mask})
+        ...     print(sorted(path.name for path in Path(home).iterdir()))
+        ['a_EX.png', 'a_MA.png']
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        output_dir: str | os.PathLike[str],
+        structures: Sequence[str],
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, output_dir, allow_missing_keys)
+        self.structures = list(structures)
+
+    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Each structure, 0 and 255."""
+        if len(mask) != len(self.structures):
+            raise DataError(f"{source}: {len(mask)} channels for the structures {self.structures}")
+        for structure, channel in zip(self.structures, mask, strict=True):
+            yield structure, np.uint8(255) * (np.asarray(channel.cpu()) > 0).astype(np.uint8)

