@@ -9,6 +9,7 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 
 from dvpt_monai.handlers.processes import details_of, first_process
+from dvpt_monai.metrics.bootstrap import RESAMPLES
 from dvpt_monai.reports.aupr import aupr_rows
 from dvpt_monai.tables import write_table
 
@@ -31,7 +32,7 @@ class AUPRTable:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], metric: str, structures: Sequence[str], samples: int = 2000
+        self, path: str | os.PathLike[str], metric: str, structures: Sequence[str], samples: int = RESAMPLES
     ) -> None:
         self.path = Path(path)
         self.metric = metric

@@ -8,11 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from dvpt_monai.metrics import aupr_bounds, aupr_interval, average_precision
+from dvpt_monai.metrics.bootstrap import RESAMPLES
 
 __all__ = ["aupr_rows"]
 
 
-def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = 2000) -> list[dict[str, Any]]:
+def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = RESAMPLES) -> list[dict[str, Any]]:
     """One row for each structure, and one for their mean.
 
     The columns: ``aupr``; ``low`` and ``high``, a 95 % bootstrap over the images; ``binning``, by how much the exact

@@ -113,7 +113,8 @@ def test_metrics_begin_with_the_key_and_tell_the_data(tmp_path):
     table.attach(evaluator)
     evaluator.run([[{}, {}]])
     row = json.loads((tmp_path / "metrics.json").read_text())
-    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3}
+    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3,
+                   "intervals": {}}  # fmt: skip
     assert next(iter(row)) == "kappa"
     assert (tmp_path / "metrics.csv").read_text() == "kappa,accuracy,cases,dataset,data,seed\n,0.25,2,eyes,phantom,3\n"
 
