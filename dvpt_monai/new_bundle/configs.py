@@ -113,8 +113,8 @@ def _classifier(train: Config, evaluate: Config, inference: Config, proposal: Pr
         config["pooling"] = pooling
         after(config, "num_classes", classes=list(proposal.classes))
     train["class_weight_power"] = proposal.weigh
-    step(evaluate["validate#handlers"], "ClassificationFigure")["names"] = "@classes"
     for handlers in (evaluate["validate#handlers"], inference["handlers"]):
+        step(handlers, "ClassificationFigure")["names"] = "@classes"
         step(handlers, "PredictionsTable")["classes"] = "@classes"
     task = step(train["validate"]["handlers"], "AdapterSaver")["task"]
     task["task"] = proposal.name
@@ -164,6 +164,21 @@ def _segmenter(train: Config, evaluate: Config, inference: Config, proposal: Pro
         for config in (train["validate"], inference):
             config["inferer"]["inferer"] = {"_target_": "SimpleInferer"}
         transforms[-1] = {"_target_": "dvpt_monai.transforms.SaveMaskd", "keys": "pred", "output_dir": "@output_dir"}
+    if proposal.dims == 2:
+        inference["handlers"].append(
+            {
+                "_target_": "dvpt_monai.handlers.SegmentationFigure",
+                "path": "$@output_dir + '/predictions.png'",
+                "structures": structures,
+                "mean": "@image_mean",
+                "std": "@image_std",
+                "truth": False,
+                "pred": "seen",
+                "note": "@note",
+            }
+        )
+        # as the network saw it: what follows brings the prediction back to the size and the values of the file
+        transforms.insert(1, {"_target_": "CopyItemsd", "keys": "pred", "names": "seen"})
     if not plain:
         back = {"_target_": "MapLabelValued", "keys": "pred", "orig_labels": "$list(range(@num_classes))"}
         transforms.insert(-1, {**back, "target_labels": "@label_values", "dtype": "$numpy.uint8"})
@@ -182,14 +197,15 @@ def _segmenter(train: Config, evaluate: Config, inference: Config, proposal: Pro
 def _normalized(train: Config, evaluate: Config, inference: Config, proposal: Proposal) -> None:
     """Photographs are normalised as the backbone was trained; volumes need no knobs for that."""
     task = step(train["validate"]["handlers"], "AdapterSaver")["task"]
-    figure = [each for each in evaluate["validate#handlers"] if each["_target_"].endswith("ClassificationFigure")]
+    handlers = evaluate["validate#handlers"] + inference["handlers"]
+    figures = [each for each in handlers if each["_target_"].endswith("ClassificationFigure")]
     for config in (train, evaluate, inference):
         for key in NORMALIZATION:
             config.pop(key, None)
     if proposal.dims == 3:
         for key in NORMALIZATION[1:]:
             task.pop(key, None)
-        for each in figure:
+        for each in figures:
             del each["mean"], each["std"]
         return
     trained = {name: read(CLASSIFICATION, name)["normalization"] for name in ("train", "evaluate", "inference")}
