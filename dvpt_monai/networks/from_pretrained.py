@@ -24,6 +24,19 @@ class FromPretrained(nn.Module):
     receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     @classmethod
+    def read(cls, source: Any) -> Checkpoint:
+        """Read a source, once, however large.
+
+        Raises:
+            PretrainedError: there is none, or it cannot be read.
+        """
+        if source is None:
+            raise PretrainedError(
+                f"{cls.__name__}.from_pretrained: no source; call {cls.__name__}(...) itself for random weights"
+            )
+        return read_source(source)
+
+    @classmethod
     def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The constructor's arguments that fit a pre-trained file.
 
@@ -79,11 +92,7 @@ class FromPretrained(nn.Module):
         Raises:
             PretrainedError: the source cannot be read or does not fill the whole encoder.
         """
-        if source is None:
-            raise PretrainedError(
-                f"{cls.__name__}.from_pretrained: no source; call {cls.__name__}(...) itself for random weights"
-            )
-        checkpoint = read_source(source)  # once, however large
+        checkpoint = cls.read(source)
         network = cls(**cls.fitting(checkpoint, arguments))
         load_pretrained(
             network,
