@@ -285,6 +285,24 @@ def test_every_layout_is_tested_listed_and_documented():
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names
 
 
+@pytest.mark.parametrize(
+    ("name", "names", "way"),
+    [
+        ("dinov2", ["pos_embed", "mask_token"], "offset"),
+        ("dinov2", ["pos_embed", "register_tokens"], "antialias"),
+        ("timm", ["pos_embed"], "plain"),
+        ("timm", ["pos_embed", "reg_token"], "antialias"),
+        ("timm", ["pos_embed", "dist_token"], "plain"),
+        ("hf_dinov2", ["embeddings.mask_token"], "plain"),
+        ("hf_dinov2", ["embeddings.register_tokens"], "antialias"),
+        ("hf_vit", ["embeddings.distillation_token"], "plain"),
+        ("monai", ["register_tokens"], "plain"),
+    ],
+)
+def test_a_layout_says_how_its_authors_resize_positions(name, names, way):
+    assert next(layout for layout in LAYOUTS if layout.name == name).resize_of(names) == way
+
+
 @pytest.mark.parametrize("prefix", ["module.", "model.", "net.vit.", "module._orig_mod.", "network.backbone.encoder."])
 @pytest.mark.parametrize("nest", [(), ("state_dict",), ("checkpoint", "ema")])
 def test_prefixes_and_nests_do_not_matter(prefix, nest, image):
