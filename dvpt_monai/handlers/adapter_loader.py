@@ -9,8 +9,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained import load_pretrained
-from dvpt_monai.tuning import load_adapter, untune
+from dvpt_monai.networks.pretrained import Receipt, load_pretrained
+from dvpt_monai.tuning import load_adapter, read_header, untune
 from dvpt_monai.tuning.trains import Tuning
 
 __all__ = ["AdapterLoader"]
@@ -51,6 +51,8 @@ class AdapterLoader:
         if isinstance(getattr(self.network, "tuning", None), Tuning):
             untune(self.network)
         if self.backbone_weights != "random":
-            load_pretrained(self.network, self.backbone_weights)
+            receipt = read_header(self.path)["backbone"]["receipt"]
+            resize = None if receipt is None else Receipt.from_dict(receipt).position_resize
+            load_pretrained(self.network, self.backbone_weights, position_resize=resize)
         load_adapter(self.network, self.path).to(device)
         logger.info("Loaded the adapter %s on the backbone %s", self.path, self.backbone_weights)

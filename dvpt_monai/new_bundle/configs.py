@@ -41,6 +41,8 @@ def _common(config: Config, proposal: Proposal) -> None:
     config["num_classes"] = len(proposal.classes)
     config["image_size"] = size[0] if proposal.dims == 2 else list(size)
     config["backbone_weights"] = architecture.weights
+    if "pretrained" in config:  # the shipped bundles resize positions as their adapters were trained; new ones need not
+        config["pretrained"] = config["pretrained"].replace(", position_resize='plain'", "")
     config["tap"] = proposal.tap
     if "spacing" in config:
         config["spacing"] = list(proposal.spacing)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.networks.pretrained.catalog import sha256_of
 from dvpt_monai.new_bundle.header import Header, Unreadable, header_of
 from dvpt_monai.new_bundle.listing import Case, Listing, Note
 from dvpt_monai.new_bundle.masks import Masks, check_pair, read_masks
+from dvpt_monai.sha256 import sha256_of
 
 __all__ = ["Survey", "survey"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from dvpt_monai.errors import BundleError
-from dvpt_monai.networks.pretrained.catalog import sha256_of
+from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.complete import completion
 from dvpt_monai.ship.contents import ADAPTER, MODEL, contents, metadata_of
 from dvpt_monai.ship.fit import unfit

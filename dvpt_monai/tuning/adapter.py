@@ -220,7 +220,8 @@ def check_backbone(network: nn.Module, expected: dict[str, Any], path: str | os.
     if worst > 1.0:
         raise BackboneMismatchError(
             f"load_adapter: {path} was trained on another backbone: {where} differs by {worst:.3g} times what rounding "
-            "allows. Load the backbone that the header names (read_header(path)['backbone']['receipt'])"
+            "allows. Load the backbone that the header names (read_header(path)['backbone']['receipt']), with the "
+            "position_resize there, or position_resize='plain' where it names none"
         )
 
 

