@@ -47,8 +47,7 @@ from dvpt_monai.tuning import (
     tune,
     untune,
 )
-
-__version__ = "0.1.0"
+from dvpt_monai.version import __version__ as __version__
 
 __all__ = [
     "CVPT",

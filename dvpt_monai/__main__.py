@@ -13,6 +13,7 @@ from typing import Any
 
 import fire
 
+from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.data import medmnist_file, unpack_medmnist
 from dvpt_monai.errors import AdapterError, BundleError, DataError, PretrainedError, TuningError
 from dvpt_monai.networks.pretrained.convert import convert as write_converted
@@ -24,8 +25,6 @@ from dvpt_monai.new_bundle import init as make_bundle
 from dvpt_monai.phantoms import write_adrenal, write_fundus, write_hippocampus, write_lesions, write_medfmc
 from dvpt_monai.ship import check
 from dvpt_monai.ship.complete import complete as write_model
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.pack import pack as write_archive
 from dvpt_monai.tuning import METHODS, Method, read_header
 

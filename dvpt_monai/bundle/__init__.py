@@ -1,6 +1,7 @@
 """What a bundle's configs call beside MONAI and the package itself."""
 
 from dvpt_monai.bundle.backbone import load_backbone
+from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
 from dvpt_monai.bundle.normalization import normalization
@@ -12,6 +13,7 @@ from dvpt_monai.bundle.trained_settings import check_trained
 from dvpt_monai.moved import moved
 
 __all__ = [
+    "CacheDataset",
     "check_options",
     "check_trained",
     "find_images",

@@ -11,6 +11,7 @@ from dvpt_monai.handlers.figure import PredictionFigure
 from dvpt_monai.handlers.gradient_clip import GradientClip
 from dvpt_monai.handlers.label_scores import LabelScores
 from dvpt_monai.handlers.labels_figure import LabelsFigure
+from dvpt_monai.handlers.metrics_log import MetricsLog
 from dvpt_monai.handlers.metrics_table import MetricsTable
 from dvpt_monai.handlers.overlay_figure import OverlayFigure
 from dvpt_monai.handlers.predictions_table import PredictionsTable
@@ -29,6 +30,7 @@ __all__ = [
     "GradientClip",
     "LabelScores",
     "LabelsFigure",
+    "MetricsLog",
     "MetricsTable",
     "OverlayFigure",
     "PredictionFigure",

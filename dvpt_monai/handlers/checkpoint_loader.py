@@ -9,9 +9,8 @@ from typing import Any
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import AdapterError, CheckpointError
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER, MODEL
 from dvpt_monai.tuning import read_header
 
 __all__ = ["CheckpointLoader"]

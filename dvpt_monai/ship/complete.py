@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import torch
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL
 from dvpt_monai.errors import BundleError
 from dvpt_monai.networks.pretrained import load_pretrained
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.source import read_source
-from dvpt_monai.ship.contents import ADAPTER, MODEL
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.tuning import load_adapter, read_header, untune
 from dvpt_monai.tuning.trains import Tuning
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["complete", "completion"]
-
-
-def completion(folder: str | os.PathLike[str]) -> str:
-    """The command that completes a bundle.
-
-    Example:
-        >>> completion("my bundles/eyes")
-        "python -m dvpt_monai complete 'my bundles/eyes'"
-    """
-    return f"python -m dvpt_monai complete {shlex.quote(str(folder))}"
+__all__ = ["complete"]
 
 
 def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None) -> Path:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import BundleError
 from dvpt_monai.sha256 import sha256_of
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER, MODEL, contents, metadata_of
+from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.tuning import read_header, trained_tensors
@@ -76,7 +76,7 @@ def _write(root: Path, names: list[str], target: Path) -> None:
 def _check_model(root: Path) -> None:
     path = root / MODEL
     if not path.is_file():
-        slim = f", complete it (`{completion(root)}`) or pack it --slim" * (root / ADAPTER).is_file()
+        slim = f", complete it (`{completion(root)}`) or pack it --slim" if (root / ADAPTER).is_file() else ""
         raise BundleError(f"{path}: no such file, the bundle is not trained; train it first{slim}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

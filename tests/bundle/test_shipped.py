@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dvpt_monai import BackboneMismatchError, load_pretrained, read_header
+from dvpt_monai.bundle_files import ADAPTER
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.ship.complete import complete
-from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.pack import pack
 from dvpt_monai.tuning.adapter import check_backbone
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import numpy as np
@@ -21,6 +22,7 @@ from dvpt_monai.handlers import (
     ClassificationFigure,
     Curves,
     GradientClip,
+    MetricsLog,
     MetricsTable,
     PredictionsTable,
     ProgressBar,
@@ -113,7 +115,8 @@ def test_metrics_begin_with_the_key_and_tell_the_data(tmp_path):
     table.attach(evaluator)
     evaluator.run([[{}, {}]])
     row = json.loads((tmp_path / "metrics.json").read_text())
-    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3}
+    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3,
+                   "intervals": {}}  # fmt: skip
     assert next(iter(row)) == "kappa"
     assert (tmp_path / "metrics.csv").read_text() == "kappa,accuracy,cases,dataset,data,seed\n,0.25,2,eyes,phantom,3\n"
 
@@ -325,7 +328,9 @@ def test_a_log_has_a_line_for_each_epoch_and_no_bars(engine, capsys, caplog):
     ProgressBar(desc="Validation").attach(validation)
     engine.run([0.25, 0.5], max_epochs=2)
     validation.run([0])
-    assert logged(caplog) == ["Training [1/2], mean loss 0.375", "Training [2/2], mean loss 0.375"]
+    training = [r"Training \[1/2\], mean loss 0\.375, \d+\.\d s", r"Training \[2/2\], mean loss 0\.375, \d+\.\d s"]
+    for line, pattern in zip(logged(caplog), [*training, r"Validation, \d+\.\d s"], strict=True):
+        assert re.fullmatch(pattern, line)
     assert capsys.readouterr().err == ""
 
 
@@ -347,3 +352,14 @@ def test_a_file_that_fails_leaves_the_old_one(tmp_path):
     with whole_file(path) as part:
         part.write_text("new")
     assert path.read_text() == "new" and path.stat().st_mode & 0o444 == 0o444
+
+
+def test_an_evaluation_logs_its_metrics_and_nothing_of_epochs(caplog):
+    caplog.set_level("INFO")
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.key_metric_name = "kappa"
+    evaluator.state.metrics = {"accuracy": torch.tensor(0.25), "kappa": 0.5, "left_out": "edema", "each": torch.rand(3)}
+    MetricsLog().attach(evaluator)
+    evaluator.run([0])
+    [line] = [record.message for record in caplog.records if record.name == "dvpt_monai.handlers.metrics_log"]
+    assert line == "Metrics: kappa 0.5000, accuracy 0.2500"
