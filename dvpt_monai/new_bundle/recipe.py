@@ -139,7 +139,7 @@ def _augment(proposal: Proposal) -> list[Config]:
             contrast(),
             noise(),
         ]
-    turned = {"rotate": "@rotation", "scale": [0.1, 0.1], "translate": "$[0.03 * @image_size] * 2"}
+    turned: Config = {"rotate": "@rotation", "scale": [0.1, 0.1], "translate": "$[0.03 * @image_size] * 2"}
     left_to_right = flip(keys, 1)  # upside down is no photograph of most things
     if proposal.task == "classification":
         return [left_to_right, affine(keys, 1.0, **turned), brightness(0.75), contrast()]
