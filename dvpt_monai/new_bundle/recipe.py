@@ -76,14 +76,14 @@ def _cases(proposal: Proposal) -> Cases:
             **division,
             "shots": None,
         }
-        reading = table_in_folds("" if folds else "$data.read_csv(@datalist, split=@validation_split, **@table)")
+        reading = table_in_folds("" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)")
         test_cases = "$data.read_csv(@datalist, split=@test_split, **@table)"
     else:
         lists = {**datalist, **division}
         reading = {
             "table": {"num_classes": "@num_classes", "root": "@dataset_dir"},
             "cases": "$data.read_decathlon(@datalist, **@table)",
-            **in_folds(validation="" if folds else "$data.read_decathlon(@datalist, 'validation', **@table)"),
+            **in_folds(validation="" if folds else "data.read_decathlon(@datalist, 'validation', **@table)"),
         }
         test_cases = "$data.read_decathlon(@datalist, 'test', **@table)"
     return Cases(

@@ -6,8 +6,6 @@ from dvpt_monai.recipes.recipe import Config
 
 __all__ = ["in_folds", "table", "table_in_folds"]
 
-FOLD = "data.split({cases}, '{part}', @fold, @folds)"
-
 
 def table(group: bool = False) -> Config:
     """The arguments of ``read_csv``: the columns, the classes, and where paths start."""
@@ -22,20 +20,24 @@ def table(group: bool = False) -> Config:
 
 def table_in_folds(validation: str = "") -> Config:
     """The rows of a table: ``train_split`` in folds, or all of it where ``validation`` gives a part of its own."""
-    learned = "@cases" if validation else FOLD.format(cases="@cases", part="training")
+    training = "@cases" if validation else _fold("@cases", "training")
     return {
         "table": table(group=True),
         "cases": "$data.read_csv(@datalist, split=@train_split, **@table)",
-        "pool": f"$data.label_fraction({learned}, @label_fraction, @seed)",
+        "pool": f"$data.label_fraction({training}, @label_fraction, @seed)",
         "train_cases": "$data.shots(@pool, @shots, @seed)",
-        "val_cases": validation or "$" + FOLD.format(cases="@cases", part="validation"),
+        "val_cases": f"${validation or _fold('@cases', 'validation')}",
     }
 
 
 def in_folds(cases: str = "@cases", validation: str = "") -> Config:
     """Cases in folds, or all of them to train on where ``validation`` gives a part of its own."""
-    learned = cases if validation else FOLD.format(cases=cases, part="training")
+    training = cases if validation else _fold(cases, "training")
     return {
-        "train_cases": f"$data.label_fraction({learned}, @label_fraction, @seed)",
-        "val_cases": validation or "$" + FOLD.format(cases=cases, part="validation"),
+        "train_cases": f"$data.label_fraction({training}, @label_fraction, @seed)",
+        "val_cases": f"${validation or _fold(cases, 'validation')}",
     }
+
+
+def _fold(cases: str, part: str) -> str:
+    return f"data.split({cases}, '{part}', @fold, @folds)"

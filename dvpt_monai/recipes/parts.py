@@ -10,9 +10,11 @@ __all__ = [
     "autocast",
     "dataset",
     "network_def",
+    "network_ids",
     "normalization",
     "normalize",
     "progress",
+    "settings",
     "trained_weights",
     "whole_images",
     "without_labels",
@@ -23,14 +25,16 @@ OPENING: Config = {
     "bundle_root": "$bundle.root()",
 }
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
-WHERE_TRAINED = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
+PAIRED = ("keys", "mode", "anti_aliasing")
+"""What a step is told of the image and of its mask, in this order."""
+AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 
 def normalization(recipe: Recipe, trained: bool = True) -> Config:
     """What photographs are normalised with: as the backbone was trained, after a training as that was."""
     if not recipe.images.normalized:
         return {}
-    return {"normalization": WHERE_TRAINED if trained else "$bundle.normalization(@backbone_weights)"}
+    return {"normalization": AFTER_TRAINING if trained else "$bundle.normalization(@backbone_weights)"}
 
 
 def normalize(images: Images) -> Config:
@@ -52,11 +56,10 @@ def without_labels(steps: Steps) -> list[Config]:
         [{'_target_': 'Resized', 'keys': 'image', 'mode': 'area'}]
     """
     return [
-        {key: value[0] if value and key in ("keys", "mode", "anti_aliasing") and isinstance(value, list) else value
-         for key, value in step.items()}
+        {name: value[0] if name in PAIRED and isinstance(value, list) else value for name, value in step.items()}
         for step in steps
         if "image" in step["keys"]
-    ]  # fmt: skip
+    ]
 
 
 def dataset(kind: str, cases: str, transform: str, **options: str) -> Config:
@@ -72,6 +75,11 @@ def network_def(backbone: str) -> Config:
 def network_ids(network: Network) -> Config:
     """What training and inference know alike of the network, but for its method."""
     return dict(**network.ids, train_patterns=None)
+
+
+def settings(recipe: Recipe) -> Config:
+    """What the adapter's header tells of the training: the recorded ids and their values."""
+    return {name: f"@{name}" for name in recipe.recorded}
 
 
 def autocast(inferer: Config) -> Config:

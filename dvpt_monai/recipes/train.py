@@ -12,6 +12,7 @@ from dvpt_monai.recipes.parts import (
     normalization,
     normalize,
     progress,
+    settings,
     whole_images,
 )
 from dvpt_monai.recipes.recipe import Config, Network, Recipe
@@ -205,7 +206,7 @@ def _validation(recipe: Recipe) -> Config:
                 "_disabled_": "$@rank > 0",
                 "network": "@network",
                 "path": "$@models_dir + '/adapter.safetensors'",
-                "task": {"task": recipe.name, **{name: f"@{name}" for name in recipe.recorded}, "phantom": "@phantom"},
+                "task": {"task": recipe.name, **settings(recipe), "phantom": "@phantom"},
             },
             progress("Validation", _disabled_="$@rank > 0"),
             {**TENSORBOARD, "iteration_log": False},
