@@ -23,6 +23,7 @@ from dvpt_monai.networks.pretrained.listing import details, table
 from dvpt_monai.new_bundle import Columns, Options, account
 from dvpt_monai.new_bundle import init as make_bundle
 from dvpt_monai.phantoms import write_adrenal, write_fundus, write_hippocampus, write_lesions, write_medfmc
+from dvpt_monai.recipes import write_bundles as write_configs
 from dvpt_monai.ship import check
 from dvpt_monai.ship.complete import complete as write_model
 from dvpt_monai.ship.pack import pack as write_archive
@@ -195,7 +196,23 @@ def complete(folder: str, backbone: str | None = None) -> str:
     return f"{model}: {model.stat().st_size:,} bytes"
 
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms)
+def write_bundles(root: str = "bundles", check: bool = False) -> str:
+    """Write the configs of this project's bundles from their recipes, and list those that were stale.
+
+    Args:
+        root: the folder that holds the bundles.
+        check: write nothing; the exit code is 1 if anything is stale.
+    """
+    stale = write_configs(root, check)
+    if check and stale:
+        raise BundleError(f"{', '.join(stale)}: not as the recipes have them; python -m dvpt_monai write-bundles")
+    return "\n".join(stale)
+
+
+COMMANDS = (
+    adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms,
+    write_bundles,
+)  # fmt: skip
 
 
 def check_words(words: Sequence[str]) -> None:

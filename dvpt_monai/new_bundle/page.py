@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from string import Template
 
-from dvpt_monai.new_bundle.configs import CASES
 from dvpt_monai.new_bundle.documents import commands, network, title
 from dvpt_monai.new_bundle.proposal import Proposal
+from dvpt_monai.new_bundle.recipe import CASES
 
 __all__ = ["page"]
 

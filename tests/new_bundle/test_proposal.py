@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,16 @@ from dvpt_monai.data import split
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.new_bundle.account import account
 from dvpt_monai.new_bundle.backbone import Architecture, architecture_of
-from dvpt_monai.new_bundle.configs import configs
 from dvpt_monai.new_bundle.header import Header
 from dvpt_monai.new_bundle.layouts import list_cases
 from dvpt_monai.new_bundle.listing import Case, Listing
 from dvpt_monai.new_bundle.masks import Masks
 from dvpt_monai.new_bundle.parts import place
 from dvpt_monai.new_bundle.proposal import Options, propose
+from dvpt_monai.new_bundle.recipe import recipe
 from dvpt_monai.new_bundle.survey import Survey, survey
-from dvpt_monai.new_bundle.template import CLASSIFICATION, SEGMENTATION
 from dvpt_monai.new_bundle.write import _rows
+from dvpt_monai.recipes import files
 
 VIT = Architecture("vit", {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6}, patch=14)
 
@@ -332,6 +333,10 @@ def test_classes_by_the_alphabet_are_told(data):
     assert not any("alphabet" in note.text for note in found.notes)
 
 
+def train_of(proposal):
+    return json.loads(files(recipe(proposal))["configs/train.json"])
+
+
 @pytest.mark.parametrize(
     ("counts", "ordered", "metric"),
     [((8, 8), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
@@ -340,13 +345,13 @@ def test_the_metric_that_chooses_is_told_and_written(data, counts, ordered, metr
     for name, each in zip("ab", counts, strict=True):
         data.class_folders(classes=[name], each=each)
     found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=ordered))
-    assert list(configs(found, CLASSIFICATION)["train"]["validate"]["key_metric"]) == [metric]
+    assert list(train_of(found)["validate"]["key_metric"]) == [metric]
     assert f"the highest {metric} in the validation" in " ".join(account(found, Path("out")).split())
 
 
 def test_the_metric_of_masks_is_told_and_written(data):
     found = propose(survey(list_cases(data.pairs(6))), VIT, "mine", Options())
-    assert list(configs(found, SEGMENTATION)["train"]["validate"]["key_metric"]) == ["mean_dice"]
+    assert list(train_of(found)["validate"]["key_metric"]) == ["mean_dice"]
     assert any("the highest mean_dice" in note.text for note in found.notes)
 
 
