@@ -57,7 +57,7 @@ def test_the_command_is_there_under_the_name_that_its_help_has(options, monkeypa
     monkeypatch.setattr(sys, "argv", ["/anywhere/bin/dvpt_monai", "pack"])
     with pytest.raises(SystemExit):
         getattr(importlib.import_module(module), function)()
-    assert f"Usage: {name} pack FOLDER OUT" in capsys.readouterr().err
+    assert f"Usage: {name} pack [OPTIONS] FOLDER" in capsys.readouterr().err
 
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
