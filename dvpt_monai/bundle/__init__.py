@@ -3,6 +3,7 @@
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
+from dvpt_monai.bundle.lock import lock
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
@@ -17,6 +18,7 @@ __all__ = [
     "find_images",
     "interval",
     "load_backbone",
+    "lock",
     "normalization",
     "plain_errors",
     "root",
