@@ -7,6 +7,7 @@ from dvpt_monai.data.lists import read_csv, read_decathlon
 from dvpt_monai.data.masks import read_masks
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
 from dvpt_monai.data.medmnist import find_medmnist, medmnist_file, unpack_medmnist
+from dvpt_monai.data.replay import ReplayLoader
 from dvpt_monai.data.splits import count_parts, holdout, label_fraction, shots, split
 from dvpt_monai.data.validation import train_and_validation
 from dvpt_monai.data.weights import balanced_sampler, class_weights, positive_weights
@@ -15,6 +16,7 @@ from dvpt_monai.moved import moved
 __all__ = [
     "MEDFMC_LABELS",
     "FewShot",
+    "ReplayLoader",
     "balanced_sampler",
     "class_weights",
     "count_parts",
