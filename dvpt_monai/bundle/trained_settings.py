@@ -18,8 +18,6 @@ from dvpt_monai.tuning.adapter import adapter_beside
 __all__ = ["check_trained"]
 
 logger = logging.getLogger(__name__)
-OWN = {"task", "phantom", "metric", "value", "epoch"}
-"""Entries of an adapter's header that say something of the training, but set nothing."""
 
 
 def check_trained(checkpoint: str, adapter: str | None = None) -> None:
@@ -48,8 +46,8 @@ def check_trained(checkpoint: str, adapter: str | None = None) -> None:
         return  # the checkpoint is what counts, and it says itself what is wrong with it
     if "method" in parser and not adapter:  # an adapter brings its own
         _check_method(parser.get_parsed_content("method"), header["method"], path)
-    for name, trained in header["task"].items():
-        if name in OWN or name not in parser:
+    for name, trained in header["settings"].items():
+        if name not in parser:
             continue
         now = parser.get_parsed_content(name)
         if _plain(now) != trained:

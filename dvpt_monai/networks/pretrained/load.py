@@ -27,6 +27,8 @@ from dvpt_monai.networks.resize import (
     resize_positions,
 )
 from dvpt_monai.networks.vit import ViTEncoder
+from dvpt_monai.tuning.trains import in_tuner
+from dvpt_monai.tuning.tune import rebase
 
 __all__ = ["build_pretrained", "load_pretrained"]
 
@@ -123,7 +125,7 @@ def load_pretrained(
     unplaced = [key for key in adapted if key not in state and not _beyond(key, depth)]
     # What training starts afresh is not the file's to fill: the norm behind a tap, the depth embedding.
     fresh = {key for key in state if key.startswith("norm.") and encoder.tap is not None} | {DEPTH}
-    wanted = [key for key in state if key not in fresh or (key == DEPTH and key in adapted)]
+    wanted = [key for key in state if not in_tuner(key) and (key not in fresh or (key == DEPTH and key in adapted))]
     prefix = "" if network is encoder else "vit."
     missing = complete(name, adapted, state, wanted, unplaced, allow_missing, _advice(fits), prefix)
     whole = network.state_dict()
@@ -162,6 +164,7 @@ def load_pretrained(
         origin=None if backbone.origin is None else dict(backbone.origin),
     )
     network.receipt = receipt  # type: ignore[assignment]
+    rebase(network, receipt.loaded)
     return receipt
 
 
