@@ -15,7 +15,8 @@ from dvpt_monai.errors import BackboneMismatchError, PretrainedError
 from dvpt_monai.networks.pretrained import Receipt, download, load_pretrained
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.tuning import read_header
-from dvpt_monai.tuning.adapter import adapter_beside, check_backbone
+from dvpt_monai.tuning.adapter import adapter_beside
+from dvpt_monai.tuning.fingerprint import check_backbone
 
 __all__ = ["load_backbone"]
 

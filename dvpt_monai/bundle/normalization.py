@@ -44,9 +44,9 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
     if trained:
         path = Path(trained)
         adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
-        task = read_header(adapter)["task"] if adapter.is_file() else {}
-        if {"image_mean", "image_std"} <= task.keys():
-            return task["image_mean"], task["image_std"]
+        settings = read_header(adapter)["settings"] if adapter.is_file() else {}
+        if {"image_mean", "image_std"} <= settings.keys():
+            return settings["image_mean"], settings["image_std"]
     if not weights or weights == "random":  # that nothing was named is what load_backbone complains of
         return IMAGENET
     return _of_backbone(str(weights))

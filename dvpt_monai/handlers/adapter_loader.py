@@ -10,8 +10,7 @@ from torch import nn
 
 from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained import Receipt, load_pretrained
-from dvpt_monai.tuning import load_adapter, read_header, untune
-from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.tuning import is_tuned, load_adapter, read_header, untune
 
 __all__ = ["AdapterLoader"]
 
@@ -48,7 +47,7 @@ class AdapterLoader:
         if not self.backbone_weights:
             raise PretrainedError(f"{self.path}: an adapter needs its backbone; name it with backbone_weights")
         device = next(self.network.parameters()).device
-        if isinstance(getattr(self.network, "tuning", None), Tuning):
+        if is_tuned(self.network):
             untune(self.network)
         if self.backbone_weights != "random":
             receipt = read_header(self.path)["backbone"]["receipt"]

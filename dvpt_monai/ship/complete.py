@@ -15,8 +15,7 @@ from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.source import read_source
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
-from dvpt_monai.tuning import load_adapter, read_header, untune
-from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.tuning import is_tuned, load_adapter, read_header, untune
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["complete"]
@@ -61,7 +60,7 @@ def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | 
         )
     network = network_of(root).cpu()
     expected = {key: value.clone() for key, value in network.state_dict().items()}
-    if isinstance(getattr(network, "tuning", None), Tuning):
+    if is_tuned(network):
         untune(network)
     load_pretrained(network, checkpoint, position_resize=receipt.position_resize)
     state = load_adapter(network, adapter).state_dict()

@@ -30,7 +30,7 @@ def test_an_adapter_fits_its_bundle_and_names_its_backbone(name, tmp_path):
     header = read_header(BUNDLES / name / ADAPTER)
     source = header["backbone"]["receipt"]["source"]
     assert header["backbone"]["receipt"]["sha256"] == CATALOG[source].source.sha256
-    assert header["task"]["task"] == name and header["task"]["phantom"] is False
+    assert header["result"]["task"] == name and header["result"]["phantom"] is False
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -101,7 +101,7 @@ def test_it_trains_evaluates_and_predicts(write, data, make, capsys):
     output = {path.name for path in (folder / "output").iterdir()}
     assert {"curves.png", "curves.csv", "metrics.csv", "predictions.png", "inference"} <= output
     header = read_header(folder / "models" / "adapter.safetensors")
-    assert header["task"]["task"] == "mine" and header["backbone"]["receipt"]["loaded"]
+    assert header["result"]["task"] == "mine" and header["backbone"]["receipt"]["loaded"]
     assert metrics(folder)["dataset"] == "my data"
     assert sorted(path for path in root.rglob("*")) == before, "something was written into the data"
 

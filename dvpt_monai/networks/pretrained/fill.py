@@ -14,6 +14,7 @@ from dvpt_monai.networks.pretrained.adapt import Adapted
 from dvpt_monai.networks.pretrained.backbone import DEPTH, Backbone
 from dvpt_monai.networks.pretrained.encoder import advice, encoder_of
 from dvpt_monai.networks.pretrained.receipt import conversions
+from dvpt_monai.tuning.trains import in_tuner
 
 __all__ = ["Filled", "allowed", "check_complete", "fill"]
 
@@ -47,7 +48,7 @@ def fill(network: nn.Module, backbone: Backbone, adapted: Adapted, allow_missing
     unplaced = [key for key in tensors if key not in state and not _beyond(key, depth)]
     # What training starts afresh is not the file's to fill: the norm behind a tap, a new depth embedding.
     fresh = {key for key in state if any(fnmatchcase(key, pattern) for pattern in encoder.fresh)}
-    wanted = [key for key in state if key not in fresh or (key == DEPTH and key in tensors)]
+    wanted = [key for key in state if not in_tuner(key) and (key not in fresh or (key == DEPTH and key in tensors))]
     fitting = advice(backbone.arguments())
     missing = check_complete(backbone.source, tensors, state, wanted, unplaced, allow_missing, fitting, prefix)
     whole = network.state_dict()

@@ -17,6 +17,7 @@ from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import Checkpoint, Source, read_source
 from dvpt_monai.networks.resize import INFLATIONS
+from dvpt_monai.tuning.tune import rebase
 
 __all__ = ["load_pretrained"]
 
@@ -84,6 +85,7 @@ def load_pretrained(
 
     encoder.position_resize = receipt.position_resize
     network.receipt = receipt  # type: ignore[assignment]
+    rebase(network, receipt.loaded)
     return receipt
 
 

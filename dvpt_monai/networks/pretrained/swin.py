@@ -30,6 +30,8 @@ from dvpt_monai.networks.pretrained.fill import check_complete
 from dvpt_monai.networks.pretrained.receipt import Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import walk
 from dvpt_monai.networks.pretrained.source import Checkpoint
+from dvpt_monai.tuning.trains import in_tuner
+from dvpt_monai.tuning.tune import rebase
 
 __all__ = ["load"]
 
@@ -59,7 +61,8 @@ def load(network: nn.Module, checkpoint: Checkpoint, allow_missing: Sequence[str
     whole = network.state_dict()
     inside = {key: value for key, value in tensors.items() if LINE.fullmatch(key)}
     # The index follows from the window alone: a file without it lacks nothing.
-    wanted = [key for key in whole if key.startswith(ENCODER) and (key in inside or not key.endswith(INDEX))]
+    encoder = [key for key in whole if key.startswith(ENCODER) and not in_tuner(key)]
+    wanted = [key for key in encoder if key in inside or not key.endswith(INDEX)]
     unplaced = [key for key in inside if key not in whole]
     strange = [
         key for key in wanted if key in inside and inside[key].is_floating_point() < whole[key].is_floating_point()
@@ -88,6 +91,7 @@ def load(network: nn.Module, checkpoint: Checkpoint, allow_missing: Sequence[str
         input=f"{inside[KERNEL].shape[1]} channel(s), scaled as in the source's own training",
     )
     network.receipt = receipt  # type: ignore[assignment]
+    rebase(network, receipt.loaded)
     return receipt
 
 
