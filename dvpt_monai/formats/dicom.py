@@ -17,11 +17,10 @@ __all__ = ["Header", "is_dicom", "pixels", "read_header", "read_picture"]
 
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 _NO_IMAGES = ("SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "PR", "SR", "KO", "REG")
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_BIG_ENDIAN, _RUN_LENGTHS = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"
 NAMES = {
     "Modality": "0008|0060",
     "SOPClassUID": "0008|0016",
-    "TransferSyntaxUID": "0002|0010",
     "SeriesInstanceUID": "0020|000e",
     "SeriesDescription": "0008|103e",
     "ImagePositionPatient": "0020|0032",
@@ -68,13 +67,9 @@ def read_picture(path: str | os.PathLike[str], window: bool = False) -> Image:
     """
     header = read_header(path)
     array = pixels(path, header)
-    channels = array.ndim == 3
     if window:
         array = _window(array, header, str(path))
-    if header.get("PhotometricInterpretation") == "MONOCHROME1":
-        low, high = (0.0, 255.0) if window else _range(header)
-        array = (low + high - array).astype(array.dtype)
-    return Image(array, channels, None, "dicom", str(path), header)
+    return Image(array, array.ndim == 3, None, "dicom", str(path), header)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -101,9 +96,20 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     frames = header.get("NumberOfFrames", "1")
     if frames not in ("", "1"):
         raise DataError(f"{path}: {frames} frames in one file; save them as files of one frame, or as NIfTI")
-    if header.get("TransferSyntaxUID") == _BIG_ENDIAN and int(header.get("BitsAllocated", "16")) > 16:
-        raise DataError(f"{path}: big-endian numbers of more than 16 bits; save it with another transfer syntax")
+    syntax, bits = _transfer_syntax(path), int(header.get("BitsAllocated") or 16)
+    grey = header.get("PhotometricInterpretation", "").startswith("MONOCHROME")
+    if (syntax == _BIG_ENDIAN and bits > 16) or (syntax == _RUN_LENGTHS and bits > 8 and not grey):
+        raise DataError(f"{path}: {bits} bits in a transfer syntax ({syntax}) that is misread; save it uncompressed")
     return header
+
+
+def _transfer_syntax(path: str | os.PathLike[str]) -> str:
+    """How the file writes numbers and pixels: SimpleITK does not say."""
+    with Path(path).open("rb") as file:
+        head = file.read(2048)
+    at = head.find(b"\x02\x00\x10\x00UI")
+    length = int.from_bytes(head[at + 6 : at + 8], "little")
+    return "" if at < 0 else head[at + 8 : at + 8 + length].decode("ascii", "replace").strip(" \0")
 
 
 def pixels(path: str | os.PathLike[str], header: Header) -> NDArray[Any]:
@@ -147,5 +153,7 @@ def _window(array: NDArray[Any], header: Header, source: str) -> NDArray[np.floa
     if not center or not width or width[0] < 1:
         raise DataError(f"{source}: it names no window; leave window out, or scale intensities yourself")
     low = center[0] - 0.5 - (width[0] - 1) / 2  # PS3.3 C.11.2.1.2.1
-    scaled = (array.astype(np.float32) - low) / max(width[0] - 1, 1e-6)
-    return np.clip(scaled, 0, 1) * np.float32(255)
+    inverted = header.get("PhotometricInterpretation") == "MONOCHROME1"  # which SimpleITK has turned already
+    stored = sum(_range(header)) - array.astype(np.float32) if inverted else array.astype(np.float32)
+    shown = np.clip((stored - low) / max(width[0] - 1, 1e-6), 0, 1) * np.float32(255)
+    return np.float32(255) - shown if inverted else shown

@@ -98,7 +98,7 @@ def write_itk(
 def itk_error(error: BaseException) -> str:
     """What SimpleITK says went wrong, without the places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix("ITK ERROR: ").removeprefix("sitk::ERROR: ") if lines else type(error).__name__
+    return re.sub(r"^(ITK ERROR: |sitk::ERROR: )|\(0x[0-9a-f]+\)", "", lines[-1]) if lines else type(error).__name__
 
 
 def _check(path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,8 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.transforms.readers import CheckedNibabelReader, CheckedPILReader, FormatReader
 
 __all__ = ["LoadImaged"]
+
+logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 _READERS: dict[Any, type[ImageReader]] = {
     None: FormatReader,
@@ -63,7 +67,9 @@ class LoadImaged(MonaiLoadImaged):
         if kind is None:
             super().__init__(keys, reader, *args, **settings, **own)
         else:
-            super().__init__(keys, None, *args, **settings)
+            with warnings.catch_warnings():  # where pydicom is installed, MONAI warns of a decoder nobody asked for
+                warnings.simplefilter("ignore", UserWarning)
+                super().__init__(keys, None, *args, **settings)
         self.reader = None if kind is None else kind(**own)
         self.allow_nonfinite = allow_nonfinite
 

@@ -70,7 +70,9 @@ class CheckPaird(MapTransform):
             try:
                 fitted = into_grid(array, _affine(label), grid, shape, allowed=self.allowed, cropped=cropped)
             except DataError as error:
-                raise DataError(f"{files}: {error}; draw the label on this image, or resample it to its grid") from error
+                raise DataError(
+                    f"{files}: {error}; draw the label on this image, or resample it to its grid"
+                ) from error
             meta = dict(label.meta) if isinstance(label, MetaTensor) else {}
             if isinstance(image, MetaTensor):
                 meta |= {name: image.meta[name] for name in ("affine", "original_affine") if name in image.meta}

@@ -75,8 +75,8 @@ class FormatReader(ImageReader):
             "cropped": img.format in ("segmentation", "dicom-seg"),
         }
         if img.affine is None:
-            if self.reverse_indexing:
-                array = array.swapaxes(0, 1)
+            array = array.swapaxes(0, 1) if self.reverse_indexing else array
+            meta["columns_first"] = self.reverse_indexing
         else:
             meta |= {"affine": img.affine.copy(), "original_affine": img.affine.copy(), "space": "RAS"}
         shape = array.shape[:-1] if img.channels else array.shape
