@@ -28,6 +28,7 @@ from dvpt_monai.ship.complete import completion
 from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.pack import pack as write_archive
 from dvpt_monai.tuning import METHODS, Method, read_header
+from dvpt_monai.verify.command import run as run_verify
 
 
 def backbone(name: str) -> str:
@@ -196,7 +197,43 @@ def complete(folder: str, backbone: str | None = None) -> str:
     return f"{model}: {model.stat().st_size:,} bytes"
 
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms)
+def verify(
+    data: str,
+    json: str | None = None,
+    fix: str | None = None,
+    budget: float | None = None,
+    num_classes: int | None = None,
+    group_pattern: str | None = None,
+    workers: int | None = None,
+) -> None:
+    r"""Read every file of a data set to its end and say which would spoil a training; the exit code is 1 if any would.
+
+    Args:
+        data: a folder, a table, a dataset.json, a list, or a bundle, whose config is evaluated as run does.
+        json: file to write everything to.
+        fix: new folder for corrected copies, where the correction is certain.
+        budget: GiB of memory that predicting one image may take; by default all that the machine has.
+        num_classes: that the network will predict; by default as many as the masks have values.
+        group_pattern: a regular expression that finds the patient in the path of an image.
+        workers: processes that read; by default one for each core.
+    """
+    run_verify(data, json, fix, budget, num_classes, group_pattern, workers)
+
+
+COMMANDS = (
+    adapter,
+    backbone,
+    backbones,
+    check_bundle,
+    complete,
+    convert,
+    init,
+    medmnist,
+    methods,
+    pack,
+    phantoms,
+    verify,
+)
 
 
 def check_words(words: Sequence[str]) -> None:
