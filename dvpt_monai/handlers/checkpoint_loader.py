@@ -10,7 +10,6 @@ from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
 from dvpt_monai.errors import AdapterError, CheckpointError
-from dvpt_monai.ship.complete import completion
 from dvpt_monai.ship.contents import ADAPTER, MODEL
 from dvpt_monai.tuning import read_header
 
@@ -40,6 +39,8 @@ class CheckpointLoader(MonaiCheckpointLoader):
         path = Path(self.load_path)
         bundle = path.parent.parent
         if not path.is_file() and path == bundle / MODEL and (bundle / ADAPTER).is_file():
+            from dvpt_monai.ship.complete import completion  # here, so that a run which is well does not load it
+
             raise CheckpointError(
                 f"{path}: no such file, but its adapter: this bundle is slim. Complete it first:\n{completion(bundle)}"
             )

@@ -1,5 +1,7 @@
 """Attach a method to a frozen network, train it, and ship it as a small file."""
 
+from importlib import import_module
+
 from dvpt_monai.tuning.adapter import load_adapter, read_header, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.method import METHODS, Method, Stack
@@ -28,3 +30,6 @@ __all__ = [
     "tune",
     "untune",
 ]
+
+# Whoever reads METHODS or the header of an adapter needs them all. At the end, because they import from here.
+import_module("dvpt_monai.methods")
