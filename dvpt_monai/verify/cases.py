@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,64 +12,19 @@ from dvpt_monai.new_bundle.files import folders_in, images_below, nothing_here
 from dvpt_monai.new_bundle.layouts import list_cases
 from dvpt_monai.new_bundle.listing import Listing, Lost, part_of
 from dvpt_monai.new_bundle.patients import grouped
+from dvpt_monai.verify.case import Case, DataSet
 from dvpt_monai.verify.configured import configured
 
-__all__ = ["Case", "DataSet", "data_set"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """An image, what is said of it, and the files of its masks.
-
-    Args:
-        image: its file.
-        masks: of all its structures, or one for each.
-        label: the name of its class; empty with masks.
-        part: ``train``, ``validation`` or ``test``; empty if nothing tells.
-        group: what must stay together, such as the patient; empty if nothing tells.
-    """
-
-    image: Path
-    masks: tuple[Path, ...] = ()
-    label: str = ""
-    part: str = ""
-    group: str = ""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """What is to be verified.
-
-    Args:
-        layout: in words.
-        root: the folder that names of files count from.
-        cases: in the order in which they are listed.
-        names: of the values in masks; empty where nothing declares them.
-        lost: cases that are listed and not there.
-        refusal: why the cases could not be listed, so that the images stand alone; empty if they could.
-        whole: whether the cases should be all that lies in their folders.
-    """
-
-    layout: str
-    root: Path
-    cases: tuple[Case, ...]
-    names: Mapping[int, str] = field(default_factory=dict)
-    lost: tuple[Lost, ...] = ()
-    refusal: str = ""
-    whole: bool = False
-
-    def below(self, path: Path) -> str:
-        """A path relative to the folder of the data, or as it is where it lies elsewhere."""
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+__all__ = ["data_set"]
 
 
 def data_set(data: Path, group_pattern: str | None = None) -> DataSet:
     """List the cases.
 
     Args:
-        data: a folder in any layout that ``init`` knows or of images alone; a table; a ``dataset.json``; a list of images
-            in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its folder or its
-            ``train.json``. **A bundle's config is evaluated**, which runs the code in it, as ``run`` does.
+        data: a folder in any layout that ``init`` knows or of images alone; a table; a ``dataset.json``; a list, of
+            images in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its folder or
+            its ``train.json``. **A bundle's config is evaluated**, which runs the code in it, as ``run`` does.
         group_pattern: a regular expression that finds the patient in the path of an image.
 
     Raises:
@@ -83,9 +37,8 @@ def data_set(data: Path, group_pattern: str | None = None) -> DataSet:
     if isinstance(content, dict) and {"bundle_root", "train", "train#dataset"} & set(content):
         return _of_config(config)
     if data.is_file() and data.suffix == ".txt":
-        return _of_list(
-            data, [line.strip() for line in data.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        )
+        lines = data.read_text(encoding="utf-8-sig").splitlines()
+        return _of_list(data, [line.strip() for line in lines if line.strip()])
     if isinstance(content, list):
         return _of_list(data, content)
     return _of_layout(data, group_pattern)

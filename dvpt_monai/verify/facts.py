@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dvpt_monai.verify.cases import Case
+from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.finding import Finding
 
 __all__ = ["Facts", "ImageFacts"]

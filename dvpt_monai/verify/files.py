@@ -1,4 +1,4 @@
-"""Files that are missing, damaged, hidden, or taken for one another."""
+"""Files that are not there, left out, hidden, or taken for one another."""
 
 from __future__ import annotations
 
@@ -6,40 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import FOREIGN, is_image, stem_of
-from dvpt_monai.verify.cases import DataSet
+from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.finding import Finding, Kind
-from dvpt_monai.verify.reading import Scan, read
-from dvpt_monai.verify.stored import Photograph, Volume, stored
-from dvpt_monai.verify.stream import DamagedStream
+from dvpt_monai.verify.opened import MISSING
 
-__all__ = ["folder_faults", "listing_faults", "opened"]
+__all__ = ["folder_faults", "listing_faults"]
 
 LAYOUT = Kind(
     "layout", "files", "The cases cannot be listed",
     why="images were checked one by one, without labels and parts",
     remedy="mend what the line above says, and verify again",
 )  # fmt: skip
-MISSING = Kind(
-    "missing", "files", "Listed, but not there",
-    why="training stops at the case, or at its start",
-    remedy="fetch the file, correct its path, or delete its entry",
-)  # fmt: skip
 UNPAIRED = Kind(
     "unpaired", "files", "An image without a mask, or a mask without an image",
     why="the case cannot be learned from",
     remedy="add its counterpart under the same name (all zero where nothing is to be segmented), or move it away",
-)  # fmt: skip
-CORRUPT = Kind(
-    "corrupt", "files", "Compressed data are damaged",
-    why="most readers stop before the checksum and give altered voxels without an error",
-    remedy="fetch the file again from where it came",
-)  # fmt: skip
-UNREADABLE = Kind(
-    "unreadable", "files", "Cannot be read",
-    why="training and prediction end at this file",
-    remedy="fetch the file again, or move its case away",
 )  # fmt: skip
 HIDDEN = Kind(
     "hidden", "files", "A hidden file with the name of an image",
@@ -65,25 +47,6 @@ LEFT_OUT = Kind(
     remedy="list it or convert it if it belongs to the data, else move it away",
     fatal=False,
 )  # fmt: skip
-
-
-def opened(path: Path) -> tuple[Photograph | Volume, Scan] | Finding:
-    """A file's header and its values, or what keeps them from being read."""
-    if not path.is_file():
-        return MISSING.at(path, "no such file")
-    if not path.stat().st_size:
-        return UNREADABLE.at(path, "an empty file of 0 bytes")
-    try:
-        scan = read(path)
-        return stored(path), scan
-    except DamagedStream as error:
-        return CORRUPT.at(path, _reason(error, path))
-    except DataError as error:
-        return UNREADABLE.at(path, _reason(error, path))
-
-
-def _reason(error: DataError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ").replace(f"'{path}'", "this file")
 
 
 def listing_faults(data: DataSet) -> Iterator[Finding]:

@@ -45,9 +45,9 @@ class Fixed:
 def fix(report: Report, folder: str | os.PathLike[str]) -> list[Fixed]:
     """Write corrected copies into a folder, under the names that they have below the data's.
 
-    Photographs are turned upright, and become RGB; a JPEG becomes a PNG, which keeps every pixel. Masks are brought into
-    their image's grid by axes and flips alone, and get whole numbers of the smallest type. A file with another fatal fault
-    besides stays as it is.
+    Photographs are turned upright, and become RGB; a JPEG becomes a PNG, which keeps every pixel. Masks are brought
+    into their image's grid by axes and flips alone, and get whole numbers of the smallest type. A file with a fatal
+    fault besides stays as it is.
 
     Args:
         report: of `verify`.

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dvpt_monai.verify.cases import Case
+from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.facts import Facts, ImageFacts
-from dvpt_monai.verify.files import opened
 from dvpt_monai.verify.finding import Finding
 from dvpt_monai.verify.geometry import pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
 from dvpt_monai.verify.labels import counts_of, mask_faults
+from dvpt_monai.verify.opened import opened
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.sketch import sketch
 from dvpt_monai.verify.stored import Photograph, Volume

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.files import is_volume
+from dvpt_monai.verify.stored import is_volume
 from dvpt_monai.verify.stream import unpacked
 
 __all__ = ["Scan", "read"]

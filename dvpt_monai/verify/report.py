@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from dvpt_monai.verify.cases import DataSet
+from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.facts import Facts
 from dvpt_monai.verify.finding import Finding
 

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dvpt_monai.new_bundle.files import is_volume
-
-__all__ = ["Photograph", "Volume", "stored"]
+__all__ = ["Photograph", "Volume", "is_volume", "stored"]
 
 _ORIENTATION = 0x0112
 """The EXIF tag of how to turn an image."""
@@ -60,6 +58,11 @@ class Volume:
     qform: NDArray[Any] | None
     sform: NDArray[Any] | None
     expected: int
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file's name is that of a NIfTI file."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def stored(path: Path) -> Photograph | Volume:

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.verify.cases import Case
+from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.facts import Facts
 from dvpt_monai.verify.inspect import inspect
 

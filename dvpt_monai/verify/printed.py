@@ -32,7 +32,8 @@ def table(report: Report, fixed: Sequence[Fixed] = (), colour: bool = False, wid
         colour: whether the text is for a terminal that shows colours.
         width: of the lines.
     """
-    console = Console(file=StringIO(), width=width, force_terminal=colour, highlight=False, legacy_windows=False)
+    page = StringIO()
+    console = Console(file=page, width=width, force_terminal=colour, highlight=False, legacy_windows=False)
     _print_overview(console, report)
     for fatal, heading in ((True, "Fatal: with these, results are wrong"), (False, "Warnings: look at these")):
         findings = [finding for finding in report.findings if finding.kind.fatal is fatal]
@@ -46,7 +47,7 @@ def table(report: Report, fixed: Sequence[Fixed] = (), colour: bool = False, wid
         _print_fixed(console, report, fixed)
     console.print()
     console.print(_verdict(report))
-    return str(console.file.getvalue()) if isinstance(console.file, StringIO) else ""
+    return "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
 
 
 def _print_overview(console: Console, report: Report) -> None:
