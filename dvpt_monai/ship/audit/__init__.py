@@ -76,8 +76,8 @@ def audit(source: str | os.PathLike[str], allowed: Iterable[str] = ()) -> Audit:
             together.setdefault(folder, {})[member.name] = member.read(-1)
         else:
             findings += _audit_member(member)
-    for contents in together.values():
-        findings += audit_configs(contents, allowed)
+    for configs in together.values():
+        findings += audit_configs(configs, allowed)
     return Audit(str(source), len(found), (*unsafe(found), *findings))
 
 
