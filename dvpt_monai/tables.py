@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -22,7 +21,7 @@ def write_table(
 
     Args:
         path: the file.
-        rows: each a value for each column; what a row lacks, ``None`` and NaN are empty cells.
+        rows: each a value for each column; what a row lacks, and ``None``, are empty cells.
         columns: their names in order; by default those of all rows, in order of appearance.
 
     Raises:
@@ -62,10 +61,8 @@ def cell(value: Any) -> str:
 
     Example:
         >>> [cell(value) for value in (0.25, 1 / 3, 1234567, True, None, float("nan"), "left")]
-        ['0.25', '0.333333', '1234567', 'True', '', '', 'left']
+        ['0.25', '0.333333', '1234567', 'True', '', 'nan', 'left']
     """
-    if value is None:
-        return ""
     if isinstance(value, Real) and not isinstance(value, Integral):
-        return "" if math.isnan(value) else f"{float(value):.6g}"
-    return str(value)
+        return f"{float(value):.6g}"
+    return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Tables come back from the file as they were, empty cells where nothing is known."""
+"""Tables come back from the file as they were, empty cells where there is nothing."""
 
 import csv
 
@@ -18,7 +18,7 @@ def test_rows_come_back(tmp_path):
     write_table(tmp_path / "new" / "t.csv", rows)
     assert read(tmp_path / "new" / "t.csv") == [
         {"image": 'a "b", c.png', "dice": "0.5", "n": "3"},
-        {"image": "zwölf\nlines", "dice": "", "n": ""},
+        {"image": "zwölf\nlines", "dice": "nan", "n": ""},
     ]
     assert b"\r" not in (tmp_path / "new" / "t.csv").read_bytes()
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
-from dvpt_monai.reports.pictures import fitted
 from dvpt_monai.reports.structures import draw_contours, outline
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class SegmentationFigure(PredictionFigure):
         mean: of each channel, that was subtracted from intensities in [0, 1]; None shows each image's own range.
         std: of each channel, that they were divided by.
         truth: whether the cases have one; False leaves its panel out.
-        values: of a predicted 2D mask that is saved with other values than 0, 1, 2, ..., these in their order.
+        pred: key of the prediction in the evaluator's output, on the grid of the image: labels, or a channel for each.
     """
 
     panel = (2.4, 2.2)
@@ -51,7 +50,7 @@ class SegmentationFigure(PredictionFigure):
         mean: Sequence[float] | None = None,
         std: Sequence[float] = (1.0,),
         truth: bool = True,
-        values: Sequence[int] | None = None,
+        pred: str = CommonKeys.PRED,
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.structures = list(structures)
@@ -59,15 +58,16 @@ class SegmentationFigure(PredictionFigure):
         self.mean = mean
         self.std = std
         self.truth = truth
-        self.values = values
+        self.pred = pred
         self.panels = 3 if truth else 2
         self.colours = {name: outline(label) for label, name in enumerate(self.structures, 1)}
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        predicted = _labels(output[CommonKeys.PRED])
+        predicted = _labels(output[self.pred])
         # Postprocessing may have made the label one-hot, which leaves it in the evaluator's output or in the batch.
-        truth = next((_labels(d[CommonKeys.LABEL]) for d in (output, case) if CommonKeys.LABEL in d), None)
+        masks = [each[CommonKeys.LABEL] for each in (output, case) if each.get(CommonKeys.LABEL) is not None]
+        truth = _labels(masks[0]) if masks else None
         picture = self._picture(image)
         spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * predicted.ndim
         if predicted.ndim == 3:
@@ -78,9 +78,8 @@ class SegmentationFigure(PredictionFigure):
             picture, predicted = picture[tuple(slice_)], predicted[tuple(slice_)]
             truth = None if truth is None else truth[tuple(slice_)]
             spacing.pop(self.axis)
-        else:  # rows run downwards, columns to the right; what is predicted may have the size of the file
-            predicted = fitted(self._numbered(predicted), picture.shape[:2])[::-1].T
-            picture = picture[::-1].swapaxes(0, 1)
+        else:  # rows run downwards, columns to the right
+            picture, predicted = picture[::-1].swapaxes(0, 1), predicted[::-1].T
             truth = None if truth is None else truth[::-1].T
             spacing.reverse()
         return name_of(image), picture, truth, predicted, spacing
@@ -89,14 +88,6 @@ class SegmentationFigure(PredictionFigure):
         name, picture, truth, predicted, spacing = kept
         masks = {"truth": truth, "prediction": predicted} if self.truth else {"prediction": predicted}
         draw_contours(axes, picture, name, masks, spacing[1] / spacing[0], own_range=self.mean is None)
-
-    def _numbered(self, mask: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self.values is None:
-            return mask
-        numbers = np.zeros_like(mask)
-        for number, value in enumerate(self.values):
-            numbers[mask == value] = number
-        return numbers
 
     def _picture(self, image: Any) -> NDArray[Any]:
         """(3, H, W) -> (H, W, 3), a photograph in colours; else (C, *spatial) -> (*spatial), the first channel."""

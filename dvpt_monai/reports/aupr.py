@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = RESAMPLE
 
     The columns: ``aupr``; ``low`` and ``high``, a 95 % bootstrap over the images; ``binning``, by how much the exact
     value can differ at most; ``share``, that of its pixels among all, which is what a random guess scores; ``images``
-    that have it. What no image has gets NaN.
+    that have it. What no image has gets ``None``.
 
     Args:
         counts: the histograms of each image, as `PixelAUPR` keeps them.
@@ -40,10 +41,14 @@ def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = RESAMPLE
         "share": total[:, 1].sum(-1) / total.sum((-2, -1)),
         "images": (counts[:, :, 1].sum(-1) > 0).sum(0),
     }
-    rows: list[dict[str, Any]] = [
-        {"structure": name, **{column: of_each[place].item() for column, of_each in columns.items()}}
-        for place, name in enumerate(structures)
+    mean = {"aupr": values.nanmean(), "low": mean_low, "high": mean_high, "binning": columns["binning"].nanmean()}
+    rows = [{name: column[place] for name, column in columns.items()} for place in range(len(structures))]
+    return [
+        {"structure": name, **{column: _known(value) for column, value in row.items()}}
+        for name, row in zip([*structures, "mean"], [*rows, mean], strict=True)
     ]
-    mean = {"aupr": values, "binning": columns["binning"]}
-    ends = {"low": mean_low, "high": mean_high}
-    return [*rows, {"structure": "mean", **{name: each.nanmean().item() for name, each in mean.items()}, **ends}]
+
+
+def _known(value: Tensor | float) -> float | None:
+    number = value.item() if isinstance(value, Tensor) else value
+    return None if math.isnan(number) else number

@@ -134,7 +134,8 @@ def segment(handlers, shape, cases=3):
     dice = MeanDice(include_background=False, num_classes=2, output_transform=from_engine(["pred", "label"]))
     evaluator = SupervisedEvaluator(
         device="cpu", val_data_loader=DataLoader(Dataset(data)), network=Threshold(),
-        postprocessing=lambda case: {**case, "label": torch.cat((1 - case["label"], case["label"]))},
+        postprocessing=lambda case: {**case, "seen": case["pred"],
+                                     "label": torch.cat((1 - case["label"], case["label"]))},
         key_val_metric={"dice": dice}, val_handlers=handlers,
     )  # fmt: skip
     evaluator.run()
@@ -195,6 +196,20 @@ def test_a_photograph_is_drawn_in_its_colours(tmp_path):
     handler.draw(list(panels), kept)
     shown = np.asarray(panels[0].images[0].get_array())
     assert np.allclose(np.unique(shown.round(6)), [0.2, 0.6])
+
+
+def test_predictions_without_truth_have_two_panels(tmp_path):
+    """And may lie under another key than the mask that is saved, as channels."""
+    handler = SegmentationFigure(tmp_path / "p.png", cases=2, truth=False, pred="seen")
+    segment([handler], (12, 9))
+    assert [len(handler._kept), handler.panels] == [2, 2]
+    without = imread(tmp_path / "p.png").shape[1]
+    segment([SegmentationFigure(tmp_path / "q.png", cases=2)], (12, 9))
+    assert without * 3 == pytest.approx(imread(tmp_path / "q.png").shape[1] * 2, abs=6)
+    scores = torch.zeros(3, 4, 6)
+    scores[2, 1, 2] = 1
+    kept = handler.keep({"image": torch.rand(1, 4, 6)}, {"pred": torch.zeros(1, 9, 9), "seen": scores})
+    assert np.argwhere(kept[3]).tolist() == [[2, 2]] and kept[3].max() == 2 and kept[2] is None
 
 
 @pytest.mark.parametrize(("cases", "chosen"), [(7, ["case1", "case3", "case5"]), (2, ["case0", "case1"])])

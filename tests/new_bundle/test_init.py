@@ -100,6 +100,8 @@ def test_it_trains_evaluates_and_predicts(write, data, make, capsys):
     run(folder, "inference")
     output = {path.name for path in (folder / "output").iterdir()}
     assert {"curves.png", "curves.csv", "metrics.csv", "predictions.png", "inference"} <= output
+    seen = folder / "output" / "inference" / "predictions.png"
+    assert seen.is_file() == (write is not livers)  # slices of whole volumes are another matter
     header = read_header(folder / "models" / "adapter.safetensors")
     assert header["result"]["task"] == "mine" and header["backbone"]["receipt"]["loaded"]
     assert metrics(folder)["dataset"] == "my data"
