@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dvpt_monai.lazy import lazy
+from dvpt_monai.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
@@ -67,8 +68,6 @@ else:
             ),
         },
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CVPT",

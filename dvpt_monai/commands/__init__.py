@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from dvpt_monai import __version__
 from dvpt_monai.commands.adapter import adapter
 from dvpt_monai.commands.backbone import backbone
 from dvpt_monai.commands.backbones import backbones
@@ -25,6 +24,7 @@ from dvpt_monai.commands.methods import methods
 from dvpt_monai.commands.pack import pack
 from dvpt_monai.commands.phantoms import phantoms
 from dvpt_monai.errors import DvptError
+from dvpt_monai.version import __version__
 
 __all__ = ["COMMANDS", "app", "main"]
 

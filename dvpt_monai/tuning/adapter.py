@@ -29,6 +29,7 @@ from dvpt_monai.errors import AdapterError, BackboneMismatchError, TuningError
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import Tuning, frozen_tensors, trained_tensors
 from dvpt_monai.tuning.tune import remember, take_out, tune, untune
+from dvpt_monai.version import __version__
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["adapter_beside", "load_adapter", "read_header", "save_adapter", "swap_adapter"]
@@ -287,7 +288,5 @@ def _digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
 
 
 def _versions() -> dict[str, str]:
-    from dvpt_monai import __version__  # here, because the package imports this module first
-
     ours = {"dvpt-monai": __version__}  # also where it runs from a checkout that is not installed
     return ours | {name: version(name) for name in ("torch", "monai", "safetensors")}
