@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from dvpt_monai import __version__
 from dvpt_monai.commands.adapter import adapter
 from dvpt_monai.commands.audit import audit
 from dvpt_monai.commands.backbone import backbone
@@ -28,6 +27,7 @@ from dvpt_monai.commands.phantoms import phantoms
 from dvpt_monai.commands.verify import verify
 from dvpt_monai.commands.write_bundles import write_bundles
 from dvpt_monai.errors import DvptError
+from dvpt_monai.version import __version__
 
 __all__ = ["COMMANDS", "app", "main"]
 
