@@ -91,3 +91,11 @@ class AdapterSaver:
         save_adapter(self.network, self.path, self.settings, {**self.result, **scored})
         self.best = value if known else -math.inf
         logger.info("Kept the adapter of epoch %d, %s %.4g", engine.state.epoch, name.replace("_", " "), value)
+
+    def state_dict(self) -> dict[str, float | None]:
+        """The best value so far, for a training that goes on later."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
+        """Take up the best value of :meth:`state_dict`."""
+        self.best = state_dict["best"]

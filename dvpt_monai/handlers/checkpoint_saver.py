@@ -26,8 +26,8 @@ class CheckpointSaver(MonaiCheckpointSaver):
     """Save the network whenever a metric is as good as never before, whole or not at all.
 
     MONAI's own deletes the old file and then writes the new one in place: what ends the process in between leaves no
-    network. Here the new file takes the place of the old one in one step, once it is on the disk. A metric that is NaN
-    or infinite chooses no network, also not as the first, and a network that holds NaN or infinity is not saved.
+    network. Here the new file takes the place of the old one in one step, once it is on the disk. A metric without a
+    value (NaN) is worse than any, and a network that holds NaN or infinity is not saved.
 
     Args:
         save_dir: folder of the checkpoints.
@@ -56,15 +56,8 @@ class CheckpointSaver(MonaiCheckpointSaver):
             if checkpoint is not None:
                 theirs: Any = checkpoint.save_handler
                 checkpoint.save_handler = WholeFiles(save_dir, theirs.filename)
-
-    def metrics_completed(self, engine: Engine) -> None:
-        """Save, if the metric has a value and it is the best so far."""
-        name = str(getattr(engine.state, "key_metric_name", None))
-        value = engine.state.metrics.get(name)
-        if isinstance(value, (int, float)) and not math.isfinite(value):
-            logger.warning("%s has no value (%s); it chooses no network", name.replace("_", " "), value)
-            return
-        super().metrics_completed(engine)
+        if self._key_metric_checkpoint is not None:
+            self._key_metric_checkpoint.score_function = _or_lowest(self._key_metric_checkpoint.score_function)
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, for a training that goes on later."""
@@ -77,6 +70,16 @@ class CheckpointSaver(MonaiCheckpointSaver):
         if self._key_metric_checkpoint is not None:
             item = type(self._key_metric_checkpoint).Item
             self._key_metric_checkpoint._saved = [item(value, name) for value, name in state_dict["saved"]]
+
+
+def _or_lowest(score: Any) -> Any:
+    """The same score, where NaN is lower than every value: MONAI's first NaN would stay the best for ever."""
+
+    def of(engine: Engine) -> float:
+        value = float(score(engine))
+        return value if math.isfinite(value) else -math.inf
+
+    return of
 
 
 class WholeFiles(DiskSaver):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import random
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,9 +20,10 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from dvpt_monai.checkpoints import latest_state, save_state, states
+from dvpt_monai.checkpoints import DIGITS, latest_state, save_state, states
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.handlers.processes import first_process
+from dvpt_monai.tuning.fingerprint import check_backbone, fingerprint
 from dvpt_monai.tuning.trains import recorded, trained_tensors
 
 __all__ = ["Resume"]
@@ -47,14 +50,16 @@ class Resume:
         optimizer: of it.
         lr_scheduler: of the optimizer.
         evaluator: whose best value chooses the network.
-        keep: further objects with ``state_dict`` and ``load_state_dict``, by name.
-        settings: JSON-ready values by name that must be the same when the training goes on: method, cases, seed ...
+        handlers: of which those with a ``state_dict`` are kept, such as what knows the best value so far.
+        cases: that train; the same must train when it goes on.
+        settings: further JSON-ready values, by name, that must be the same then; method and backbone always must.
         resume: ``"auto"`` goes on with the last state in the folder, if there is one; ``"never"`` begins anew; or the
             path of a state.
         seconds: between two states at least; more where writing one takes long. 0 writes one at every step.
 
     Raises:
         CheckpointError: when the run starts: no or a damaged state, or one of another training; names the setting.
+        BackboneMismatchError: likewise, of another backbone.
     """
 
     def __init__(
@@ -64,7 +69,8 @@ class Resume:
         optimizer: torch.optim.Optimizer,
         lr_scheduler: Any = None,
         evaluator: Engine | None = None,
-        keep: Mapping[str, Any] | None = None,
+        handlers: Sequence[Any] = (),
+        cases: Sequence[Any] = (),
         settings: Mapping[str, Any] | None = None,
         resume: str = "never",
         seconds: float = 60.0,
@@ -72,11 +78,12 @@ class Resume:
         self.folder = Path(folder)
         self.network = network
         self.evaluator = evaluator
-        self.settings = dict(settings or {})
+        self.settings: dict[str, Any] = json.loads(json.dumps({**(settings or {}), **identity(network, cases)}))
         self.resume = resume
         self.seconds = seconds
-        self.parts = {"optimizer": optimizer, "lr_scheduler": lr_scheduler, **(keep or {})}
-        self.parts = {name: part for name, part in self.parts.items() if part is not None}
+        named = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
+        named |= {type(handler).__name__: handler for handler in handlers}
+        self.parts = {name: part for name, part in named.items() if hasattr(part, "load_state_dict")}
         self.run = int(time.time())
         self.saved = time.monotonic()
         self.cost = 0.0
@@ -163,6 +170,7 @@ class Resume:
         return {
             "format": FORMAT,
             "settings": self.settings,
+            "backbone": fingerprint(self.network) if recorded(self.network) else {},
             "epochs": engine.state.max_epochs,
             "epoch": engine.state.epoch,
             "epoch_length": engine.state.epoch_length,
@@ -220,6 +228,7 @@ class Resume:
             engine.fire_event(Events.EPOCH_COMPLETED)
 
     def _check(self, engine: Engine, state: dict[str, Any]) -> None:
+        check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
         for name in sorted(then.keys() | now.keys()):
@@ -238,6 +247,17 @@ class Resume:
                 "make it a dvpt_monai.data.ReplayLoader"
             )
         return loader
+
+
+def identity(network: nn.Module, cases: Sequence[Any]) -> dict[str, Any]:
+    """What a training must have alike to be the same: its method and the number and names of its cases."""
+    tuning = recorded(network)
+    listed = json.dumps([case.get("name", case.get("image")) for case in cases], default=str)
+    return {
+        "method": None if tuning is None else tuning.method.arguments(),
+        "cases": len(cases),
+        "list of cases": hashlib.sha256(listed.encode()).hexdigest()[:DIGITS],
+    }
 
 
 def random_states() -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _classification(proposal: Proposal) -> Task:
         loss=ORDINAL_LOSS,
         balanced=True,
         decide=grade(),
-        scored=[copy("pred", "onehot"), onehot("onehot"), *truth],
+        scored=truth,
         key_metric={proposal.chooses: metrics.pop(proposal.chooses)},
         additional_metrics=metrics,
         columns={"classes": "@classes"},
@@ -217,6 +217,7 @@ def _segmentation(proposal: Proposal) -> Task:
         overlap=None if flat else 0.5,
         save=[*([] if plain else [back]), save_mask if flat else save_volume()],
         served=label_map(whole) if flat else {},
+        drawn=structures if flat else (),
     )
 
 

@@ -79,6 +79,7 @@ RECIPE = Recipe(
         patch_size="@patch_size",
         depth_embedding=True,
         tap=4,
+        position_resize="plain",
     ),
     task=classification(
         ids={"num_classes": 2},
@@ -86,7 +87,7 @@ RECIPE = Recipe(
         loss={**CLASS_WEIGHTS, "loss": {"_target_": "torch.nn.CrossEntropyLoss", "weight": "@class_weights"}},
         balanced=True,
         decide=highest(),
-        scored=[copy("pred", "onehot"), onehot("onehot"), copy("label", "truth"), onehot("truth")],
+        scored=[copy("label", "truth"), onehot("truth")],
         key_metric={"auc": {"_target_": "ROCAUC", "output_transform": outputs("probability", "truth")}},
         additional_metrics={"accuracy": accuracy(), "kappa": kappa("QuadraticKappa")},
         figure=figure("ClassificationFigure"),

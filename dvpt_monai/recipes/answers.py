@@ -94,7 +94,7 @@ def kappa(kind: str) -> Config:
 
 def accuracy() -> Config:
     """The share of right answers."""
-    return {"_target_": "ignite.metrics.Accuracy", "output_transform": outputs("onehot", "label")}
+    return metric({"_target_": "dvpt_monai.metrics.Accuracy"}, "pred")
 
 
 def mean_dice(**options: Any) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.parts import dataset, normalization, progress, trained_weights
+from dvpt_monai.recipes.parts import CHECK_TRAINED, dataset, normalization, progress, trained_weights
 from dvpt_monai.recipes.recipe import Config, Recipe
 
 __all__ = ["evaluate"]
@@ -11,21 +11,28 @@ __all__ = ["evaluate"]
 def evaluate(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``evaluate.json``."""
     return [
+        {"+validate": {}},
         {"checkpoint": "$@models_dir + '/model.pt'", "adapter": None, **normalization(recipe)},
         {"test_cases": recipe.cases.test_cases, "network": "$@network_def.to(@device)"},
         {
-            "validate#dataset": dataset("Dataset", "@test_cases", "@validate#preprocessing"),
+            "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
             "validate#handlers": [
                 trained_weights(),
                 progress("Test", _disabled_="$@rank > 0", persist=True),
-                {"_target_": "StatsHandler", "_disabled_": "$@rank > 0", "iteration_log": False},
+                {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
                 *recipe.task.tables,
                 _figure(recipe),
             ],
         },
         {
+            "initialize": [
+                {"_target_": "dvpt_monai.bundle.plain_errors"},
+                {"_target_": "dvpt_monai.bundle.check_options"},
+                "$@bundle_root",
+                "$monai.utils.set_determinism(seed=@seed)",
+            ],
             "evaluating": [
-                "$bundle.check_trained(@checkpoint, @adapter)",
+                CHECK_TRAINED,
                 f"$print(len(@test_cases), {_tested(recipe)}, @note)",
                 "$@validate#evaluator.run()",
                 f"$print('Wrote {recipe.task.evaluated} to', @output_dir)",

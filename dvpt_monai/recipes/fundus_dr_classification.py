@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, kappa, onehot
+from dvpt_monai.recipes.answers import accuracy, figure, grade, kappa
 from dvpt_monai.recipes.cases import table_in_folds
 from dvpt_monai.recipes.metadata import DVPT_PAPER, RGB
 from dvpt_monai.recipes.networks import classifier
@@ -49,14 +49,13 @@ RECIPE = Recipe(
             contrast(),
         ],
     ),
-    network=classifier(in_channels=3, patch_size=14, tap=6),
+    network=classifier(in_channels=3, patch_size=14, tap=6, position_resize="plain"),
     task=classification(
         ids={"num_classes": 5, "decision": "expected"},
         options={"ordinal_distance": 16.0, "class_weight_power": 0.0, "balanced": False},
         loss=ORDINAL_LOSS,
         balanced=True,
         decide=grade(),
-        scored=[copy("pred", "onehot"), onehot("onehot")],
         key_metric={"quadratic_kappa": kappa("QuadraticKappa")},
         additional_metrics={"accuracy": accuracy()},
         figure=figure("ClassificationFigure"),

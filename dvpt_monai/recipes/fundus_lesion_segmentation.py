@@ -104,6 +104,7 @@ RECIPE = Recipe(
         patch_size="@patch_size",
         spatial_dims=2,
         tap=6,
+        position_resize="plain",
     ),
     task=Task(
         kind="segmentation",

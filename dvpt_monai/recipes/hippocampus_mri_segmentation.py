@@ -60,7 +60,13 @@ RECIPE = Recipe(
         ],
     ),
     network=unetr(
-        in_channels=1, out_channels="@num_classes", patch_size=8, spatial_dims=3, depth_embedding=True, tap=6
+        in_channels=1,
+        out_channels="@num_classes",
+        patch_size=8,
+        spatial_dims=3,
+        depth_embedding=True,
+        tap=6,
+        position_resize="plain",
     ),
     task=segmentation(
         ids={"num_classes": 3},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_TRAINED,
     DEVICE,
     OPENING,
     dataset,
@@ -11,6 +12,7 @@ from dvpt_monai.recipes.parts import (
     normalization,
     normalize,
     progress,
+    settings,
     trained_weights,
     whole_images,
     without_labels,
@@ -23,21 +25,11 @@ __all__ = ["inference"]
 def inference(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``inference.json``."""
     images, network, task = recipe.images, recipe.network, recipe.task
+    changed, seen = _changed(recipe), dict(**task.ids, **images.ids, **normalization(recipe), **images.normalized)
     return [
         OPENING,
-        {
-            "dataset_dir": recipe.cases.to_predict,
-            "output_dir": "$@bundle_root + '/output/inference'",
-            "checkpoint": "$@bundle_root + '/models/model.pt'",
-            "adapter": None,
-            "backbone_weights": network.weights,
-            "method": network.method,
-            "image_size": images.size,
-            "batch_size": recipe.predict_batch_size,
-            "device": DEVICE,
-            "precision": "float32",
-        },
-        dict(**task.ids, **images.ids, **normalization(recipe), **images.normalized),
+        changed,
+        seen,
         network_ids(network),
         {
             "workers": 0,
@@ -45,6 +37,7 @@ def inference(recipe: Recipe) -> list[Config]:
             "cases": "$bundle.find_images(@dataset_dir, @suffixes)",
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
+        {"settings": settings(recipe, changed, seen, network_ids(network))},
         _data(recipe),
         {
             "backbone": network.build,
@@ -57,7 +50,7 @@ def inference(recipe: Recipe) -> list[Config]:
             "initialize": [
                 "$bundle.plain_errors()",
                 "$bundle.check_options()",
-                "$bundle.check_trained(@checkpoint, @adapter)",
+                CHECK_TRAINED,
                 "$@bundle_root",
             ],
             "inferring": [
@@ -70,11 +63,27 @@ def inference(recipe: Recipe) -> list[Config]:
     ]
 
 
+def _changed(recipe: Recipe) -> Config:
+    """What people change, most often on the command line."""
+    return {
+        "dataset_dir": recipe.cases.to_predict,
+        "output_dir": "$@bundle_root + '/output/inference'",
+        "checkpoint": "$@bundle_root + '/models/model.pt'",
+        "adapter": None,
+        "backbone_weights": recipe.network.weights,
+        "method": recipe.network.method,
+        "image_size": recipe.images.size,
+        "batch_size": recipe.predict_batch_size,
+        "device": DEVICE,
+        "precision": "float32",
+    }
+
+
 def _data(recipe: Recipe) -> Config:
     transforms = [*without_labels(recipe.images.prepare), *normalize(recipe.images).get("normalize", [])]
     return {
         "preprocessing": {"_target_": "Compose", "transforms": transforms},
-        "dataset": dataset("Dataset", "@cases", "@preprocessing"),
+        "dataset": dataset("@cases", "@preprocessing"),
         "dataloader": {
             "_target_": "DataLoader",
             "dataset": "@dataset",
@@ -88,7 +97,7 @@ def _answer(recipe: Recipe) -> Config:
     return dict(
         postprocessing={"_target_": "Compose", "transforms": recipe.task.predicted},
         **recipe.task.served,
-        handlers=[trained_weights(), progress("Inference", persist=True), *recipe.task.handlers],
+        handlers=[trained_weights(), progress("Inference", persist=True), *recipe.task.handlers, *_figure(recipe)],
         evaluator={
             "_target_": "SupervisedEvaluator",
             "device": "@device",
@@ -99,3 +108,19 @@ def _answer(recipe: Recipe) -> Config:
             "val_handlers": "@handlers",
         },
     )
+
+
+def _figure(recipe: Recipe) -> list[Config]:
+    """The predictions of photographs as a picture, where the task has no other of its own."""
+    task = recipe.task
+    if recipe.images.dims == 3 or task.kind == "segmentation":
+        return []
+    return [
+        {
+            **task.figure,
+            "path": "$@output_dir + '/predictions.png'",
+            "mean": "@image_mean",
+            "std": "@image_std",
+            "note": "@note",
+        }
+    ]

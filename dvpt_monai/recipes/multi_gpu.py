@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dvpt_monai.recipes.parts import CHECK_TRAINED
 from dvpt_monai.recipes.recipe import Config, Recipe
+from dvpt_monai.recipes.train import STARTING
 
 __all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
 
@@ -24,7 +26,11 @@ def multi_gpu_train(recipe: Recipe) -> list[Config]:
             **(_BALANCED if recipe.task.balanced else {"train#sampler": SHARDS}),
             **_VALIDATION,
         ),
-        {"initialize": _initialize("@seed + @rank"), "training": ["$@train#trainer.run()"], "finalize": LEAVE},
+        {
+            "initialize": _initialize("@seed + @rank"),
+            "training": [*STARTING, "$@train#trainer.run()"],
+            "finalize": LEAVE,
+        },
     ]
 
 
@@ -33,7 +39,11 @@ def multi_gpu_evaluate() -> list[Config]:
     return [
         {"+imports": ["$import os", "$import torch.distributed as dist"]},
         dict(**_PROCESS, **_VALIDATION),
-        {"initialize": _initialize("@seed"), "evaluating": ["$@validate#evaluator.run()"], "finalize": LEAVE},
+        {
+            "initialize": _initialize("@seed"),
+            "evaluating": [CHECK_TRAINED, "$@validate#evaluator.run()"],
+            "finalize": LEAVE,
+        },
     ]
 
 

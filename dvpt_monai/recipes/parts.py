@@ -5,6 +5,7 @@ from __future__ import annotations
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
+    "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
     "autocast",
@@ -27,6 +28,7 @@ OPENING: Config = {
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 PAIRED = ("keys", "mode", "anti_aliasing")
 """What a step is told of the image and of its mask, in this order."""
+CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 
@@ -62,9 +64,12 @@ def without_labels(steps: Steps) -> list[Config]:
     ]
 
 
-def dataset(kind: str, cases: str, transform: str, **options: str) -> Config:
-    """Cases, prepared when they are asked for or kept in memory."""
-    return {"_target_": kind, "data": cases, "transform": transform, **options}
+def dataset(cases: str, transform: str, kept: bool = False) -> Config:
+    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory."""
+    if kept:
+        kind = "dvpt_monai.bundle.CacheDataset"
+        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": "@cache_rate"}
+    return {"_target_": "Dataset", "data": cases, "transform": transform}
 
 
 def network_def(backbone: str) -> Config:
@@ -77,9 +82,10 @@ def network_ids(network: Network) -> Config:
     return dict(**network.ids, train_patterns=None)
 
 
-def settings(recipe: Recipe) -> Config:
-    """What the adapter's header tells of the training: the recorded ids and their values."""
-    return {name: f"@{name}" for name in recipe.recorded}
+def settings(recipe: Recipe, *paragraphs: Config) -> Config:
+    """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
+    known = {name for paragraph in paragraphs for name in paragraph}
+    return {name: f"@{name}" for name in recipe.recorded if not paragraphs or name in known}
 
 
 def autocast(inferer: Config) -> Config:

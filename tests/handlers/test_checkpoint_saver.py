@@ -42,10 +42,10 @@ def weight(folder):
     return torch.load(Path(folder) / "model.pt", weights_only=True)["weight"].flatten()[0].item()
 
 
-def test_the_best_is_kept_and_a_value_that_is_none_chooses_nothing(tmp_path):
+def test_the_best_is_kept_and_a_value_that_is_none_is_worse_than_any(tmp_path):
     validation = Validation(tmp_path, torch.nn.Linear(2, 2))
     validation.score(math.nan, 1.0)
-    assert not (tmp_path / "model.pt").exists()
+    assert weight(tmp_path) == 1.0
     validation.score(0.5, 2.0)
     validation.score(0.4, 3.0)
     assert weight(tmp_path) == 2.0

@@ -57,7 +57,7 @@ MONAI = {
 
 BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
-    "dvpt_monai.bundle": "[A-Z]*",
+    "dvpt_monai.bundle": "[A-Z]* check_options plain_errors",
     "dvpt_monai.data": "[A-Z]* balanced_sampler",
     "dvpt_monai.handlers": "[A-Z]*",
     "dvpt_monai.inferers": "[A-Z]*",
@@ -107,7 +107,7 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append endswith get items join keys lower parameters removeprefix removesuffix run split startswith state_dict strip
+    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith state_dict strip
     to train transforms upper validation values weights"""
 
 
