@@ -139,9 +139,7 @@ def _training(recipe: Recipe) -> Config:
     normalized = " + @normalize" if recipe.images.normalized else ""
     return {
         "preprocessing": {"_target_": "Compose", "transforms": f"$@prepare + @augment{normalized}"},
-        "dataset": dataset(
-            "dvpt_monai.bundle.CacheDataset", "@train_cases", "@train#preprocessing", cache_rate="@cache_rate"
-        ),
+        "dataset": dataset("@train_cases", "@train#preprocessing", kept=True),
         "sampler": BALANCED if recipe.task.balanced else None,
         "dataloader": {
             "_target_": "dvpt_monai.data.ReplayLoader",
@@ -214,9 +212,7 @@ def _validation(recipe: Recipe) -> Config:
     normalized = "$@prepare + @normalize" if recipe.images.normalized else "@prepare"
     return dict(
         preprocessing={"_target_": "Compose", "transforms": normalized},
-        dataset=dataset(
-            "dvpt_monai.bundle.CacheDataset", "@val_cases", "@validate#preprocessing", cache_rate="@cache_rate"
-        ),
+        dataset=dataset("@val_cases", "@validate#preprocessing", kept=True),
         sampler=None,
         dataloader={
             "_target_": "DataLoader",

@@ -107,8 +107,8 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith state_dict strip
-    to train transforms upper validation values weights"""
+    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith
+    state_dict strip to train transforms upper validation values weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:
