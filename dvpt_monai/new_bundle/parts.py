@@ -64,8 +64,8 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
     known = any(case.part for case in cases)
     placed = [case if case.part else replace(case, part="train") for case in cases]
     if known:
-        told = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
-        notes.append(Note(f"the parts are those of the data: {told}"))
+        counts = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
+        notes.append(Note(f"the parts are those of the data: {counts}"))
     if not given["test"]:
         rows = [_row(case, numbers) for case in placed if case.part == "train"]
         units = len({row.get("group", row["image"]) for row in rows})
@@ -74,7 +74,7 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
         # at least two: one case is no test, and leaves the second of two processes without any
         chosen = {row["image"] for row in holdout(rows, "test", max(2, len(rows) // 5), seed)}
         placed = [replace(case, part="test") if str(case.image) in chosen else case for case in placed]
-        whole = ", whole groups" * grouped
+        whole = ", whole groups" if grouped else ""
         text = f"a fifth is set aside for testing: {len(chosen)} of {len(rows)}, by seed {seed}{whole}"
         notes.append(Note(text, "--seed, or folders or a column of parts"))
     if given["validation"]:

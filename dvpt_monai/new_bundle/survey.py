@@ -114,8 +114,8 @@ def _headers(paths: Sequence[Path], unit: str) -> list[Header]:
     if len(broken) == 1:
         raise broken[0]
     if broken:
-        told = ", ".join(f"{error.file} ({error.reason})" for error in broken)
-        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {told}")
+        files = ", ".join(f"{error.file} ({error.reason})" for error in broken)
+        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {files}")
     return headers
 
 

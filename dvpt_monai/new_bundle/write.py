@@ -80,12 +80,13 @@ def _rows(proposal: Proposal) -> str:
     """The cases as a table: image, label, class, split, and the group where there are any."""
     listing, grouped = proposal.survey.listing, any(case.group for case in proposal.parts.cases)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "label", "class", "split", *["group"] * grouped])
+    columns = ["image", "label", "class", "split", "group"]
+    writer = csv.DictWriter(text, columns if grouped else columns[:-1], extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
     for case in proposal.parts.cases:
         number = proposal.numbers[str(case.label)]
-        row = [listing.below(case.image), number, proposal.classes[number], case.part]
-        writer.writerow([*row, *[case.group] * grouped])
+        cells = (listing.below(case.image), number, proposal.classes[number], case.part, case.group)
+        writer.writerow(dict(zip(columns, cells, strict=True)))
     return text.getvalue()
 
 
