@@ -42,7 +42,7 @@ def _common(config: Config, proposal: Proposal) -> None:
     config["image_size"] = size[0] if proposal.dims == 2 else list(size)
     config["backbone_weights"] = architecture.weights
     if "pretrained" in config:  # the shipped bundles resize positions as their adapters were trained; new ones need not
-        config["pretrained"] = config["pretrained"].replace(", position_resize='plain'", "")
+        del config["pretrained"]["position_resize"]
     config["tap"] = proposal.tap
     if "spacing" in config:
         config["spacing"] = list(proposal.spacing)
