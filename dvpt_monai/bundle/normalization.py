@@ -57,7 +57,7 @@ def _of_backbone(name: str) -> Normalization:
     if name in CATALOG and not path.exists():
         return CATALOG[name].normalization
     known = Config.inside(path).normalization if path.is_file() else None
-    if known:  # by the metadata alone; everything else is told by the names and shapes of the tensors, too
+    if known:  # by a converted file's metadata; a config beside weights may not fit the channels of their kernel
         return known
     backbone = recognise(read_source(name))
     if backbone.normalization:

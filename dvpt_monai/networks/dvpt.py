@@ -61,8 +61,8 @@ class WithDVPT(FromPretrained):
         if source is None:
             super().__init__(**network)
         else:
-            checkpoint = self.read(source)
-            super().__init__(**self.fitting(checkpoint, network))
+            checkpoint = self._read(source)
+            super().__init__(**self._fitting(checkpoint, network))
             load_pretrained(
                 self,
                 checkpoint,
@@ -80,7 +80,7 @@ class WithDVPT(FromPretrained):
         Raises:
             PretrainedError: as there, or there is no source.
         """
-        return cls(cls.read(source), **arguments)
+        return cls(cls._read(source), **arguments)
 
     @classmethod
     def _divided(cls, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -24,7 +24,7 @@ class FromPretrained(nn.Module):
     receipt = None  # a Receipt once loaded; no annotation, since TorchScript would try to read it
 
     @classmethod
-    def read(cls, source: Any) -> Checkpoint:
+    def _read(cls, source: Any) -> Checkpoint:
         """Read a source, once, however large.
 
         Raises:
@@ -53,7 +53,7 @@ class FromPretrained(nn.Module):
         return arguments
 
     @classmethod
-    def fitting(cls, source: Checkpoint, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    def _fitting(cls, source: Checkpoint, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The constructor's arguments for what was read from a source.
 
         Raises:
@@ -92,8 +92,8 @@ class FromPretrained(nn.Module):
         Raises:
             PretrainedError: the source cannot be read or does not fill the whole encoder.
         """
-        checkpoint = cls.read(source)
-        network = cls(**cls.fitting(checkpoint, arguments))
+        checkpoint = cls._read(source)
+        network = cls(**cls._fitting(checkpoint, arguments))
         load_pretrained(
             network,
             checkpoint,

@@ -141,6 +141,13 @@ def test_the_metadata_fit_the_schema(data, make):
         validate(config(folder, "metadata"), json.loads(schema.read_text()))
 
 
+@pytest.mark.parametrize("write", [moles, nodules])
+def test_positions_are_resized_as_the_authors_of_the_backbone_do(write, data, make):
+    """And not as the shipped bundles do, whose adapters are older."""
+    pretrained = config(make(write(data)), "train")["pretrained"]
+    assert pretrained["weights"] == "@backbone_weights" and "position_resize" not in pretrained
+
+
 def test_train_and_inference_fit_each_other(data, make):
     """What the tests of the project's own bundles ask, of new ones."""
     for number, write in enumerate((moles, nodules, skin, livers)):

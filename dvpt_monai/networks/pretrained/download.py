@@ -61,6 +61,7 @@ def fetch(name: str) -> Path:
         else:
             with whole_file(_record(target)) as record:
                 record.write_text(f"{sha256_of(part)}  {target.name}\n")
+            print(f"No hash of it is published; {_record(target)} holds this one's from now on", file=sys.stderr)
         os.replace(part, target)
     return target
 

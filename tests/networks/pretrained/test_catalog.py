@@ -73,7 +73,8 @@ def test_a_backbone_is_downloaded_once_and_said_to_be(shop, capsys):
     path = download.fetch("toy")
     assert path == cache / f"toy-{entry.source.sha256[:12]}.pt"
     assert path.read_bytes() == b"weights"
-    assert "Downloading the backbone toy: a toy (Apache-2.0, 1 MB)" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "Downloading the backbone toy: a toy (Apache-2.0, 1 MB)" in message and "No hash" not in message
     assert download.fetch("toy") == download.cached("toy") == path
     assert len(calls) == 1
     assert "toy==1.0" in calls[0]
@@ -158,12 +159,13 @@ def hub(tmp_path, monkeypatch, cache):
     return shelf, calls, cache
 
 
-def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub):
+def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub, capsys):
     shelf, calls, cache = hub
     assert download.cached("toy") is None
     assert download.published_or_recorded("toy") is None
     path = download.fetch("toy")
     record = cache / "toy-v1.safetensors.sha256"
+    assert f"No hash of it is published; {record} holds this one's from now on" in capsys.readouterr().err
     assert set(cache.iterdir()) == {path, record}, "no folder is left behind"
     assert record.read_text() == f"{sha256(b'weights')}  toy-v1.safetensors\n", "as sha256sum -c reads it"
     assert download.fetch("toy") == download.cached("toy") == path
