@@ -2,11 +2,11 @@ import sys
 
 import numpy as np
 import pytest
-from tests.formats.test_series import OBLIQUE, VOXELS, series
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import format_of, into_grid, read, read_segmentation
 from dvpt_monai.formats.dicom_seg import write_dicom_seg
+from tests.formats.test_series import OBLIQUE, VOXELS, series
 
 pydicom = pytest.importorskip("pydicom")
 highdicom = pytest.importorskip("highdicom")
