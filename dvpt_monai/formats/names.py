@@ -31,7 +31,8 @@ def output_paths(
         output_format: one of `OUTPUTS`; by default each image's own.
 
     Raises:
-        DataError: where two outputs would still have one name, or one would replace an image.
+        DataError: where two outputs would still have one name, one would replace an image, and on the outputs of an
+            earlier run among the images.
 
     Example:
         >>> paths = output_paths(["bids/sub-1/anat/T1w.nii.gz", "bids/sub-2/anat/T1w.nii.gz", "b.png"], "out")
@@ -42,6 +43,7 @@ def output_paths(
         dvpt_monai.errors.DataError: a.nii and a.nii.gz would both be written to out/a_seg.nii.gz; rename one
     """
     given = list(dict.fromkeys(os.fspath(source) for source in sources))
+    _without_outputs(given, postfix)
     files = {source: f"{name_of(source)}_{postfix}{suffix_for(source, output_format)}" for source in given}
     # Some file systems know no capitals.
     counts = Counter(name.lower() for name in files.values())
@@ -64,3 +66,12 @@ def output_paths(
             )
         taken[key] = source
     return paths
+
+
+def _without_outputs(sources: Sequence[str], postfix: str) -> None:
+    """Refuse what an earlier run wrote beside the images."""
+    names = {(os.path.dirname(source), name_of(source)): source for source in sources}
+    for (folder, name), source in names.items():
+        image = names.get((folder, name.removesuffix(f"_{postfix}")))
+        if image not in (None, source):
+            raise DataError(f"{source} is named as what {image} gives; leave it out of the images")

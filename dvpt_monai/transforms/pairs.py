@@ -74,10 +74,10 @@ class CheckPaird(MapTransform):
                     f"{files}: {error}; draw the label on this image, or resample it to its grid"
                 ) from error
             meta = dict(label.meta) if isinstance(label, MetaTensor) else {}
-            if isinstance(image, MetaTensor):
-                meta |= {name: image.meta[name] for name in ("affine", "original_affine") if name in image.meta}
+            if isinstance(image, MetaTensor) and "original_affine" in image.meta:
+                meta["original_affine"] = image.meta["original_affine"]
             meta |= {"spatial_shape": np.asarray(shape), "cropped": False}
-            case[key] = MetaTensor(torch.from_numpy(fitted), affine=torch.as_tensor(grid), meta=meta)
+            case[key] = MetaTensor(torch.from_numpy(fitted), meta={**meta, "affine": torch.as_tensor(grid)})
         return case
 
 

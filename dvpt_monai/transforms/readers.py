@@ -129,8 +129,9 @@ class CheckedPILReader(PILReader):
 
 def _of_header(image: formats.Image) -> Mapping[str, Any]:
     """What of a file's header belongs to the metadata."""
-    if image.format == "nifti":
-        return {**image.header, "original_pixdim": np.array(image.header["pixdim"])}
+    if image.format == "nifti":  # without its texts, which make no batch
+        numbers = {name: value for name, value in image.header.items() if np.asarray(value).dtype.kind not in "SUO"}
+        return {**numbers, "original_pixdim": np.array(image.header["pixdim"])}
     if image.format == "photograph":
         return {name: image.header[name] for name in _OF_PICTURES}
     return {}

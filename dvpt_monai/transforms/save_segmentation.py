@@ -165,4 +165,4 @@ def _named_after(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     first = os.fspath(source[0])
-    return os.path.dirname(first) if format_of(first) == "dicom" else first
+    return os.path.dirname(first) if format_of(first) == "dicom" and not os.path.isdir(first) else first

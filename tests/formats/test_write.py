@@ -93,9 +93,10 @@ def test_images_of_one_name_keep_what_tells_them_apart():
             names(pair)
 
 
-def test_no_output_takes_the_place_of_an_image():
-    with pytest.raises(DataError, match=r"out/x_seg\.nii\.gz is to be predicted itself"):
-        names(["out/x.nii.gz", "out/x_seg.nii.gz"])
-    assert names(["in/x.nii.gz", "in/x_seg.nii.gz"]) == ["out/x_seg.nii.gz", "out/x_seg_seg.nii.gz"]
-    with pytest.raises(DataError, match="x_seg"):
+def test_no_output_takes_the_place_of_an_image_or_is_predicted_itself():
+    with pytest.raises(DataError, match=r"out/x_seg\.nii\.gz is to be predicted itself, and what in/x\.nii\.gz gives"):
         names(["in/x.nii.gz", "out/x_seg.nii.gz"])
+    for folder in ("in", "out"):
+        with pytest.raises(DataError, match=r"x_seg\.nii\.gz is named as what .*x\.nii\.gz gives"):
+            names([f"{folder}/x.nii.gz", f"{folder}/x_seg.nii.gz"])
+    assert names(["in/x.nii.gz", "in/y_seg.nii.gz"]) == ["out/x_seg.nii.gz", "out/y_seg_seg.nii.gz"]
