@@ -203,6 +203,10 @@ def verify(
     fix: str | None = None,
     budget: float | None = None,
     num_classes: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     group_pattern: str | None = None,
     workers: int | None = None,
 ) -> None:
@@ -214,10 +218,15 @@ def verify(
         fix: new folder for corrected copies, where the correction is certain.
         budget: GiB of memory that predicting one image may take; by default all that the machine has.
         num_classes: that the network will predict; by default as many as the masks have values.
+        image_column: of a table, likewise label_column, split_column and group_column, where their names do not tell.
+        label_column: of the classes or masks.
+        split_column: of the parts.
+        group_column: of the patients.
         group_pattern: a regular expression that finds the patient in the path of an image.
         workers: processes that read; by default one for each core.
     """
-    run_verify(data, json, fix, budget, num_classes, group_pattern, workers)
+    columns = Columns(image_column, label_column, split_column, group_column)
+    run_verify(data, json, fix, budget, num_classes, columns, group_pattern, workers)
 
 
 COMMANDS = (

@@ -1,4 +1,4 @@
-"""Every kind of damage is found, at the first, a middle and the last case, by its code and its file; clean data pass."""
+"""Every kind of damage is found at the first, a middle and the last case, by code and file; clean data pass."""
 
 import pytest
 
@@ -6,7 +6,11 @@ from dvpt_monai.verify import verify
 from tests.verify import damages
 from tests.verify.data_sets import eyes, photographs, volumes
 
-SETS = {"volumes": (volumes, damages.VOLUMES), "photographs": (photographs, damages.PHOTOGRAPHS), "eyes": (eyes, damages.EYES)}
+SETS = {
+    "volumes": (volumes, damages.VOLUMES),
+    "photographs": (photographs, damages.PHOTOGRAPHS),
+    "eyes": (eyes, damages.EYES),
+}
 KINDS = [(name, kind) for name, (_, table) in SETS.items() for kind in table]
 
 
