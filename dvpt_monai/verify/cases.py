@@ -9,22 +9,24 @@ from typing import Any
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import folders_in, images_below, nothing_here
-from dvpt_monai.new_bundle.layouts import list_cases
+from dvpt_monai.new_bundle.layouts import Columns, list_cases
 from dvpt_monai.new_bundle.listing import Listing, Lost, part_of
 from dvpt_monai.new_bundle.patients import grouped
+from dvpt_monai.verify import structures
 from dvpt_monai.verify.case import Case, DataSet
 from dvpt_monai.verify.configured import configured
 
 __all__ = ["data_set"]
 
 
-def data_set(data: Path, group_pattern: str | None = None) -> DataSet:
+def data_set(data: Path, columns: Columns | None = None, group_pattern: str | None = None) -> DataSet:
     """List the cases.
 
     Args:
         data: a folder in any layout that ``init`` knows or of images alone; a table; a ``dataset.json``; a list, of
-            images in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its folder or
-            its ``train.json``. **A bundle's config is evaluated**, which runs the code in it, as ``run`` does.
+            images in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its
+            folder or its ``train.json``. **A bundle's config is evaluated**, which runs the code in it, as ``run`` does.
+        columns: of a table, where their names or contents do not tell.
         group_pattern: a regular expression that finds the patient in the path of an image.
 
     Raises:
@@ -41,14 +43,17 @@ def data_set(data: Path, group_pattern: str | None = None) -> DataSet:
         return _of_list(data, [line.strip() for line in lines if line.strip()])
     if isinstance(content, list):
         return _of_list(data, content)
-    return _of_layout(data, group_pattern)
+    return _of_layout(data, columns, group_pattern)
 
 
-def _of_layout(data: Path, group_pattern: str | None) -> DataSet:
+def _of_layout(data: Path, columns: Columns | None, group_pattern: str | None) -> DataSet:
     lost: list[Lost] = []
     try:
-        listing = list_cases(data, lost=lost)
+        listing = list_cases(data, columns=columns, lost=lost)
     except DataError as error:
+        layered = structures.find(data) if data.is_dir() else None
+        if layered is not None:
+            return layered
         images = images_below(data if data.is_dir() else data.parent)
         if not images:
             raise nothing_here(data) from error

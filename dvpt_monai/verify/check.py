@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dvpt_monai.new_bundle.layouts import Columns
 from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.cases import data_set
 from dvpt_monai.verify.facts import Facts
@@ -27,6 +28,7 @@ def verify(
     *,
     budget: float | None = None,
     num_classes: int | None = None,
+    columns: Columns | None = None,
     group_pattern: str | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -39,6 +41,7 @@ def verify(
             as ``run`` does.
         budget: GiB of memory that predicting one image may take; by default all that the machine has.
         num_classes: that the network will predict, for the memory; by default as many as the masks have values.
+        columns: of a table, where their names or contents do not tell which is which.
         group_pattern: a regular expression that finds the patient in the path of an image, such as ``p\d+``.
         workers: processes that read; by default one for each core. Each holds the files of one case at a time.
         progress: whether to show a bar on a terminal.
@@ -57,7 +60,7 @@ def verify(
         ('unreadable', 'bad.png', True)
     """
     started = time.perf_counter()
-    cases = data_set(Path(data), group_pattern)
+    cases = data_set(Path(data), columns, group_pattern)
     count = workers_for(len(cases.cases)) if workers is None else workers
     facts = walk(cases.cases, cases.names, count, progress)
     findings = sorted(

@@ -6,6 +6,7 @@ import json as json_text
 import shutil
 import sys
 
+from dvpt_monai.new_bundle.layouts import Columns
 from dvpt_monai.verify import fix as write_copies
 from dvpt_monai.verify import table, verify
 from dvpt_monai.whole_file import whole_file
@@ -19,6 +20,7 @@ def run(
     fix: str | None = None,
     budget: float | None = None,
     num_classes: int | None = None,
+    columns: Columns | None = None,
     group_pattern: str | None = None,
     workers: int | None = None,
 ) -> None:
@@ -27,7 +29,9 @@ def run(
     Raises:
         SystemExit: with code 1, where something fatal was found.
     """
-    report = verify(data, budget=budget, num_classes=num_classes, group_pattern=group_pattern, workers=workers)
+    report = verify(
+        data, budget=budget, num_classes=num_classes, columns=columns, group_pattern=group_pattern, workers=workers
+    )
     fixed = write_copies(report, fix) if fix is not None else []
     if json is not None:
         copies = [{"file": report.data.below(each.file), "copy": each.copy and str(each.copy), "what": each.what}

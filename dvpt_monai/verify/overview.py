@@ -47,7 +47,7 @@ def _labels(report: Report) -> str:
     classes = report.classes
     if not classes:
         return "none"
-    listed = ", ".join(f"{name} in {count}" for name, count in list(classes.items())[:_MOST])
+    listed = ", ".join(f"{name} in {count}" for name, count in sorted(classes.items())[:_MOST])
     return listed + (f" and {len(classes) - _MOST} more" if len(classes) > _MOST else "")
 
 

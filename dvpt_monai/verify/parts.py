@@ -26,6 +26,7 @@ CONTRADICTION = Kind(
     "contradiction", "parts", "One image with two labels",
     why="one of them is wrong",
     remedy="delete the wrong one",
+    fatal=False,
 )  # fmt: skip
 COPY = Kind(
     "copy", "parts", "The same image twice",
@@ -48,7 +49,7 @@ PATIENT = Kind(
 
 def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Images with the values of another, or that look like it; of each set of copies all but the first are named."""
-    seen = [(each, each.image) for each in facts if each.image is not None and each.image.sketch is not None]
+    seen = [(each, each.image) for each in facts if each.image is not None and each.image.low < each.image.high]
     first: dict[str, Facts] = {}
     unique = []
     for each, image in seen:
@@ -56,9 +57,9 @@ def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
         if other is each:
             unique.append((each, image.sketch))
         elif other.case.image != each.case.image:
-            yield _same(each, other)
-    for dims in {drawing.shape for _, drawing in unique}:
-        drawn = [(each, drawing) for each, drawing in unique if drawing.shape == dims]
+            yield from _same(each, other)
+    for length in {drawing.size for _, drawing in unique if drawing is not None}:
+        drawn = [(each, drawing) for each, drawing in unique if drawing is not None and drawing.size == length]
         known = set[int]()
         for one, other in alike([drawing for _, drawing in drawn]):
             if other not in known:
@@ -66,13 +67,14 @@ def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
                 yield _similar(drawn[other][0], drawn[one][0])
 
 
-def _same(each: Facts, other: Facts) -> Finding:
+def _same(each: Facts, other: Facts) -> Iterator[Finding]:
     one, two = each.case, other.case
     if one.label != two.label:
-        return CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {two.image.name}", two.image)
+        yield CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {two.image.name}", two.image)
     if one.part != two.part:
-        return LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
-    return COPY.at(one.image, f"the values of {two.image.name}", two.image)
+        yield LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
+    elif one.label == two.label:
+        yield COPY.at(one.image, f"the values of {two.image.name}", two.image)
 
 
 def _similar(each: Facts, other: Facts) -> Finding:

@@ -535,7 +535,7 @@ def floating_point_photograph(folder, number):
 @damage("thin", EYES)
 def sliver(folder, number):
     path = image(folder, number)
-    Image.fromarray(np.tile(pixels(path)[:3], (1, 3, 1))).save(path)
+    Image.fromarray(pixels(path)[:3]).save(path)
     return path
 
 
@@ -561,7 +561,7 @@ def resized_copy(folder, number):
     other = (number + 1) % 12
     source, target = image(folder, min(number, other)), max(number, other)
     for path, resample in ((image(folder, target), Image.Resampling.BICUBIC), (mask(folder, target), 0)):
-        Image.open(source if "images" in str(path) else path).resize((72, 96), resample).save(path)
+        Image.open(source if "images" in str(path) else path).resize((144, 192), resample).save(path)
     return image(folder, target)
 
 
@@ -590,7 +590,7 @@ def copy_in_the_test(folder, number):
 @damage("likely-leak", EYES)
 def reencoded_copy_in_the_test(folder, number):
     path = folder / "images" / "z.jpg"
-    Image.open(image(folder, number)).save(path, quality=60)
+    Image.open(image(folder, number)).save(path, quality=85)
     last_row(folder, image="images/z.jpg", grade=number % 2, split="train" if number >= 8 else "test", patient="new")
     return path
 
@@ -606,10 +606,10 @@ def copy_with_another_label(folder, number):
 @damage("patient", EYES)
 def patient_in_two_parts(folder, number):
     path = folder / "images" / "z.png"
-    Image.fromarray(np.random.default_rng(99).integers(0, 255, (48, 36, 3), np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(99).integers(0, 255, (96, 72, 3), np.uint8)).save(path)
     split = "train" if number >= 8 else "test"
     last_row(folder, image="images/z.png", grade=0, split=split, patient=f"p{number}")
-    return path if split == "test" else image(folder, number)
+    return path
 
 
 @damage("scarce", EYES)

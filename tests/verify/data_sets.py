@@ -13,7 +13,7 @@ SIZE = (16, 14, 12)
 
 def smooth(rng, size, channels=()):
     """Blobs that no two images share, in 0..1."""
-    coarse = rng.random((*[max(3, side // 3) for side in size], *channels))
+    coarse = rng.random((*[max(3, min(8, side // 3)) for side in size], *channels))
     fine = coarse
     for axis, side in enumerate(size):
         places = np.linspace(0, coarse.shape[axis] - 1, side)
@@ -55,9 +55,9 @@ def photographs(folder, count=12, seed=0):
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
     for number in range(count):
-        pixels = (smooth(rng, (48, 36), (3,)) * 255).astype(np.uint8)
-        mask = np.zeros((48, 36), np.uint8)
-        mask[10:30, 8:20] = 255
+        pixels = (smooth(rng, (96, 72), (3,)) * 255).astype(np.uint8)
+        mask = np.zeros((96, 72), np.uint8)
+        mask[20:60, 16:40] = 255
         Image.fromarray(pixels).save(folder / "images" / f"p{number:03}.png")
         Image.fromarray(mask).save(folder / "masks" / f"p{number:03}.png")
     return folder
@@ -69,7 +69,7 @@ def eyes(folder, count=12, seed=0):
     (folder / "images").mkdir(parents=True)
     rows = ["image,grade,split,patient"]
     for number in range(count):
-        pixels = (smooth(rng, (48, 36), (3,)) * 255).astype(np.uint8)
+        pixels = (smooth(rng, (96, 72), (3,)) * 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"e{number:03}.png")
         split = "test" if number >= count * 2 // 3 else "train"
         rows.append(f"images/e{number:03}.png,{number % 2},{split},p{number}")

@@ -1,4 +1,4 @@
-"""Every kind of damage is found, at the first, a middle and the last case, by its code and its file; clean data pass."""
+"""Every kind of damage is found at the first, a middle and the last case, by code and file; clean data pass."""
 
 import pytest
 

@@ -109,7 +109,7 @@ def _side_by_side(folder: Path, lost: list[Lost] | None) -> list[Case]:
 def _matched(
     pictures: dict[str, Path], answers: dict[str, list[Path]], part: str, masks: Path, lost: list[Lost] | None
 ) -> list[Case]:
-    if lost is not None:
+    if lost is not None and set(pictures) & set(answers):
         lost += [Lost(path, "no mask has its name") for key, path in pictures.items() if key not in answers]
         lost += [Lost(paths[0], "no image has its name") for key, paths in answers.items() if key not in pictures]
         lost += [Lost(paths[1], f"beside {paths[0].name} a second mask") for paths in answers.values() if paths[1:]]
