@@ -207,7 +207,7 @@ def test_other_structures_and_gray_images(lesions, tmp_path):
     Image.fromarray(np.uint8(pixels % 3)).save(eyes / "map.png")
     settings = {"structures": ["cyst", "drusen"], "longest_side": None, "in_channels": 1, "models_dir": str(eyes),
                 "output_dir": str(eyes), "dataset_dir": str(eyes), "folds": 1}  # fmt: skip
-    mapped = "$data.read_masks(@datalist, @structures)[:2] + [{'image': @cases[2]['image'], 'label': '%s'}]"
+    mapped = "$data.read_masks(@datalist, @structures)[:2] + [{**@cases[2], 'label': '%s'}]"
     lesions.run("train", **settings, train_cases=mapped % (eyes / "map.png"))
     header = read_header(eyes / "adapter.safetensors")["settings"]
     assert (header["structures"], header["image_mean"], header["image_std"]) == (["cyst", "drusen"], [0.0], [1.0])

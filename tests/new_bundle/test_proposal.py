@@ -201,6 +201,29 @@ def test_few_cases_leave_two_to_test():
     assert place(listing, numbers(listing)).count("test") == 2
 
 
+def test_the_test_cases_stay_when_cases_are_added():
+    """Between two versions of a data set no test image goes into the training, nor back."""
+    for count in (4, 8, 20, 60):
+        before, listing = listed({"a": count, "b": count}), listed({"a": count + 7, "b": count})
+        parts = place(before, numbers(before))
+        seed = next(int(note.option.split()[1]) for note in parts.notes if note.option.startswith("--seed"))
+        sibling = Case(Path("/data/deep/er/0.png"), "a")
+        grown = place(replace(listing, cases=(*listing.cases, sibling)), numbers(before), seed)
+        assert {case for case in grown.cases if case in parts.cases} == set(parts.cases)
+
+
+def test_a_class_without_a_test_case_is_warned_of_with_a_seed_that_has_one():
+    listing = listed({"a": 40, "b": 3})
+    seeds = [place(listing, numbers(listing), seed) for seed in range(6)]
+    warned = [[note.option for note in parts.notes if note.warning] for parts in seeds]
+    for parts, remedies in zip(seeds, warned, strict=True):
+        assert bool(remedies) == ("b" not in {case.label for case in parts.cases if case.part == "test"})
+        for remedy in remedies:
+            better = place(listing, numbers(listing), int(remedy.split()[1]))
+            assert {case.label for case in better.cases if case.part == "test"} == {"a", "b"}
+    assert any(warned) and not all(warned)
+
+
 def test_no_group_is_divided():
     listing = grouped(listed({"a": 40, "b": 40}), 4)
     parts = place(listing, numbers(listing))
@@ -224,7 +247,11 @@ def test_whether_every_fold_has_two_classes(counts, ranked):
     """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
     listing = listed(counts)
     parts = place(listing, numbers(listing))
-    rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
+    rows = [
+        {"image": str(case.image), "label": case.label == "b", "name": listing.below(case.image)}
+        for case in parts.cases
+        if case.part == "train"
+    ]
     folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
     assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.ranked == ranked
 
@@ -304,7 +331,8 @@ def test_names_of_texts_are_their_order(data, names):
     assert found.classes == tuple(order) and found.numbers == {name: place for place, name in enumerate(order)}
     assert rows_written(found) == {i: (GRADES[i % 5], order.index(GRADES[i % 5])) for i in range(21)}
     assert "none 5" in account(found, Path("out")) and "moderate 4" in account(found, Path("out"))
-    assert any(note.warning for note in found.notes) == (names is None)
+    warned = [note.text for note in found.notes if note.warning and "no test case" not in note.text]
+    assert bool(warned) == (names is None)
 
 
 @pytest.mark.parametrize("names", [["no", *GRADES[1:]], GRADES[:4], GRADES[:4] * 2, ["none"] * 5])
@@ -339,7 +367,7 @@ def train_of(proposal):
 
 @pytest.mark.parametrize(
     ("counts", "ordered", "metric"),
-    [((8, 8), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
+    [((20, 20), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
 )
 def test_the_metric_that_chooses_is_told_and_written(data, counts, ordered, metric):
     for name, each in zip("ab", counts, strict=True):
