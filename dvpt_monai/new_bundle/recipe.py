@@ -77,7 +77,7 @@ def _cases(proposal: Proposal) -> Cases:
             "shots": None,
         }
         reading = table_in_folds("" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)")
-        test_cases = "$data.read_csv(@datalist, split=@test_split, **@table)"
+        test_cases = "data.read_csv(@datalist, split=@test_split, **@table)"
     else:
         lists = {**datalist, **division}
         reading = {
@@ -85,7 +85,7 @@ def _cases(proposal: Proposal) -> Cases:
             "cases": "$data.read_decathlon(@datalist, **@table)",
             **in_folds(validation="" if folds else "data.read_decathlon(@datalist, 'validation', **@table)"),
         }
-        test_cases = "$data.read_decathlon(@datalist, 'test', **@table)"
+        test_cases = "data.read_decathlon(@datalist, 'test', **@table)"
     return Cases(
         dataset_dir=str(proposal.root),
         to_predict=str(test.image.parent),

@@ -12,7 +12,7 @@ from dvpt_monai.recipes.tasks import CLASS_WEIGHTS, classification
 
 __all__ = ["RECIPE"]
 
-MEDMNIST = "data.find_medmnist('adrenalmnist3d_64', start=@bundle_root)"
+MEDMNIST = "data.find_medmnist('adrenalmnist3d_64')"
 SCORED_ON_TRAINING = {"scored_on_training": "$@train#dataset#data == @validate#dataset#data"}
 
 RECIPE = Recipe(
@@ -39,7 +39,7 @@ RECIPE = Recipe(
             "val_cases": "$@parts[1]",
             **SCORED_ON_TRAINING,
         },
-        test_cases="$data.read_csv(@datalist, split=@test_split, **@table)",
+        test_cases="data.read_csv(@datalist, split=@test_split, **@table)",
         overlapping="@scored_on_training",
     ),
     images=Images(

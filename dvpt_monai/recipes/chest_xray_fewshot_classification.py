@@ -11,7 +11,7 @@ from dvpt_monai.recipes.tasks import classification
 
 __all__ = ["RECIPE"]
 
-MEDFMC = "data.find_data('MedFMC', start=@bundle_root)"
+MEDFMC = "data.find_data('MedFMC')"
 DRAW = ("shots", "experiment", "new_patients", "label_fraction", "fold", "folds")
 """What chooses the few."""
 
@@ -40,7 +40,7 @@ RECIPE = Recipe(
             "train_cases": "$@few_shot.train",
             "val_cases": "$@few_shot.validation",
         },
-        test_cases="$data.read_medfmc(part=@datalist, **@table)",
+        test_cases="data.read_medfmc(part=@datalist, **@table)",
         test_list="@subset + '/' + @datalist + '.txt.'",
     ),
     images=Images(

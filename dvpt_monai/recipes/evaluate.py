@@ -13,7 +13,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
     return [
         {"+validate": {}},
         {"checkpoint": "$@models_dir + '/model.pt'", "adapter": None, **normalization(recipe)},
-        {"test_cases": recipe.cases.test_cases, "network": "$@network_def.to(@device)"},
+        {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
         {
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
             "validate#handlers": [
@@ -40,6 +40,11 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "run": "%evaluating",
         },
     ]
+
+
+def _test_cases(expression: str) -> str:
+    """What an evaluation reads: never what the training had, and what it set aside also where the data have grown."""
+    return f"$data.recorded_test(@adapter or @checkpoint, {expression})"
 
 
 def _figure(recipe: Recipe) -> Config:

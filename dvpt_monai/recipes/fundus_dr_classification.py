@@ -12,7 +12,7 @@ from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification
 
 __all__ = ["RECIPE"]
 
-IDRID = "data.find_data('idrid_grading', start=@bundle_root)"
+IDRID = "data.find_data('idrid_grading')"
 
 RECIPE = Recipe(
     name="fundus_dr_classification",
@@ -32,7 +32,7 @@ RECIPE = Recipe(
             "shots": None,
         },
         reading=table_in_folds(),
-        test_cases="$data.read_csv(@datalist, split=@test_split, **@table)",
+        test_cases="data.read_csv(@datalist, split=@test_split, **@table)",
         overlapping="@folds == 1",
     ),
     images=Images(

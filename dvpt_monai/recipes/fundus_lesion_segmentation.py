@@ -32,7 +32,7 @@ from dvpt_monai.recipes.tasks import label_map
 
 __all__ = ["RECIPE"]
 
-IDRID = "data.find_data('idrid_lesions', start=@bundle_root)"
+IDRID = "data.find_data('idrid_lesions')"
 
 
 def _aupr(names: str, **options: str) -> dict[str, object]:
@@ -51,8 +51,8 @@ RECIPE = Recipe(
             "folds": 5,
             "label_fraction": 1.0,
         },
-        reading={"cases": "$data.read_masks(@datalist, @structures)", **in_folds("@cases")},
-        test_cases="$data.read_masks(@test_datalist, @structures)",
+        reading={"cases": "$data.read_masks(@datalist, @structures, root=@dataset_dir)", **in_folds("@cases")},
+        test_cases="data.read_masks(@test_datalist, @structures, root=@dataset_dir)",
         overlapping="@folds == 1",
     ),
     images=Images(

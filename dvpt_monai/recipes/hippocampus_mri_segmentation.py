@@ -22,7 +22,7 @@ from dvpt_monai.recipes.tasks import save_volume, segmentation
 
 __all__ = ["RECIPE"]
 
-DECATHLON = "data.find_data('Task04_Hippocampus', start=@bundle_root)"
+DECATHLON = "data.find_data('Task04_Hippocampus')"
 
 RECIPE = Recipe(
     name="hippocampus_mri_segmentation",
@@ -32,16 +32,19 @@ RECIPE = Recipe(
         choice={"fold": 0},
         lists={
             "datalist": "$@dataset_dir + '/dataset.json'",
-            "test_size": "$max(1, len(@cases) // 5)",
+            "test_size": 0.2,
+            "test_list": "$@bundle_root + '/configs/test_cases.txt'",
             "folds": 5,
             "label_fraction": 1.0,
         },
         reading={
             "cases": "$data.read_decathlon(@datalist, num_classes=@num_classes)",
-            "development": "$data.holdout(@cases, 'development', @test_size)",
+            "development": "$data.holdout(@cases, 'development', @test_size, listed=@test_list)",
+            "held_out": "$data.holdout(@cases, 'test', @test_size, listed=@test_list)",
             **in_folds("@development"),
         },
-        test_cases="$data.holdout(@cases, 'test', @test_size)",
+        test_cases="@held_out",
+        held_out="@held_out",
         overlapping="@folds == 1",
     ),
     images=Images(

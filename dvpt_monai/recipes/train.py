@@ -15,12 +15,9 @@ from dvpt_monai.recipes.parts import (
     settings,
     whole_images,
 )
-from dvpt_monai.recipes.recipe import Config, Network, Recipe
+from dvpt_monai.recipes.recipe import Cases, Config, Network, Recipe
 
-__all__ = ["STARTING", "train"]
-
-STARTING = ("$bundle.lock(@models_dir, @rank)", "$@resumption.attach(@train#trainer)")
-"""What a training does before its first step, in each of its processes."""
+__all__ = ["starting", "train"]
 
 BALANCED = "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed) if @balanced else None"
 RESUMPTION: Config = {
@@ -72,7 +69,7 @@ def train(recipe: Recipe) -> list[Config]:
         {"train": _training(recipe)},
         {"validate": _validation(recipe)},
         {"resumption": RESUMPTION},
-        _run(images.unit),
+        _run(recipe),
     ]
 
 
@@ -261,7 +258,19 @@ def _validation(recipe: Recipe) -> Config:
     )
 
 
-def _run(unit: str) -> Config:
+def starting(cases: Cases) -> list[str]:
+    """What a training does before its first step, in each of its processes."""
+    aside = f", test={cases.held_out}" if cases.held_out else ""
+    parts = f"data.write_parts(@models_dir, @train#dataset#data, @validate#dataset#data{aside}, seed=@seed)"
+    return [
+        "$bundle.lock(@models_dir, @rank)",
+        f"${parts} if @rank == 0 else None",
+        "$@resumption.attach(@train#trainer)",
+    ]
+
+
+def _run(recipe: Recipe) -> Config:
+    unit = recipe.images.unit
     return {
         "counts": "$data.count_parts(@train#dataset#data, @validate#dataset#data)",
         "initialize": [
@@ -273,8 +282,8 @@ def _run(unit: str) -> Config:
         "training": [
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
-            *STARTING,
             "$bundle.warn_of_replacing(@models_dir)",
+            *starting(recipe.cases),
             "$@train#trainer.run()",
             "$print('Wrote the best network and adapter to', @models_dir, 'and the curves to', @output_dir)",
         ],

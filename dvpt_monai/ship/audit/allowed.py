@@ -90,8 +90,8 @@ USED = {
         shows_phantoms warn_of_replacing""",
     "dvpt_monai.data": """
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
-        medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc shots split
-        train_and_validation""",
+        medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
+        train_and_validation write_parts""",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
     "glob": "glob",
     "math": "ceil floor inf log nan pi sqrt",
