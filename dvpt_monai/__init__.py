@@ -1,53 +1,75 @@
 """Parameter-efficient fine-tuning of pre-trained vision transformers on medical images, in MONAI."""
 
-from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
-from dvpt_monai.methods import (
-    CVPT,
-    DVPT,
-    EPT,
-    EVP,
-    SSF,
-    VPT,
-    Adapter,
-    AdaptFormer,
-    BitFit,
-    Convpass,
-    DoRA,
-    FullFineTuning,
-    GatedVPT,
-    LinearProbe,
-    LoRA,
-    MLPProbe,
-    NormTuning,
-    PartialFineTuning,
-    VisualPrompt,
-    attention_entropy,
-    collapse,
-)
-from dvpt_monai.networks import UNETR, Receipt, ViTClassifier, ViTEncoder, load_pretrained
-from dvpt_monai.networks.dvpt import DVPTUNETR, DVPTViT
-from dvpt_monai.optimizers import parameter_groups
-from dvpt_monai.tuning import (
-    METHODS,
-    Method,
-    Report,
-    Stack,
-    Tuned,
-    TunedResidual,
-    Tuner,
-    attach,
-    disabled,
-    load_adapter,
-    match_budget,
-    merge,
-    read_header,
-    report,
-    save_adapter,
-    swap_adapter,
-    tune,
-    untune,
-)
+from typing import TYPE_CHECKING
+
+from dvpt_monai.lazy import lazy
 from dvpt_monai.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
+    from dvpt_monai.methods import (
+        CVPT,
+        DVPT,
+        EPT,
+        EVP,
+        SSF,
+        VPT,
+        Adapter,
+        AdaptFormer,
+        BitFit,
+        Convpass,
+        DoRA,
+        FullFineTuning,
+        GatedVPT,
+        LinearProbe,
+        LoRA,
+        MLPProbe,
+        NormTuning,
+        PartialFineTuning,
+        VisualPrompt,
+        attention_entropy,
+        collapse,
+    )
+    from dvpt_monai.networks import UNETR, Receipt, ViTClassifier, ViTEncoder, load_pretrained
+    from dvpt_monai.networks.dvpt import DVPTUNETR, DVPTViT
+    from dvpt_monai.optimizers import parameter_groups
+    from dvpt_monai.tuning import (
+        METHODS,
+        Method,
+        Report,
+        Stack,
+        Tuned,
+        TunedResidual,
+        Tuner,
+        attach,
+        is_tuned,
+        load_adapter,
+        match_budget,
+        read_header,
+        report,
+        save_adapter,
+        swap_adapter,
+    )
+    from dvpt_monai.tuning.tune import disabled, merge, tune, untune  # mypy takes tuning.tune for the module
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "errors": "AdapterError BackboneMismatchError PretrainedError TuningError",
+            "methods": (
+                "CVPT DVPT EPT EVP SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning GatedVPT "
+                "LinearProbe LoRA MLPProbe NormTuning PartialFineTuning VisualPrompt attention_entropy collapse"
+            ),
+            "networks": "UNETR Receipt ViTClassifier ViTEncoder load_pretrained",
+            "networks.dvpt": "DVPTUNETR DVPTViT",
+            "optimizers": "parameter_groups",
+            "tuning": (
+                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
+                "match_budget merge read_header report save_adapter swap_adapter tune untune"
+            ),
+        },
+    )
+
 
 __all__ = [
     "CVPT",
@@ -90,6 +112,7 @@ __all__ = [
     "attention_entropy",
     "collapse",
     "disabled",
+    "is_tuned",
     "load_adapter",
     "load_pretrained",
     "match_budget",

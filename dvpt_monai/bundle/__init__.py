@@ -4,6 +4,7 @@ from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
+from dvpt_monai.bundle.lock import lock
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
@@ -19,6 +20,7 @@ __all__ = [
     "find_images",
     "interval",
     "load_backbone",
+    "lock",
     "normalization",
     "plain_errors",
     "root",

@@ -19,8 +19,6 @@ from dvpt_monai.tuning.adapter import adapter_beside
 __all__ = ["check_trained"]
 
 logger = logging.getLogger(__name__)
-OWN = {"task", "phantom", "metric", "value", "epoch"}
-"""Entries of an adapter's header that say something of the training, but set nothing."""
 
 
 def check_trained(
@@ -56,7 +54,7 @@ def check_trained(
         if adapter:
             raise
         return  # the checkpoint is what counts, and it says itself what is wrong with it
-    trained = _settings(header)
+    trained = header["settings"]
     if method is None and settings is None:
         method, settings = _of_the_config_that_asks(trained)
     if method is not None and not adapter:
@@ -65,10 +63,6 @@ def check_trained(
         now = _plain(value)
         if name in trained and now != trained[name]:
             logger.warning("%s was trained with --%s %s; it is now %s", path, name, _word(trained[name]), _word(now))
-
-
-def _settings(header: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in header["task"].items() if name not in OWN}
 
 
 def _of_the_config_that_asks(trained: Mapping[str, Any]) -> tuple[Method | str | None, dict[str, Any]]:

@@ -19,8 +19,8 @@ __all__ = ["CheckpointLoader"]
 class CheckpointLoader(MonaiCheckpointLoader):
     """Load a checkpoint before an evaluation, every tensor of it, or say what is wrong with it.
 
-    Where an adapter lies beside the checkpoint, the message quotes the method and the task from its header: the
-    settings that the network has to be built with.
+    Where an adapter lies beside the checkpoint, the message quotes the method and the settings from its header, those
+    that the network has to be built with.
 
     Args:
         load_path: the checkpoint.
@@ -69,7 +69,6 @@ def _settings(folder: Path) -> str:
             header = read_header(path)
         except AdapterError:
             continue
-        return (
-            f"; {path.name} beside it was trained with {json.dumps(header['method'])} for {json.dumps(header['task'])}"
-        )
+        method, settings = json.dumps(header["method"]), json.dumps(header["settings"])
+        return f"; {path.name} beside it was trained with {method} for {settings}"
     return " (method, num_classes, image_size, ...)"

@@ -55,11 +55,20 @@ class Curves:
         """Add the epoch to the table and draw it."""
         loss = sum(self._losses) / len(self._losses) if self._losses else float("nan")
         self.rows.append({"epoch": engine.state.epoch, "loss": loss, **self._fresh})
+        self._losses = []
         write_table(self.folder / "curves.csv", self.rows)
         draw_curves(self.folder / "curves.png", self.rows, self.note)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the curves have so far, for a training that goes on later."""
+        return {"rows": [dict(row) for row in self.rows], "losses": list(self._losses)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the curves of :meth:`state_dict`."""
+        self.rows, self._losses = state_dict["rows"], state_dict["losses"]
+
     def _begin(self, engine: Engine) -> None:
-        self._losses, self._fresh = [], {}
+        self._fresh = {}
 
     def _collect(self, engine: Engine) -> None:
         output: Any = engine.state.output

@@ -7,15 +7,35 @@ one kind of mark for each label. All write the layouts of the real data sets, an
 are.
 """
 
-from dvpt_monai.phantoms.adrenal import draw_adrenal
-from dvpt_monai.phantoms.chest import draw_chest
-from dvpt_monai.phantoms.decathlon import write_hippocampus
-from dvpt_monai.phantoms.folder import is_phantom
-from dvpt_monai.phantoms.fundus import draw_fundus, draw_lesions
-from dvpt_monai.phantoms.hippocampus import draw_hippocampus
-from dvpt_monai.phantoms.idrid import write_fundus, write_lesions
-from dvpt_monai.phantoms.medfmc import write_medfmc
-from dvpt_monai.phantoms.medmnist import write_adrenal
+from typing import TYPE_CHECKING
+
+from dvpt_monai.lazy import lazy
+
+if TYPE_CHECKING:
+    from dvpt_monai.phantoms.adrenal import draw_adrenal
+    from dvpt_monai.phantoms.chest import draw_chest
+    from dvpt_monai.phantoms.decathlon import write_hippocampus
+    from dvpt_monai.phantoms.folder import is_phantom
+    from dvpt_monai.phantoms.fundus import draw_fundus, draw_lesions
+    from dvpt_monai.phantoms.hippocampus import draw_hippocampus
+    from dvpt_monai.phantoms.idrid import write_fundus, write_lesions
+    from dvpt_monai.phantoms.medfmc import write_medfmc
+    from dvpt_monai.phantoms.medmnist import write_adrenal
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "adrenal": "draw_adrenal",
+            "chest": "draw_chest",
+            "decathlon": "write_hippocampus",
+            "folder": "is_phantom",
+            "fundus": "draw_fundus draw_lesions",
+            "hippocampus": "draw_hippocampus",
+            "idrid": "write_fundus write_lesions",
+            "medfmc": "write_medfmc",
+            "medmnist": "write_adrenal",
+        },
+    )
 
 __all__ = [
     "draw_adrenal",
