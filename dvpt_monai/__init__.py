@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TunedResidual,
         Tuner,
         attach,
+        is_tuned,
         load_adapter,
         match_budget,
         read_header,
@@ -63,11 +64,12 @@ else:
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
-                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled load_adapter match_budget merge "
-                "read_header report save_adapter swap_adapter tune untune"
+                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
+                "match_budget merge read_header report save_adapter swap_adapter tune untune"
             ),
         },
     )
+
 
 __all__ = [
     "CVPT",
@@ -110,6 +112,7 @@ __all__ = [
     "attention_entropy",
     "collapse",
     "disabled",
+    "is_tuned",
     "load_adapter",
     "load_pretrained",
     "match_budget",

@@ -95,9 +95,9 @@ run() {
     python -W "ignore:parsing config_file" -m monai.bundle run "$@"
 }
 
-# scores FILE: the row of metrics.csv as one line of text
+# scores FILE: metrics.json as one line of text, each metric with its interval
 scores() {
-    python -c 'import csv, sys; [row] = csv.DictReader(open(sys.argv[1])); print(*map(" ".join, row.items()), sep=", ")' "$1"
+    python -c 'import sys; from dvpt_monai.reports.metrics import metrics_line; print(metrics_line(sys.argv[1]))' "$1"
 }
 
 # demonstrate NAME BUNDLE DATASET IMAGES EPOCHS: trains, evaluates and predicts
@@ -130,7 +130,7 @@ demonstrate() {
     opened+="
   $name, a shortened training on $on:
     quickstart/$name/models/adapter.safetensors  the adapter
-    quickstart/$name/metrics.csv                 $(scores "$out/metrics.csv")
+    quickstart/$name/metrics.csv                 $(scores "$out/metrics.json")
     quickstart/$name/predictions.png             predictions beside truth
     quickstart/$name/curves.png                  how the training went
     quickstart/$name/inference/                  what was predicted for images without labels

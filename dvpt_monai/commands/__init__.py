@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from dvpt_monai.commands.adapter import adapter
+from dvpt_monai.commands.audit import audit
 from dvpt_monai.commands.backbone import backbone
 from dvpt_monai.commands.backbones import backbones
 from dvpt_monai.commands.check_bundle import check_bundle
@@ -23,12 +24,17 @@ from dvpt_monai.commands.medmnist import medmnist
 from dvpt_monai.commands.methods import methods
 from dvpt_monai.commands.pack import pack
 from dvpt_monai.commands.phantoms import phantoms
+from dvpt_monai.commands.verify import verify
+from dvpt_monai.commands.write_bundles import write_bundles
 from dvpt_monai.errors import DvptError
 from dvpt_monai.version import __version__
 
 __all__ = ["COMMANDS", "app", "main"]
 
-COMMANDS = (adapter, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms)
+COMMANDS = (
+    *(adapter, audit, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms),
+    *(verify, write_bundles),
+)
 NAME = "dvpt_monai"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from dvpt_monai.commands.audit import allow_option, check_trusted, trust_option
+
 __all__ = ["check_bundle"]
 
 
@@ -14,15 +16,21 @@ __all__ = ["check_bundle"]
 @click.option("--dataset-dir", type=click.Path(), help="Data to train on, if those of its configs are missing.")
 @click.option("--images", type=click.Path(), help="What to predict, likewise.")
 @click.option("--schema", metavar="FILE|fetch", help="Schema of the metadata; fetch downloads the Zoo's own once.")
-def check_bundle(folder: Path, dataset_dir: str | None, images: str | None, schema: str | None) -> str:
+@allow_option
+@trust_option
+def check_bundle(
+    folder: Path, dataset_dir: str | None, images: str | None, schema: str | None, allow: Path | None, trust: bool
+) -> str:
     """Check a bundle as strictly as the Model Zoo does, in a temporary copy.
 
-    The exit code is 1 if anything failed. The expressions in its configs run: check what you trust.
+    The exit code is 1 if anything failed. The expressions in its configs run, once an audit has found nothing
+    unknown in them.
 
     Example: python -m dvpt_monai check-bundle bundles/eyes
     """
     from dvpt_monai.ship import check
 
+    check_trusted(folder, allow, trust)
     rows = check.check_bundle(folder, dataset_dir, images, schema)
     if any(row.result == "failed" for row in rows):
         print(check.table(rows))

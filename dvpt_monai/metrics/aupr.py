@@ -10,7 +10,9 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
-__all__ = ["PixelAUPR", "aupr_bounds", "aupr_interval", "average_precision"]
+from dvpt_monai.metrics.bootstrap import resample
+
+__all__ = ["PixelAUPR", "aupr_bounds", "aupr_interval", "average_precision", "reweighted_precision"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +92,11 @@ class PixelAUPR(CumulativeIterationMetric):
             logger.warning("no image has a pixel of %s; the mean AUPR is without", ", ".join(absent))
         return values.nanmean().reshape(1).float()
 
+    def reweighted(self, weights: Tensor) -> Tensor | dict[str, Tensor]:
+        """The same of weighted images, **Shape** (resamples, cases) -> (resamples,), or those by name."""
+        values = reweighted_precision(torch.as_tensor(self.get_buffer()), weights)
+        return values.nanmean(1) if self.reduction == "mean" else dict(zip(self.names, values.T, strict=True))
+
 
 def average_precision(counts: Tensor) -> Tensor:
     """The average precision from histograms of probabilities; NaN without positives.
@@ -143,15 +150,19 @@ def aupr_interval(
         coverage: of the interval.
         seed: of the drawing.
     """
-    cases, *shape = counts.shape
-    draw = torch.Generator().manual_seed(seed)
-    flat = counts.cpu().float().reshape(cases, -1)  # counts of pixels: exact up to 16 million in one bin
-    drawn = []
-    for _ in range(samples):
-        times = torch.bincount(torch.randint(cases, (cases,), generator=draw), minlength=cases)
-        drawn.append(average_precision((times.float() @ flat).reshape(shape)))
-    values = torch.stack(drawn)  # (samples, C)
+    weights = resample(len(counts), samples, seed)
+    values = reweighted_precision(counts, weights)
     tails = torch.tensor([(1 - coverage) / 2, (1 + coverage) / 2], dtype=values.dtype)
     low, high = values.nanquantile(tails, dim=0)
     mean_low, mean_high = values.nanmean(dim=1).nanquantile(tails).tolist()
     return low, high, (mean_low, mean_high)
+
+
+def reweighted_precision(counts: Tensor, weights: Tensor) -> Tensor:
+    """The average precision of each structure from weighted images, whose histograms are added.
+
+    **Shape**: (cases, C, 2, bins) and (resamples, cases) -> (resamples, C)
+    """
+    cases, *shape = counts.shape
+    flat = counts.cpu().float().reshape(cases, -1)  # counts of pixels: exact up to 16 million in one bin
+    return torch.stack([average_precision((row @ flat).reshape(shape)) for row in weights.float()])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PARTS", "Case", "Listing", "Note", "part_of"]
+__all__ = ["PARTS", "Case", "Listing", "Lost", "Note", "part_of"]
 
 PARTS = {
     **dict.fromkeys(("train", "training", "tr", "trainset"), "train"),
@@ -46,6 +46,19 @@ class Note:
     text: str
     option: str = ""
     warning: bool = False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A case that cannot be listed.
+
+    Args:
+        file: that is missing, or has no counterpart.
+        reason: what is wrong with it.
+    """
+
+    file: Path
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL
 from dvpt_monai.errors import BundleError
 
-__all__ = ["ADAPTER", "MODEL", "contents", "metadata_of"]
+__all__ = ["contents", "metadata_of"]
 
-MODEL = "models/model.pt"
-ADAPTER = "models/adapter.safetensors"
 WEIGHTS = frozenset({MODEL, ADAPTER, "models/model.ts"})
 """What belongs to a bundle among its models; checkpoints to resume from do not."""
 RECORDS = frozenset({"output", "outputs", "eval", "logs", "mlruns", "runs", "dist", "__pycache__"})

@@ -10,7 +10,7 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import images_below, nothing_here
 from dvpt_monai.new_bundle.layouts import class_folders, decathlon, pairs, table
 from dvpt_monai.new_bundle.layouts.columns import Columns
-from dvpt_monai.new_bundle.listing import Listing
+from dvpt_monai.new_bundle.listing import Listing, Lost
 
 __all__ = ["Columns", "list_cases"]
 
@@ -21,13 +21,14 @@ LAYOUTS = """
   DIR/dataset.json           the layout of the Medical Segmentation Decathlon"""
 
 
-def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Listing:
+def list_cases(data: Path, task: str = "", columns: Columns | None = None, lost: list[Lost] | None = None) -> Listing:
     """Recognise the layout of a data set and list its cases.
 
     Args:
         data: its folder, or its table or ``dataset.json``.
         task: ``classification``, ``segmentation``, or empty where the layout tells.
         columns: the columns of a table, where their names or contents do not tell.
+        lost: receives the cases that lack a file, which are left out; by default the first of them is an error.
 
     Raises:
         DataError: no layout fits, several do, or what is there is broken; names the file and the remedy.
@@ -36,7 +37,7 @@ def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Li
     if not data.exists():
         raise DataError(f"{data}: no such file or folder; give the data with --data")
     others = []
-    for find in _finders(data, columns):
+    for find in _finders(data, columns, lost):
         listing = find()
         if listing is not None and task in ("", listing.task):
             return listing
@@ -47,12 +48,13 @@ def list_cases(data: Path, task: str = "", columns: Columns | None = None) -> Li
     raise DataError(f"{data}: {other}no layout that is known; lay the data out as one of{LAYOUTS}")
 
 
-def _finders(data: Path, columns: Columns) -> list[Callable[[], Listing | None]]:
+def _finders(data: Path, columns: Columns, lost: list[Lost] | None) -> list[Callable[[], Listing | None]]:
     """Where to look, in this order: a file that lists the cases says more than the folders around it."""
     if data.is_file():
         tabular = data.suffix.lower() in table.SUFFIXES
-        return [partial(table.read, data, columns) if tabular else partial(decathlon.read, data)]
-    listed = partial(table.find, data, columns)
+        return [partial(table.read, data, columns, lost) if tabular else partial(decathlon.read, data, lost)]
+    listed = partial(table.find, data, columns, lost)
     if columns.given:
         return [listed]
-    return [partial(decathlon.find, data), listed, partial(pairs.find, data), partial(class_folders.find, data)]
+    pairwise = partial(pairs.find, data, lost)
+    return [partial(decathlon.find, data, lost), listed, pairwise, partial(class_folders.find, data)]

@@ -8,21 +8,22 @@ from typing import Any
 
 from dvpt_monai.data import read_decathlon
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.listing import Case, Listing, Note
+from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note
 
 __all__ = ["find", "names_of", "read"]
 
 SECTIONS = {"training": "train", "validation": "validation", "test": "test"}
 
 
-def find(folder: Path) -> Listing | None:
+def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
     """The cases of the ``dataset.json`` in a folder; ``None`` if there is none that lists them."""
     path = folder / "dataset.json"
-    return read(path) if path.is_file() and isinstance(_content(path).get("training"), list) else None
+    listed = path.is_file() and isinstance(_content(path).get("training"), list)
+    return read(path, lost) if listed else None
 
 
-def read(path: Path) -> Listing:
-    """The cases of a ``dataset.json``.
+def read(path: Path, lost: list[Lost] | None = None) -> Listing:
+    """The cases of a ``dataset.json``; those without their files go into ``lost``, if that is given.
 
     Raises:
         DataError: it is broken, or lists what is not there.
@@ -39,11 +40,25 @@ def read(path: Path) -> Listing:
             continue
         cases += [
             Case(Path(case["image"]), Path(case["label"]), part, str(case.get("group", "")))
-            for case in read_decathlon(path, section)
+            for case in _listed(path, section, content[section], lost)
         ]
     if {case.part for case in cases} == {"train"}:
         cases = [Case(case.image, case.label, group=case.group) for case in cases]
     return Listing("Decathlon", path.parent, tuple(cases), names_of(content), tuple(notes))
+
+
+def _listed(path: Path, section: str, entries: list[Any], lost: list[Lost] | None) -> list[dict[str, Any]]:
+    try:
+        return read_decathlon(path, section)
+    except DataError:
+        named = [entry for entry in entries if isinstance(entry, dict)]
+        files = [(entry, path.parent / str(entry.get(key))) for entry in named for key in ("image", "label")]
+        missing = [(entry, file) for entry, file in files if not file.is_file()]
+        if lost is None or not missing:
+            raise
+    lost += [Lost(file, f"{path.name} lists it, but there is no such file") for _, file in missing]
+    there = [entry for entry in named if all(entry is not other for other, _ in missing)]
+    return [{**entry, **{key: path.parent / entry[key] for key in ("image", "label")}} for entry in there]
 
 
 def names_of(content: dict[str, Any]) -> dict[int, str]:

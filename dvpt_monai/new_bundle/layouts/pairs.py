@@ -9,7 +9,7 @@ from pathlib import Path
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import folders_in, images_below, stem_of
 from dvpt_monai.new_bundle.layouts.decathlon import names_of
-from dvpt_monai.new_bundle.listing import Case, Listing, part_of
+from dvpt_monai.new_bundle.listing import Case, Listing, Lost, part_of
 
 __all__ = ["find"]
 
@@ -19,8 +19,10 @@ TAILS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_gt", "-mask", 
 """What the names of masks end in."""
 
 
-def find(folder: Path) -> Listing | None:
+def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
     """The cases of folders of images and masks, or of masks beside their images; ``None`` if there are none.
+
+    Images without a mask, and masks without an image, go into ``lost``, if that is given.
 
     Raises:
         DataError: an image has no mask or two, or a mask no image.
@@ -29,11 +31,12 @@ def find(folder: Path) -> Listing | None:
     if (folder / "dataset.json").is_file():  # of nnU-Net, which lists no cases but names the labels
         names = names_of(json.loads((folder / "dataset.json").read_text(encoding="utf-8-sig")))
     parts = [inside for inside in folders_in(folder) if part_of(inside.name)]
-    cases = [case for part in parts for case in _two_folders(part, part_of(part.name))] or _two_folders(folder, "")
+    cases = [case for part in parts for case in _two_folders(part, part_of(part.name), lost)]
+    cases = cases or _two_folders(folder, "", lost)
     if cases:
         masks = cases[0].label
         return Listing(f"pairs of images and masks ({_below(folder, masks)})", folder, tuple(cases), names)
-    cases = _side_by_side(folder)
+    cases = _side_by_side(folder, lost)
     return Listing("masks beside their images", folder, tuple(cases), names) if cases else None
 
 
@@ -41,7 +44,7 @@ def _below(folder: Path, path: str | Path) -> str:
     return Path(path).relative_to(folder).parent.as_posix()
 
 
-def _two_folders(folder: Path, part: str) -> list[Case]:
+def _two_folders(folder: Path, part: str, lost: list[Lost] | None) -> list[Case]:
     inside = {path.name.lower(): path for path in folders_in(folder)}
     images = [inside[name.lower()] for name in IMAGES if name.lower() in inside]
     masks = [inside[name.lower()] for name in MASKS if name.lower() in inside]
@@ -54,7 +57,7 @@ def _two_folders(folder: Path, part: str) -> list[Case]:
     answers: dict[str, list[Path]] = defaultdict(list)
     for path in images_below(masks[0]):
         answers[_key(path, masks[0])].append(path)
-    return _matched(_without_channel(pictures, answers, images[0]), answers, part, masks[0])
+    return _matched(_without_channel(pictures, answers, images[0]), answers, part, masks[0], lost)
 
 
 def _by_key(paths: list[Path], root: Path) -> dict[str, Path]:
@@ -86,7 +89,7 @@ def _without_channel(pictures: dict[str, Path], answers: dict[str, list[Path]], 
     return {key[:-5]: path for key, path in pictures.items()}
 
 
-def _side_by_side(folder: Path) -> list[Case]:
+def _side_by_side(folder: Path, lost: list[Lost] | None) -> list[Case]:
     found = images_below(folder)
     stems = {path: stem_of(path) for path in found}
     masks = [path for path in found if any(stems[path].lower().endswith(tail) for tail in TAILS)]
@@ -100,10 +103,18 @@ def _side_by_side(folder: Path) -> list[Case]:
     extra = [key for key in pictures if key not in answers]
     if twice and extra and len(masks) < len(pictures) / 2:
         return []  # a few files happen to end so
-    return _matched(pictures, answers, "", folder)
+    return _matched(pictures, answers, "", folder, lost)
 
 
-def _matched(pictures: dict[str, Path], answers: dict[str, list[Path]], part: str, masks: Path) -> list[Case]:
+def _matched(
+    pictures: dict[str, Path], answers: dict[str, list[Path]], part: str, masks: Path, lost: list[Lost] | None
+) -> list[Case]:
+    if lost is not None and set(pictures) & set(answers):
+        lost += [Lost(path, "no mask has its name") for key, path in pictures.items() if key not in answers]
+        lost += [Lost(paths[0], "no image has its name") for key, paths in answers.items() if key not in pictures]
+        lost += [Lost(paths[1], f"beside {paths[0].name} a second mask") for paths in answers.values() if paths[1:]]
+        answers = {key: paths for key, paths in answers.items() if key in pictures and not paths[1:]}
+        pictures = {key: path for key, path in pictures.items() if key in answers}
     for key, paths in answers.items():
         if len(paths) > 1:
             raise DataError(

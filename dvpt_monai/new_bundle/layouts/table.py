@@ -11,7 +11,7 @@ from typing import NoReturn
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import images_below, stem_of
 from dvpt_monai.new_bundle.layouts.columns import Columns, named
-from dvpt_monai.new_bundle.listing import Case, Listing, Note, part_of
+from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note, part_of
 
 __all__ = ["SUFFIXES", "find", "read"]
 
@@ -22,7 +22,7 @@ ENOUGH = 0.5
 Rows = list[tuple[int, dict[str, str]]]
 
 
-def find(folder: Path, columns: Columns) -> Listing | None:
+def find(folder: Path, columns: Columns, lost: list[Lost] | None = None) -> Listing | None:
     """The cases of the table in a folder; ``None`` if there is none whose rows name images.
 
     Raises:
@@ -37,11 +37,11 @@ def find(folder: Path, columns: Columns) -> Listing | None:
         raise DataError(f"{folder}: several tables name images ({names}); choose one with --data {tables[0]}")
     if not tables or not (columns.given or _names_images(tables[0], columns)):
         return None
-    return read(tables[0], columns)
+    return read(tables[0], columns, lost)
 
 
-def read(path: Path, columns: Columns) -> Listing:
-    """The cases of a table.
+def read(path: Path, columns: Columns, lost: list[Lost] | None = None) -> Listing:
+    """The cases of a table; rows without their files go into ``lost``, if that is given.
 
     Raises:
         DataError: it cannot be read, a column is missing or not recognised, or a row is broken.
@@ -64,6 +64,10 @@ def read(path: Path, columns: Columns) -> Listing:
         where = f"{path}, line {line}"
         if not row[label]:
             raise DataError(f"{where}: column {label!r} is empty; fill it or delete the row")
+        gone = [row[column] for column in ([image, label] if masks else [image]) if not files.find(row[column])]
+        if gone and lost is not None:
+            lost.append(Lost(path.parent / gone[0], f"line {line} of {path.name} names it, but there is no such file"))
+            continue
         found = _file(files, row[image], where, image)
         if found in first:
             raise DataError(f"{where}: {row[image]} is on line {first[found]} already; keep one row per image")

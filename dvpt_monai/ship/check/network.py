@@ -9,11 +9,10 @@ import torch
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 from torch import Tensor
 
+from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.errors import BundleError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
 
@@ -28,7 +27,7 @@ def checkpoint(trial: Trial) -> str:
     if not trial.model.is_file():
         trial.model.parent.mkdir(exist_ok=True)
         torch.save(network.state_dict(), trial.model)
-        slim = f"; `{completion(trial.source)}` makes it" * (trial.source / ADAPTER).is_file()
+        slim = f"; `{completion(trial.source)}` makes it" if (trial.source / ADAPTER).is_file() else ""
         return "none yet, random weights stand in for it" + slim
     try:
         state = torch.load(trial.model, map_location="cpu", weights_only=True)

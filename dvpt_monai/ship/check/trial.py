@@ -15,9 +15,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.scripts import _get_fake_spatial_shape
 from torch import Tensor, nn
 
+from dvpt_monai.bundle_files import MODEL
 from dvpt_monai.errors import DataError, reason
 from dvpt_monai.ship.check.row import Skipped
-from dvpt_monai.ship.contents import MODEL, contents
+from dvpt_monai.ship.contents import contents
 from dvpt_monai.ship.network import network_of
 
 __all__ = ["Trial"]

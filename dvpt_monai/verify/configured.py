@@ -1,0 +1,58 @@
+"""The cases that a bundle's ``train.json`` would train on and validate with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvpt_monai.errors import BundleError, DvptError, reason
+
+__all__ = ["Configured", "configured"]
+
+TRAINING, VALIDATION = "train#dataset#data", "validate#dataset#data"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What a config says of its data.
+
+    Args:
+        root: the folder of the data.
+        training: the cases to train on.
+        validation: the cases to validate with.
+        num_classes: of masks, with the background; ``None`` where the labels are no masks or the config does not say.
+    """
+
+    root: str
+    training: list[dict[str, Any]]
+    validation: list[dict[str, Any]]
+    num_classes: int | None
+
+
+def configured(config: Path) -> Configured:
+    """Evaluate the parts of a config that list its cases. **This runs the code in it**, as ``run`` does.
+
+    Raises:
+        BundleError: it has no such parts, or evaluating them fails for another reason than the data.
+        DataError: its data cannot be listed.
+    """
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser()
+    parser.read_config(str(config))
+    if "bundle_root" in parser:
+        parser["bundle_root"] = str(config.resolve().parent.parent)
+    try:
+        parser.parse(True)
+        parser.get_parsed_content("imports") if "imports" in parser else None
+        training, validation = (list(parser.get_parsed_content(name)) for name in (TRAINING, VALIDATION))
+        root = parser.get_parsed_content("dataset_dir") if "dataset_dir" in parser else config.parent
+        classes = parser.get_parsed_content("num_classes") if "num_classes" in parser else None
+    except Exception as error:  # whatever the config's own code raises
+        cause = reason(error)
+        if isinstance(cause, DvptError):
+            raise cause from error
+        raise BundleError(f"{config}: cannot tell its cases ({cause}); it needs {TRAINING} and {VALIDATION}") from error
+    has_masks = any(isinstance(case.get("label"), str) and "." in case["label"] for case in training)
+    return Configured(str(root), training, validation, classes if has_masks else None)

@@ -1,0 +1,90 @@
+"""One case: its files are read once, one after the other, and only what they were like is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dvpt_monai.verify.case import Case
+from dvpt_monai.verify.facts import Facts, ImageFacts
+from dvpt_monai.verify.finding import Finding
+from dvpt_monai.verify.geometry import pair_faults, volume_faults
+from dvpt_monai.verify.intensities import image_faults
+from dvpt_monai.verify.labels import counts_of, mask_faults
+from dvpt_monai.verify.opened import opened
+from dvpt_monai.verify.reading import Scan
+from dvpt_monai.verify.sketch import sketch
+from dvpt_monai.verify.stored import Photograph, Volume
+
+__all__ = ["inspect"]
+
+_SAMPLE = 100_000
+"""Values of which the percentiles are taken."""
+
+
+def inspect(case: Case, names: Mapping[int, str]) -> Facts:
+    """Read a case's image and masks, and say what they are like and what is wrong with them."""
+    findings: list[Finding] = []
+    masks: dict[Path, dict[int, int]] = {}
+    image, place = None, None
+    content = opened(case.image)
+    if isinstance(content, Finding):
+        findings.append(content)
+    else:
+        header, scan = content
+        findings += image_faults(case.image, header, scan)
+        findings += volume_faults(case.image, header, scan) if isinstance(header, Volume) else []
+        image = _image_facts(header, scan)
+        # the values have done their service: of the image only its grid goes on
+        place = header, replace(scan, array=np.broadcast_to(np.uint8(0), scan.array.shape))
+    del content
+    for path in case.masks:
+        answer = opened(path)
+        if isinstance(answer, Finding):
+            findings.append(answer)
+            continue
+        findings += volume_faults(path, *answer) if isinstance(answer[0], Volume) else []
+        findings += pair_faults(case.image, *place, path, *answer) if place is not None else []
+        findings += mask_faults(path, *answer, names)
+        masks[path] = counts_of(answer[1].array)
+    return Facts(case, tuple(findings), image, masks)
+
+
+def _image_facts(header: Photograph | Volume, scan: Scan) -> ImageFacts:
+    array = np.ascontiguousarray(scan.array)
+    digest = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
+    digest.update(array.data)
+    flat = array.ravel()[:: max(1, array.size // _SAMPLE)].astype(np.float64)
+    flat = flat[np.isfinite(flat)]
+    low, high = np.percentile(flat, (0.5, 99.5)) if flat.size else (0.0, 0.0)
+    spacing = () if scan.affine is None else tuple(float(mm) for mm in np.linalg.norm(scan.affine[:3, :3], axis=0))
+    return ImageFacts(
+        size=scan.size,
+        channels=_colours(header.mode) if isinstance(header, Photograph) else scan.channels,
+        kind=_kind(header.mode) if isinstance(header, Photograph) else header.kind,
+        spacing=spacing,
+        low=float(low),
+        high=float(high),
+        content=digest.hexdigest(),
+        sketch=_sketch(scan),
+    )
+
+
+def _colours(mode: str) -> int:
+    """Channels as they are learned: transparency, palettes and colours for printing count as colour."""
+    return 1 if mode in ("1", "L", "LA", "La", "F") or mode.startswith("I") else 3
+
+
+def _kind(mode: str) -> str:
+    return "16 bits" if mode.startswith("I;16") else "32 bits" if mode in ("I", "F") else "8 bits"
+
+
+def _sketch(scan: Scan) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+    array = np.nan_to_num(scan.array, posinf=0, neginf=0) if scan.array.dtype.kind == "f" else scan.array
+    if array.ndim > scan.dims:
+        array = array[..., 0] if scan.dims == 3 else array[..., : 3 if array.shape[-1] > 2 else 1].mean(axis=-1)
+    return sketch(array) if array.size else None

@@ -1,0 +1,86 @@
+"""The values of an image file and where they lie: the one place that opens images for their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from dvpt_monai.errors import DataError
+from dvpt_monai.verify.stored import is_volume
+from dvpt_monai.verify.stream import unpacked
+
+__all__ = ["Scan", "read"]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """An image in memory.
+
+    Args:
+        array: its values, channels last where there are any; photographs by height and width, turned as their EXIF tag
+            says, palettes of masks as indices.
+        affine: of a volume, to millimetres in RAS.
+    """
+
+    array: NDArray[Any]
+    affine: NDArray[Any] | None = None
+
+    @property
+    def dims(self) -> int:
+        """2 or 3."""
+        return 2 if self.affine is None else 3
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Height and width, or voxels along the three axes."""
+        return self.array.shape[: self.dims]
+
+    @property
+    def channels(self) -> int:
+        """Colours, or the length of a fourth axis."""
+        return int(np.prod(self.array.shape[self.dims :], dtype=np.int64))
+
+
+def read(path: Path) -> Scan:
+    """Read an image whole.
+
+    Raises:
+        DamagedStream: it is compressed, and not as it was written.
+        DataError: it cannot be read; names the file.
+    """
+    try:
+        return _volume(path) if is_volume(path) else _photograph(path)
+    except DataError:
+        raise
+    except Exception as error:  # readers raise whatever they stumble over
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: {reason}") from error
+
+
+def _volume(path: Path) -> Scan:
+    content = unpacked(path) if path.name.lower().endswith(".gz") else path.read_bytes()
+    kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
+    image: Any = kind.from_stream(BytesIO(content))
+    proxy = image.dataobj
+    expected = int(proxy.offset) + proxy.dtype.itemsize * int(np.prod(proxy.shape, dtype=np.int64))
+    if len(content) < expected:
+        raise DataError(f"{path}: holds {len(content):,} bytes, but its header describes {expected:,}")
+    array = np.asanyarray(proxy)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    return Scan(array.reshape(array.shape + (1,) * (3 - array.ndim)), image.affine)
+
+
+def _photograph(path: Path) -> Scan:
+    with Image.open(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        array = np.asarray(upright.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else upright)
+    return Scan(array.astype(np.uint8) if array.dtype == bool else array)
