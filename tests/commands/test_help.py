@@ -61,7 +61,7 @@ def test_the_list_of_commands_is_whole_words(say, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     code, text, _ = say("--help")
     assert code == 0 and "..." not in text.replace("[ARGS]...", "")
-    assert all(f"\n  {command.name} " in text for command in COMMANDS)
+    assert all((f"\n  {command.name} " in text) != command.hidden for command in COMMANDS)
 
 
 def test_words_are_completed(process):
