@@ -18,7 +18,7 @@ import dvpt_monai
 from dvpt_monai import UNETR
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn"}
+DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "SimpleITK": "simpleitk"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def imported(folder):
 @pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
-    declared |= names(extras["test"] + extras["tracking"] if folder == "tests" else extras["hub"] + extras["onnx"])
+    optional = ("test", "tracking", "dicom") if folder == "tests" else ("hub", "onnx", "dicom")
+    declared |= names("".join(extras[name] for name in optional))
     ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
@@ -62,7 +63,10 @@ def test_the_command_is_there_under_the_name_that_its_help_has(options, monkeypa
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
     extras = options["options.extras_require"]
-    groups = [options["options"]["install_requires"], *(extras[name] for name in ("test", "hub", "onnx", "tracking"))]
+    groups = [
+        options["options"]["install_requires"],
+        *(extras[name] for name in ("test", "hub", "onnx", "tracking", "dicom")),
+    ]
     direct = names(" ".join(groups)) - {"dvpt_monai"}
     pins = [line.split(";")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"]
     assert names(" ".join(pin.split("==")[0] for pin in pins)) == direct

@@ -6,7 +6,9 @@ from dvpt_monai.data.findings import read_findings
 from dvpt_monai.data.grades import read_grade
 from dvpt_monai.data.masks import read_masks
 from dvpt_monai.data.medfmc import MEDFMC_LABELS, FewShot, medfmc_labels, medfmc_shots, read_medfmc
-from dvpt_monai.data.medmnist import find_medmnist, medmnist_file, unpack_medmnist
+from dvpt_monai.data.medmnist import fetch_medmnist, find_medmnist, medmnist_file, medmnist_folder
+from dvpt_monai.data.medmnist_sets import MEDMNIST
+from dvpt_monai.data.medmnist_unpack import unpack_medmnist
 from dvpt_monai.data.parts import Parts, read_parts, recorded_test, write_parts
 from dvpt_monai.data.replay import ReplayLoader
 from dvpt_monai.data.splits import count_parts, fold_cases, holdout, split
@@ -18,12 +20,14 @@ from dvpt_monai.moved import moved
 
 __all__ = [
     "MEDFMC_LABELS",
+    "MEDMNIST",
     "FewShot",
     "Parts",
     "ReplayLoader",
     "balanced_sampler",
     "class_weights",
     "count_parts",
+    "fetch_medmnist",
     "find_data",
     "find_medmnist",
     "fold_cases",
@@ -32,6 +36,7 @@ __all__ = [
     "medfmc_labels",
     "medfmc_shots",
     "medmnist_file",
+    "medmnist_folder",
     "positive_weights",
     "read_csv",
     "read_decathlon",

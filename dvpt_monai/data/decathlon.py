@@ -84,8 +84,8 @@ def read_decathlon(
             )
         if section == "training" and paths["label"] is None:
             raise DataError(f"{path}: {section}[{number}], {paths['image']}, has no label; add it or delete the entry")
-        if PurePosixPath(paths["image"]).name.startswith("."):
-            hidden.append(paths["image"])
+        if PurePosixPath(entry["image"]).name.startswith("."):
+            hidden.append(entry["image"])
             continue
         case: Case = {key: str(folder / value) for key, value in paths.items() if value is not None}
         case |= named(case["image"], folder)

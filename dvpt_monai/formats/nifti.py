@@ -55,7 +55,7 @@ def load_nifti(path: str | os.PathLike[str]) -> Any:
     data = _bytes(path)
     second = 540 in (int.from_bytes(data[:4], "little"), int.from_bytes(data[:4], "big"))
     try:
-        image = (Nifti2Image if second else Nifti1Image).from_bytes(data)
+        image: Any = (Nifti2Image if second else Nifti1Image).from_bytes(data)
         size = int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize
         extra = len(data) - image.dataobj.offset - size
     except Exception as error:  # nibabel raises much

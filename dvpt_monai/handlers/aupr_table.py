@@ -28,7 +28,7 @@ class AUPRTable:
         samples: of the bootstrap.
 
     Raises:
-        KeyError: at the end of the evaluation, which has no such metric.
+        BundleError: at the end of the evaluation, which has no such metric.
     """
 
     def __init__(

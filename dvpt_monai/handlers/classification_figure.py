@@ -19,7 +19,7 @@ __all__ = ["ClassificationFigure"]
 
 
 class ClassificationFigure(PredictionFigure):
-    """Draw images above what was said of them; green where it is true, red where not.
+    """Draw images below their true and their predicted class; green where it is true, red where not.
 
     A volume is seen from three sides, each line of sight by its mean: from the front, the side and above, if its axes
     are right, anterior, superior.

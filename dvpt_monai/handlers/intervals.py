@@ -38,9 +38,9 @@ def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[s
         return {}
     weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), resample(cases, seed=seed)))
     weights = weights[:, _places(counts)]
-    found = {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
+    resampled = {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
     result = {}
-    for name, values in found.items():
+    for name, values in resampled.items():
         metric, whole = _number(engine.state.metrics.get(name)), float(values[0])
         if math.isnan(metric):
             continue

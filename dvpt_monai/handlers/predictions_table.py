@@ -1,4 +1,4 @@
-"""What a classifier said of each image."""
+"""The prediction for each image, with all probabilities."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
 from dvpt_monai.data.source import source_of
+from dvpt_monai.errors import DataError
 from dvpt_monai.handlers.processes import first_process, gather, in_order
 from dvpt_monai.tables import write_table
 
@@ -59,7 +60,7 @@ class PredictionsTable:
         classes: Sequence[str] | None = None,
     ) -> None:
         if labels is not None and classes is not None:
-            raise ValueError("labels are of images with several, classes of images with one; give one of them")
+            raise DataError("labels are of images with several, classes of images with one; give one of them")
         self.path = Path(path)
         self.root = None if root is None else (Path(root).parent if Path(root).is_file() else Path(root))
         self.probability = probability

@@ -9,6 +9,8 @@ import torch.distributed as dist
 from ignite.engine import Engine
 from torch import Tensor
 
+from dvpt_monai.errors import BundleError, did_you_mean
+
 __all__ = ["details_of", "first_process", "gather", "in_order"]
 
 
@@ -46,9 +48,11 @@ def details_of(engine: Engine, metric: str, handler: str) -> Tensor:
         handler: who asks, for the message.
 
     Raises:
-        KeyError: there is no such metric, or it keeps no details.
+        BundleError: there is no such metric, or it keeps no details.
     """
     details: dict[str, Tensor] = getattr(engine.state, "metric_details", {})
     if metric not in details:
-        raise KeyError(f"{handler}: no details of a metric {metric!r}; there are some of {sorted(details)}")
+        near = did_you_mean(metric, details)
+        meant = f", did you mean {near!r}?" if near else f"; there are some of {sorted(details)}"
+        raise BundleError(f"{handler}: no details of a metric {metric!r}{meant}")
     return details[metric]

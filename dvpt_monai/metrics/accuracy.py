@@ -8,6 +8,8 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
+from dvpt_monai.errors import DataError
+
 __all__ = ["Accuracy"]
 
 
@@ -30,18 +32,18 @@ class Accuracy(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> Tensor:
         if y is None:
-            raise ValueError("Accuracy: it compares predictions with labels, and got no labels")
+            raise DataError("Accuracy: it compares predictions with labels, and got no labels")
         if y_pred.numel() != y.numel():
-            raise ValueError(f"Accuracy: predictions {tuple(y_pred.shape)}, truth {tuple(y.shape)}; give one each")
+            raise DataError(f"Accuracy: predictions {tuple(y_pred.shape)}, truth {tuple(y.shape)}; give one each")
         return (y_pred.reshape(-1, 1).long() == y.reshape(-1, 1).long()).float()
 
     def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
         """The share so far.
 
         Raises:
-            ValueError: there are no cases.
+            DataError: there are no cases.
         """
         hits = self.get_buffer()
         if not isinstance(hits, Tensor):
-            raise ValueError("Accuracy: no cases yet")
+            raise DataError("Accuracy: no cases yet")
         return torch.as_tensor(hits).mean()

@@ -8,6 +8,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
+from dvpt_monai.errors import DataError
 from dvpt_monai.metrics.weighted import weighted_kappa
 
 __all__ = ["Kappa", "QuadraticKappa"]
@@ -40,14 +41,14 @@ class Kappa(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
-            raise ValueError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
+            raise DataError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
 
     def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
         """The kappa of all grades so far.
 
         Raises:
-            ValueError: there are none, or one is out of range.
+            DataError: there are none, or one is out of range.
         """
         predicted, _ = self._grades()
         return self.reweighted(torch.ones(1, len(predicted))).float()
@@ -63,12 +64,12 @@ class Kappa(CumulativeIterationMetric):
     def _grades(self) -> tuple[Tensor, Tensor]:
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
-            raise ValueError(f"{type(self).__name__}: no grades yet")
+            raise DataError(f"{type(self).__name__}: no grades yet")
         predicted, truth = (torch.as_tensor(part).flatten().cpu() for part in buffer)
         grades = {*predicted.tolist(), *truth.tolist()}
         if not grades <= {*range(self.num_classes)}:
             name, last = type(self).__name__, self.num_classes - 1
-            raise ValueError(f"{name}: grades {sorted(grades)} are not all in 0..{last}")
+            raise DataError(f"{name}: grades {sorted(grades)} are not all in 0..{last}")
         return predicted, truth
 
 

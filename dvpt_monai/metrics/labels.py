@@ -12,6 +12,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric, compute_average_precision, compute_roc_auc
 from torch import Tensor
 
+from dvpt_monai.errors import DataError
 from dvpt_monai.metrics.weighted import weighted_auc, weighted_precision
 
 __all__ = ["MeanAUC", "MeanAveragePrecision", "MeanOverLabels"]
@@ -48,23 +49,23 @@ class MeanOverLabels(CumulativeIterationMetric):
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         name = type(self).__name__
         if y is None:
-            raise ValueError(f"{name}: it compares predictions with labels, and got no labels")
+            raise DataError(f"{name}: it compares predictions with labels, and got no labels")
         if y_pred.shape != y.shape or y.shape[1:] != (len(self.labels),):
             shapes = f"predictions {tuple(y_pred.shape)}, truth {tuple(y.shape)}, and {len(self.labels)} names"
-            raise ValueError(f"{name}: {shapes}; give one column of both for each label")
+            raise DataError(f"{name}: {shapes}; give one column of both for each label")
         return y_pred.float(), y.float()
 
     def scores(self) -> dict[str, float]:
         """The score of each label on all cases so far, NaN for one that has none.
 
         Raises:
-            ValueError: there are no cases, a label is neither 0 nor 1, or a prediction is no finite number.
+            DataError: there are no cases, a label is neither 0 nor 1, or a prediction is no finite number.
         """
         predicted, truth = self._cases()
         if not bool(((truth == 0) | (truth == 1)).all()):
-            raise ValueError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
+            raise DataError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
         if not bool(predicted.isfinite().all()):
-            raise ValueError(f"{type(self).__name__}: a prediction is NaN or infinite; lower the learning rate")
+            raise DataError(f"{type(self).__name__}: a prediction is NaN or infinite; lower the learning rate")
         both = [len(column.unique()) == 2 for column in truth.T]
         return {
             name: self.score(predicted[:, place], truth[:, place]) if both[place] else float("nan")
@@ -85,7 +86,7 @@ class MeanOverLabels(CumulativeIterationMetric):
     def _cases(self) -> tuple[Tensor, Tensor]:
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
-            raise ValueError(f"{type(self).__name__}: no cases yet")
+            raise DataError(f"{type(self).__name__}: no cases yet")
         predicted, truth = (torch.as_tensor(part).cpu().double() for part in buffer)
         return predicted, truth
 
@@ -93,7 +94,7 @@ class MeanOverLabels(CumulativeIterationMetric):
         """The mean over the labels that have a score.
 
         Raises:
-            ValueError: as :meth:`scores`.
+            DataError: as :meth:`scores`.
         """
         scores = self.scores()
         absent = [name for name, score in scores.items() if math.isnan(score)]

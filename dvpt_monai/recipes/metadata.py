@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import dvpt_monai
 from dvpt_monai.recipes.recipe import Config, Recipe
+from dvpt_monai.version import __version__
 
 __all__ = ["DVPT_PAPER", "RGB", "UNETR_PAPER", "metadata"]
 
@@ -32,7 +32,7 @@ def metadata(recipe: Recipe) -> list[Config]:
             "pytorch_version": torch,
             "numpy_version": numpy,
             "required_packages_version": {
-                "dvpt-monai": dvpt_monai.__version__,
+                "dvpt-monai": __version__,
                 "pytorch-ignite": "0.5.5",
                 reader: version,
                 "safetensors": "0.4.3",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -33,7 +33,7 @@ def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = RESAMPLE
     values = average_precision(total)
     least, most = aupr_bounds(total)
     low, high, (mean_low, mean_high) = aupr_interval(counts, samples)
-    columns = {
+    columns: dict[str, Tensor] = {
         "aupr": values,
         "low": low,
         "high": high,
@@ -41,11 +41,19 @@ def aupr_rows(counts: Tensor, structures: Sequence[str], samples: int = RESAMPLE
         "share": total[:, 1].sum(-1) / total.sum((-2, -1)),
         "images": (counts[:, :, 1].sum(-1) > 0).sum(0),
     }
-    mean = {"aupr": values.nanmean(), "low": mean_low, "high": mean_high, "binning": columns["binning"].nanmean()}
-    rows = [{name: column[place] for name, column in columns.items()} for place in range(len(structures))]
+    of_all: dict[str, Tensor | float] = {
+        "aupr": values.nanmean(),
+        "low": mean_low,
+        "high": mean_high,
+        "binning": columns["binning"].nanmean(),
+    }
+    rows: list[Mapping[str, Tensor | float]] = [
+        *({name: column[place] for name, column in columns.items()} for place in range(len(structures))),
+        of_all,
+    ]
     return [
         {"structure": name, **{column: _known(value) for column, value in row.items()}}
-        for name, row in zip([*structures, "mean"], [*rows, mean], strict=True)
+        for name, row in zip([*structures, "mean"], rows, strict=True)
     ]
 
 

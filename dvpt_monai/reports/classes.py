@@ -1,4 +1,4 @@
-"""An image with what was said of it: its one class, or its several labels."""
+"""An image with its true and predicted class, or with several labels."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def draw_labels(
     axes[0].set_title(name if len(name) <= 30 else f"{name[:28]}...", fontsize=8)
     lines = []
     if truth is not None:
-        true = [labels[place] for place in np.flatnonzero(truth)] or ["none"]
+        true = [labels[place] for place in np.flatnonzero(truth).tolist()] or ["none"]
         if len(true) > top:
             true = [*true[: top - 1], f"and {len(true) - top + 1} more"]
         lines = [("true", "gray"), *((text, "black") for text in true), ("", "black")]
     lines += [("most probable", "gray")]
-    for place in np.argsort(-probabilities, kind="stable")[:top]:
+    for place in np.argsort(-probabilities, kind="stable")[:top].tolist():
         colour = UNKNOWN if truth is None else RIGHT if truth[place] else WRONG
         lines.append((f"{probabilities[place]:.2f} {labels[place]}", colour))
     for row, (text, colour) in enumerate(lines):

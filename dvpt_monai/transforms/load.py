@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
+from monai.config import DtypeLike, KeysCollection
 from monai.data import ImageReader, NibabelReader, PILReader
 from monai.transforms import LoadImaged as MonaiLoadImaged
 from monai.utils import ensure_tuple
@@ -47,6 +47,7 @@ class LoadImaged(MonaiLoadImaged):
     Args:
         keys: keys of the images.
         reader: as MONAI's.
+        dtype: what the values become; ``None`` for what the file has.
         allow_nonfinite: whether NaN and infinite values may pass.
         settings: MONAI's arguments, and those of the reader: see `FormatReader`.
 
@@ -60,16 +61,22 @@ class LoadImaged(MonaiLoadImaged):
     """
 
     def __init__(
-        self, keys: KeysCollection, reader: Any = None, *args: Any, allow_nonfinite: bool = False, **settings: Any
+        self,
+        keys: KeysCollection,
+        reader: Any = None,
+        dtype: DtypeLike = np.float32,
+        *,
+        allow_nonfinite: bool = False,
+        **settings: Any,
     ) -> None:
         own = {name: settings.pop(name) for name in list(settings) if name not in _OF_MONAI}
         kind = _READERS.get(reader) if reader is None or isinstance(reader, (str, type)) else None
         if kind is None:
-            super().__init__(keys, reader, *args, **settings, **own)
+            super().__init__(keys, reader, dtype, **{**settings, **own})
         else:
             with warnings.catch_warnings():  # where pydicom is installed, MONAI warns of a decoder nobody asked for
                 warnings.simplefilter("ignore", UserWarning)
-                super().__init__(keys, None, *args, **settings)
+                super().__init__(keys, None, dtype, **settings)
         self.reader = None if kind is None else kind(**own)
         self.allow_nonfinite = allow_nonfinite
 

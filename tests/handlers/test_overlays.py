@@ -11,6 +11,7 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
 from torch import nn
 
+from dvpt_monai.errors import BundleError
 from dvpt_monai.handlers import AUPRTable, OverlayFigure
 from dvpt_monai.metrics import PixelAUPR, aupr_interval
 from dvpt_monai.reports.pictures import painted
@@ -112,5 +113,5 @@ def test_an_absent_structure_has_no_value(tmp_path):
 
 
 def test_the_table_of_an_unknown_metric(tmp_path):
-    with pytest.raises(KeyError, match="kappa"):
+    with pytest.raises(BundleError, match="kappa"):
         segment([AUPRTable(tmp_path / "a.csv", "kappa", NAMES)])

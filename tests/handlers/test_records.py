@@ -17,6 +17,7 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import MeanDice, ValidationHandler, from_engine
 from torch import nn
 
+from dvpt_monai.errors import BundleError
 from dvpt_monai.handlers import (
     CasesTable,
     ClassificationFigure,
@@ -152,7 +153,7 @@ def test_cases_have_their_dice(tmp_path):
 
 
 def test_cases_of_an_unknown_metric(tmp_path):
-    with pytest.raises(KeyError, match="hausdorff"):
+    with pytest.raises(BundleError, match="hausdorff"):
         segment([CasesTable(tmp_path / "c.csv", "hausdorff", [])], (6, 5))
 
 

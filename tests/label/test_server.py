@@ -76,7 +76,7 @@ class Server:
 
 def data_of(name, write, folder):
     try:
-        return find_data(name, start=Path(__file__).parent)
+        return find_data(name)
     except DataError:
         return write(folder / name)
 
