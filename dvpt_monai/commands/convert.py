@@ -12,6 +12,8 @@ from dvpt_monai.commands.values import COUNT, Values
 
 __all__ = ["convert"]
 
+RESIZES = ["plain", "antialias", "offset"]
+
 
 def _normalization(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     """Mean and standard deviation of each channel, written as Python or JSON do."""
@@ -42,6 +44,9 @@ def _normalization(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option("--allow-missing", type=Values(str), help="Patterns of names that the source may leave out.")
 @click.option(
     "--inflation", default="average", type=click.Choice(["average", "center"]), help="How a 2D kernel becomes 3D."
+)
+@click.option(
+    "--position-resize", type=click.Choice(["plain", "antialias", "offset"]), help="How positions are resized."
 )
 @click.option(
     "--normalization",

@@ -9,8 +9,8 @@ import click
 __all__ = ["write_bundles"]
 
 
-@click.command("write-bundles")
-@click.argument("root", type=click.Path(path_type=Path), default="bundles", help="The folder that holds the bundles.")
+@click.command("write-bundles", hidden=True)  # for who works on this repository
+@click.option("--root", type=click.Path(path_type=Path), default="bundles", help="The folder that holds the bundles.")
 @click.option("--check", is_flag=True, help="Write nothing; the exit code is 1 if anything is stale.")
 def write_bundles(root: Path, check: bool) -> str:
     """Write the configs of this project's bundles from their recipes, and list those that were stale.

@@ -68,7 +68,8 @@ def test_what_a_command_does_not_take(say, monkeypatch, words, error):
         ("check_bundle b --dataset_dir d --images=i", {"folder": "b", "dataset_dir": "d", "images": "i"}),
         ("medmnist adrenalmnist3d_64 --out d_e", {"source": "adrenalmnist3d_64", "out": "d_e"}),
         (
-            "convert a_b c_d --to safetensors --in_channels 1 --spatial_dims 3 --img_size 96 --activation quick_gelu",
+            "convert a_b c_d --to safetensors --in_channels 1 --spatial_dims 3 --img_size 96 --activation quick_gelu "
+            "--allow_missing norm.*,cls",
             {
                 "source": "a_b",
                 "target": "c_d",
@@ -77,18 +78,19 @@ def test_what_a_command_does_not_take(say, monkeypatch, words, error):
                 "spatial_dims": 3,
                 "img_size": 96,
                 "activation": "quick_gelu",
+                "allow_missing": ("norm.*", "cls"),
                 "inflation": "average",
             },
         ),
         (
-            "convert a b --to monai --patch-size (16,16,8) --normalization [[0.5],[0.2]] --allow_missing norm.*,cls",
+            "convert a b --to monai --patch-size (16,16,8) --normalization [[0.5],[0.2]] --position_resize antialias",
             {
                 "source": "a",
                 "target": "b",
                 "to": "monai",
                 "patch_size": (16, 16, 8),
                 "normalization": [[0.5], [0.2]],
-                "allow_missing": ("norm.*", "cls"),
+                "position_resize": "antialias",
                 "inflation": "average",
             },
         ),
