@@ -88,7 +88,9 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise DataError(f"{path}: no DICOM image, or a damaged one ({itk_error(error)})") from error
+        raise DataError(
+            f"{path}: no DICOM image, or a damaged one ({itk_error(error)}); leave it out, or export it again"
+        ) from error
     header = {name: reader.GetMetaData(tag).strip(" \0") for name, tag in NAMES.items() if reader.HasMetaDataKey(tag)}
     modality = header.get("Modality", "")
     if modality in _NO_IMAGES:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import tempfile
 import warnings
@@ -20,6 +18,7 @@ from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.new_bundle.recipe import CASES, recipe
 from dvpt_monai.recipes.style import styled
 from dvpt_monai.recipes.write import files, fixed
+from dvpt_monai.tables import csv_text
 
 __all__ = ["write_bundle"]
 
@@ -79,15 +78,12 @@ def _write(proposal: Proposal, folder: Path) -> None:
 def _rows(proposal: Proposal) -> str:
     """The cases as a table: image, label, class, split, and the group where there are any."""
     listing, grouped = proposal.survey.listing, any(case.group for case in proposal.parts.cases)
-    text = io.StringIO()
-    columns = ["image", "label", "class", "split", "group"]
-    writer = csv.DictWriter(text, columns if grouped else columns[:-1], extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for case in proposal.parts.cases:
         number = proposal.numbers[str(case.label)]
-        cells = (listing.below(case.image), number, proposal.classes[number], case.part, case.group)
-        writer.writerow(dict(zip(columns, cells, strict=True)))
-    return text.getvalue()
+        row = {"image": listing.below(case.image), "label": number, "class": proposal.classes[number]}
+        rows.append({**row, "split": case.part, **({"group": case.group} if grouped else {})})
+    return csv_text(rows)
 
 
 def _dataset(proposal: Proposal) -> str:

@@ -42,9 +42,13 @@ def evaluate(recipe: Recipe) -> list[Config]:
     ]
 
 
-def _test_cases(expression: str) -> str:
-    """What an evaluation reads: never what the training had, and what it set aside also where the data have grown."""
-    return f"$data.recorded_test(@adapter or @checkpoint, {expression})"
+def _test_cases(expression: str) -> Config:
+    """What an evaluation reads: never what the training had."""
+    return {
+        "_target_": "dvpt_monai.data.recorded_test",
+        "checkpoint": "$@adapter or @checkpoint",
+        "cases": f"${expression}",
+    }
 
 
 def _figure(recipe: Recipe) -> Config:

@@ -40,11 +40,9 @@ RECIPE = Recipe(
         reading={
             "cases": "$data.read_decathlon(@datalist, num_classes=@num_classes)",
             "development": "$data.holdout(@cases, 'development', @test_size, listed=@test_list)",
-            "held_out": "$data.holdout(@cases, 'test', @test_size, listed=@test_list)",
             **in_folds("@development"),
         },
-        test_cases="@held_out",
-        held_out="@held_out",
+        test_cases="data.holdout(@cases, 'test', @test_size, listed=@test_list)",
         overlapping="@folds == 1",
     ),
     images=Images(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dvpt_monai.recipes.parts import CHECK_TRAINED
 from dvpt_monai.recipes.recipe import Config, Recipe
-from dvpt_monai.recipes.train import starting
+from dvpt_monai.recipes.train import STARTING
 
 __all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
 
@@ -28,7 +28,7 @@ def multi_gpu_train(recipe: Recipe) -> list[Config]:
         ),
         {
             "initialize": _initialize("@seed + @rank"),
-            "training": [*starting(recipe.cases), "$@train#trainer.run()"],
+            "training": [*STARTING, "$@train#trainer.run()"],
             "finalize": LEAVE,
         },
     ]

@@ -29,7 +29,6 @@ class Cases:
         lists: ids of the lists, of their columns and parts, and of how the cases are divided.
         reading: ids that read the lists, up to ``train_cases`` and ``val_cases``.
         test_cases: the expression that an evaluation reads.
-        held_out: what a run sets aside itself; empty where the data say what tests.
         test_list: the name of the list that it reads, where there are several.
         overlapping: whether the validation scores cases of the training; empty where it cannot.
     """
@@ -41,7 +40,6 @@ class Cases:
     reading: Config
     test_cases: str
     test_list: str = ""
-    held_out: str = ""
     overlapping: str = ""
 
 

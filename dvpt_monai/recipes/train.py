@@ -15,9 +15,23 @@ from dvpt_monai.recipes.parts import (
     settings,
     whole_images,
 )
-from dvpt_monai.recipes.recipe import Cases, Config, Network, Recipe
+from dvpt_monai.recipes.recipe import Config, Network, Recipe
 
-__all__ = ["starting", "train"]
+__all__ = ["STARTING", "train"]
+
+STARTING = (
+    "$bundle.lock(@models_dir, @rank)",
+    {
+        "_target_": "dvpt_monai.data.write_parts",
+        "_disabled_": "$@rank > 0",
+        "models_dir": "@models_dir",
+        "training": "@train#dataset#data",
+        "validation": "@validate#dataset#data",
+        "seed": "@seed",
+    },
+    "$@resumption.attach(@train#trainer)",
+)
+"""What a training does before its first step, in each of its processes."""
 
 BALANCED = "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed) if @balanced else None"
 RESUMPTION: Config = {
@@ -108,13 +122,17 @@ def _course(recipe: Recipe) -> Config:
 
 def _network(network: Network) -> Config:
     """The network, its backbone's weights, and the method that tunes it."""
-    given = "@backbone(), @backbone_weights, trained=@models_dir + '/model.pt'"
-    if network.position_resize:
-        given += f", position_resize='{network.position_resize}'"
+    resize = {"position_resize": network.position_resize} if network.position_resize else {}
     return {
         "backbone": dict(**network.build, **{name: f"@{name}" for name in network.options}, _mode_="callable"),
         "network_def": network_def("$@backbone()"),
-        "pretrained": f"$bundle.load_backbone({given})",
+        "pretrained": {
+            "_target_": "dvpt_monai.bundle.load_backbone",
+            "network": "$@backbone()",
+            "weights": "@backbone_weights",
+            "trained": "$@models_dir + '/model.pt'",
+            **resize,
+        },
         "network": "$dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device)",
         "parallel": "@network",
     }
@@ -258,17 +276,6 @@ def _validation(recipe: Recipe) -> Config:
     )
 
 
-def starting(cases: Cases) -> list[str]:
-    """What a training does before its first step, in each of its processes."""
-    aside = f", test={cases.held_out}" if cases.held_out else ""
-    parts = f"data.write_parts(@models_dir, @train#dataset#data, @validate#dataset#data{aside}, seed=@seed)"
-    return [
-        "$bundle.lock(@models_dir, @rank)",
-        f"${parts} if @rank == 0 else None",
-        "$@resumption.attach(@train#trainer)",
-    ]
-
-
 def _run(recipe: Recipe) -> Config:
     unit = recipe.images.unit
     return {
@@ -283,7 +290,7 @@ def _run(recipe: Recipe) -> Config:
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
             "$bundle.warn_of_replacing(@models_dir)",
-            *starting(recipe.cases),
+            *STARTING,
             "$@train#trainer.run()",
             "$print('Wrote the best network and adapter to', @models_dir, 'and the curves to', @output_dir)",
         ],

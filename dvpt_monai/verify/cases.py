@@ -25,7 +25,7 @@ def data_set(data: Path, columns: Columns | None = None, group_pattern: str | No
     Args:
         data: a folder in any layout that ``init`` knows or of images alone; a table; a ``dataset.json``; a list, of
             images in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its
-            folder or its ``train.json``. **A bundle's config is evaluated**, which runs the code in it, as ``run`` does.
+            folder or its ``train.json``. **A bundle's config is evaluated**, which runs its code, as ``run`` does.
         columns: of a table, where their names or contents do not tell.
         group_pattern: a regular expression that finds the patient in the path of an image.
 

@@ -65,7 +65,7 @@ def verify(
     facts = walk(cases.cases, cases.names, count, progress)
     findings = sorted(
         (*_of_cases(facts), *_of_all(cases, facts, budget, num_classes)),
-        key=lambda finding: (not finding.kind.fatal, SUBJECTS.index(finding.kind.subject)),
+        key=lambda finding: (not finding.kind.fatal, SUBJECTS.index(finding.kind.subject), finding.kind.code),
     )
     return Report(cases, tuple(facts), tuple(findings), time.perf_counter() - started, count)
 

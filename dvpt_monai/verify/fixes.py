@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from dvpt_monai.verify.finding import Finding
 from dvpt_monai.verify.geometry import aligned
 from dvpt_monai.verify.reading import Scan, read
 from dvpt_monai.verify.report import Report
+from dvpt_monai.verify.stored import is_volume
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["Fixed", "fix"]
@@ -81,7 +83,7 @@ def _fixed(report: Report, path: Path, findings: Sequence[Finding], target: Path
 
 
 def _mask(path: Path, findings: Sequence[Finding], copy: Path) -> Fixed:
-    source: Any = nib.load(path) if path.name.lower().endswith((".nii", ".nii.gz")) else None
+    source: Any = nib.load(path) if is_volume(path) else None
     scan = read(path)
     words = []
     for finding in findings:
@@ -100,7 +102,9 @@ def _mask(path: Path, findings: Sequence[Finding], copy: Path) -> Fixed:
     mask.header.set_xyzt_units(*source.header.get_xyzt_units())
     mask.set_qform(scan.affine, 1)
     mask.set_sform(scan.affine, 1)
-    return _saved(path, copy, lambda part: nib.save(mask, part), words)
+    content = mask.to_bytes()
+    packed = gzip.compress(content) if copy.name.lower().endswith(".gz") else content
+    return _saved(path, copy, lambda part: part.write_bytes(packed), words)
 
 
 def _whole(array: NDArray[Any]) -> NDArray[Any]:

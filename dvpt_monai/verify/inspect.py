@@ -47,10 +47,11 @@ def inspect(case: Case, names: Mapping[int, str]) -> Facts:
         if isinstance(answer, Finding):
             findings.append(answer)
             continue
-        findings += volume_faults(path, *answer) if isinstance(answer[0], Volume) else []
-        findings += pair_faults(case.image, *place, path, *answer) if place is not None else []
-        findings += mask_faults(path, *answer, names)
-        masks[path] = counts_of(answer[1].array)
+        header, scan = answer
+        findings += volume_faults(path, header, scan) if isinstance(header, Volume) else []
+        findings += pair_faults(case.image, *place, path, header, scan) if place is not None else []
+        findings += mask_faults(path, header, scan, names)
+        masks[path] = counts_of(scan.array)
     return Facts(case, tuple(findings), image, masks)
 
 

@@ -15,7 +15,7 @@ from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.stored import Photograph, Volume
 
-__all__ = ["image_faults", "unlike_faults"]
+__all__ = ["image_faults", "number", "unlike_faults"]
 
 NAN = Kind(
     "nan", "intensities", "NaN or infinite values",
@@ -30,8 +30,9 @@ CONSTANT = Kind(
 )  # fmt: skip
 UNITS = Kind(
     "units", "intensities", "Intensities far from those of all other images",
-    why="one case in other units (Hounsfield units and raw counts, 0-1 and 0-255) is noise to the network",
-    remedy="export it as the others were, or scale it to their units",
+    why="a case in other units (Hounsfield units and raw counts, 0-1 and 0-255) is noise to the network, unless each "
+    "image is normalised by itself",
+    remedy="export it as the others were; many such images in MRI are another scanner: normalise each by itself",
     fatal=False,
 )  # fmt: skip
 DEPTH = Kind(
@@ -173,12 +174,24 @@ def _outliers(seen: Sequence[tuple[Path, ImageFacts]]) -> Iterator[Finding]:
     for (path, image), odd in zip(seen, far & (wide > 0), strict=True):
         if odd:
             low, high = np.median(ranges, axis=0)
-            yield UNITS.at(path, f"{image.low:.4g} to {image.high:.4g}; usual is {low:.4g} to {high:.4g}")
+            yield UNITS.at(
+                path, f"{number(image.low)} to {number(image.high)}; usual is {number(low)} to {number(high)}"
+            )
     if seen[0][1].spacing:
         spacings = np.log([float(np.prod(image.spacing)) or 1e-12 for _, image in seen]) / 3
         for (path, image), odd in zip(seen, _beyond(spacings, float(np.log(_FAR))), strict=True):
             if odd:
                 yield COARSE.at(path, " x ".join(f"{mm:.3g}" for mm in image.spacing) + " mm")
+
+
+def number(value: float) -> str:
+    """A value in as few digits as tell it.
+
+    Example:
+        >>> number(0.12345), number(123456.7)
+        ('0.1235', '123,457')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _beyond(values: NDArray[Any], least: float) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dvpt_monai.verify.intensities import number
 from dvpt_monai.verify.memory import needed
 from dvpt_monai.verify.report import Report
 
@@ -35,7 +36,7 @@ def overview(report: Report) -> dict[str, str]:
     channels = " or ".join(str(number) for number, _ in Counter(image.channels for image in alike).most_common())
     kinds = " or ".join(kind for kind, _ in Counter(image.kind for image in alike).most_common(3))
     low, high = np.median([[image.low, image.high] for image in alike], axis=0)
-    lines["intensities"] = f"{channels} channel(s) of {kinds}, {low:.4g} to {high:.4g} (medians)"
+    lines["intensities"] = f"{channels} channel(s) of {kinds}, {number(low)} to {number(high)} (medians)"
     classes = len({value for each in report.facts for counts in each.masks.values() for value in counts})
     if masks:
         most = max(needed(image.size, max(classes, len(report.data.names))) for image in alike)

@@ -56,15 +56,15 @@ def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
         other = first.setdefault(image.content, each)
         if other is each:
             unique.append((each, image.sketch))
-        elif other.case.image != each.case.image:
+        else:
             yield from _same(each, other)
     for length in {drawing.size for _, drawing in unique if drawing is not None}:
         drawn = [(each, drawing) for each, drawing in unique if drawing is not None and drawing.size == length]
         known = set[int]()
-        for one, other in alike([drawing for _, drawing in drawn]):
-            if other not in known:
-                known.add(other)
-                yield _similar(drawn[other][0], drawn[one][0])
+        for earlier, later in alike([drawing for _, drawing in drawn]):
+            if later not in known:
+                known.add(later)
+                yield _similar(drawn[later][0], drawn[earlier][0])
 
 
 def _same(each: Facts, other: Facts) -> Iterator[Finding]:
@@ -74,7 +74,8 @@ def _same(each: Facts, other: Facts) -> Iterator[Finding]:
     if one.part != two.part:
         yield LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
     elif one.label == two.label:
-        yield COPY.at(one.image, f"the values of {two.image.name}", two.image)
+        what = f"the values of {two.image.name}" if one.image != two.image else "listed twice"
+        yield COPY.at(one.image, what, two.image)
 
 
 def _similar(each: Facts, other: Facts) -> Finding:

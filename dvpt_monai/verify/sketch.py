@@ -21,7 +21,7 @@ _BLOCK = 1024
 
 
 def sketch(array: NDArray[Any]) -> NDArray[Any] | None:
-    """The fine structure of a gray image or volume on a small grid, with mean 0 and norm 1; ``None`` if too little is seen.
+    """The fine structure of a gray image or volume on a small grid, with mean 0 and norm 1; ``None`` if it shows none.
 
     What all images of a kind share, such as the round border of a fundus photograph, is coarse; so the drawing's own
     blurred version is taken from it.

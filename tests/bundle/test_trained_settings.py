@@ -65,8 +65,8 @@ def models(tmp_path):
     """A trained DVPT of images of 16 pixels, as a bundle leaves it."""
     network = tune(ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
                                  num_layers=1, num_heads=1), DVPT())  # fmt: skip
-    settings = {"task": "eyes", "phantom": True, "image_size": 16, "spacing": (1.0, 2.0), "decision": "argmax"}
-    save_adapter(network, tmp_path / "adapter.safetensors", settings)
+    settings = {"image_size": 16, "spacing": (1.0, 2.0), "decision": "argmax"}
+    save_adapter(network, tmp_path / "adapter.safetensors", settings, result={"task": "eyes", "phantom": True})
     return tmp_path
 
 

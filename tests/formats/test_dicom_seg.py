@@ -15,10 +15,9 @@ LABELS = np.zeros(VOXELS.shape, np.uint8)
 LABELS[1:3, 1:4, 2:4], LABELS[0, 4, 3] = 1, 2
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def study(folder):
     """A series with the attributes that a DICOM SEG takes over from its images."""
-    folder = series(tmp_path_factory.mktemp("dicom") / "ct", OBLIQUE)
+    series(folder, OBLIQUE)
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
@@ -28,6 +27,11 @@ def folder(tmp_path_factory):
         dataset.StudyDate = dataset.StudyTime = dataset.ReferringPhysicianName = ""
         dataset.save_as(path)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return study(tmp_path_factory.mktemp("dicom") / "ct")
 
 
 def test_what_is_written_refers_to_its_series_and_lies_on_it(tmp_path, folder):

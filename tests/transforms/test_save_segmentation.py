@@ -11,7 +11,7 @@ from PIL import Image
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import read, read_segmentation
-from dvpt_monai.transforms import LoadImaged, SaveSegmentationd
+from dvpt_monai.transforms import CheckPaird, LoadImaged, SaveSegmentationd
 from tests.formats.test_series import VOXELS, series
 
 C, S = np.cos(0.4), np.sin(0.4)
@@ -81,6 +81,20 @@ def test_a_series_becomes_a_seg_nrrd_named_after_its_folder(tmp_path):
         assert np.array_equal(segmentation.label_map(["liver", "tumour"]), IMAGE)
         np.testing.assert_allclose(segmentation.affine, read(folder).affine)
         os.remove(tmp_path / "out" / "ct_seg.seg.nrrd")
+
+
+def test_a_series_becomes_a_dicom_seg_on_wish(tmp_path):
+    pytest.importorskip("highdicom")
+    from tests.formats.test_dicom_seg import study
+
+    folder = study(tmp_path / "ct")
+    case = LoadImaged("image", ensure_channel_first=True)({"image": str(folder)})
+    case["pred"] = (case["image"] > 0).float()
+    save = SaveSegmentationd("pred", tmp_path / "out", structures=["liver"], output_format="dicom-seg")
+    save(case)
+    case["label"] = str(tmp_path / "out" / "ct_seg.dcm")
+    case = CheckPaird("label")(LoadImaged("label", ensure_channel_first=True, structures=["liver"])(case))
+    assert torch.equal(case["label"].as_tensor(), case["pred"].as_tensor())
 
 
 def test_values_of_masks_come_back_in_the_smallest_type_that_holds_them(tmp_path, image):

@@ -57,8 +57,8 @@ MONAI = {
 
 BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
-    "dvpt_monai.bundle": "[A-Z]* check_options plain_errors",
-    "dvpt_monai.data": "[A-Z]* balanced_sampler",
+    "dvpt_monai.bundle": "[A-Z]* check_options load_backbone plain_errors",
+    "dvpt_monai.data": "[A-Z]* balanced_sampler recorded_test write_parts",
     "dvpt_monai.handlers": "[A-Z]*",
     "dvpt_monai.inferers": "[A-Z]*",
     "dvpt_monai.losses": "[A-Z]*",

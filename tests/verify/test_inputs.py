@@ -1,0 +1,117 @@
+"""What may be given: folders, lists, tables and bundles."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.new_bundle import Columns
+from dvpt_monai.verify import verify
+from tests.verify import damages
+from tests.verify.data_sets import eyes, photographs, volumes
+
+
+def codes(data, **options):
+    return {finding.kind.code for finding in verify(data, workers=1, progress=False, **options).findings}
+
+
+def test_images_alone(tmp_path):
+    folder = photographs(tmp_path / "data", count=3) / "images"
+    report = verify(folder, workers=1, progress=False)
+    assert report.findings == () and report.data.layout == "images alone" and len(report.facts) == 3
+
+
+def test_a_list_in_text(tmp_path):
+    folder = photographs(tmp_path / "data", count=3)
+    listed = folder / "list.txt"
+    listed.write_text("images/p000.png\nimages/gone.png\n")
+    report = verify(listed, workers=1, progress=False)
+    assert [(each.kind.code, each.file.name) for each in report.findings] == [("missing", "gone.png")]
+    assert len(report.facts) == 1
+
+
+def test_a_list_in_json(tmp_path):
+    folder = volumes(tmp_path / "data", count=2)
+    entries = json.loads((folder / "dataset.json").read_text())["training"]
+    (folder / "list.json").write_text(json.dumps(entries))
+    assert verify(folder / "list.json", workers=1, progress=False).classes == {"1": 2, "2": 2}
+
+
+def test_a_mask_for_each_structure(tmp_path):
+    folder = photographs(tmp_path / "data", count=3)
+    for path in [*(folder / "masks").iterdir()]:
+        for name in ("MA", "EX"):
+            path.with_name(f"{path.stem}_{name}.png").write_bytes(path.read_bytes())
+        path.unlink()
+    report = verify(folder, workers=1, progress=False)
+    assert report.findings == () and [len(each.masks) for each in report.facts] == [2, 2, 2]
+
+
+def test_columns_of_a_table(tmp_path):
+    folder = eyes(tmp_path / "eyes")
+    head, *rows = (folder / "labels.csv").read_text().splitlines()
+    lines = [f"{head.replace('grade', 'left')},right", *(f"{row},{number % 3}" for number, row in enumerate(rows))]
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    assert "layout" in codes(folder)
+    assert codes(folder, columns=Columns(label="left")) == set()
+
+
+def test_patients_by_their_names(tmp_path):
+    folder = tmp_path / "data"
+    rng = np.random.default_rng(0)
+    for part, names in {"train": ("p1_a", "p2_a"), "test": ("p2_b", "p3_a")}.items():
+        for label, name in zip(("ill", "well"), names, strict=True):
+            path = folder / part / label / f"{name}.png"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(path)
+    assert "patient" not in codes(folder)
+    assert "patient" in codes(folder, group_pattern=r"p\d+")
+
+
+def test_a_bundle_tells_its_parts(tmp_path):
+    folder = volumes(tmp_path / "data", count=4)
+    training = [{key: str(folder / file) for key, file in case.items()} for case in
+                json.loads((folder / "dataset.json").read_text())["training"]]  # fmt: skip
+    config = tmp_path / "bundle" / "configs" / "train.json"
+    config.parent.mkdir(parents=True)
+    content = {
+        "bundle_root": ".",
+        "dataset_dir": str(folder),
+        "num_classes": 2,
+        "cases": training,
+        "train": {"dataset": {"data": "$@cases[:3]"}},
+        "validate": {"dataset": {"data": "$@cases[2:]"}},
+    }
+    config.write_text(json.dumps(content))
+    report = verify(tmp_path / "bundle", workers=1, progress=False)
+    assert [each.case.part for each in report.facts] == ["train"] * 3 + ["validation"] * 2
+    assert {each.kind.code for each in report.findings} == {"label-unknown", "leak"}
+
+    del content["validate"]
+    config.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"validate#dataset#data"):
+        verify(config, workers=1, progress=False)
+
+
+def test_nothing_to_verify(tmp_path):
+    with pytest.raises(DataError, match="no such file or folder"):
+        verify(tmp_path / "gone")
+    with pytest.raises(DataError, match="no images here"):
+        verify(tmp_path)
+
+
+def test_more_memory_than_the_budget(tmp_path):
+    folder = volumes(tmp_path / "data", count=2)
+    assert codes(folder, budget=1.0) == set()
+    assert codes(folder, budget=1e-6) == {"size"}
+
+
+def test_processes_find_what_one_finds(tmp_path):
+    folder = volumes(tmp_path / "data")
+    damages.VOLUMES["flipped_bit"][1](folder, 7)
+    damages.VOLUMES["mask_elsewhere"][1](folder, 2)
+    one, two = (verify(folder, workers=workers, progress=False) for workers in (1, 2))
+    assert one.findings == two.findings and len(one.fatal) == 2
+    assert [each.case for each in one.facts] == [each.case for each in two.facts]
