@@ -42,6 +42,7 @@ def parse(monkeypatch):
         (["init", "--data=d"], "Missing option '-o' / '--out'"),
         (["convert", "a", "b", "--to", "monia"], "'monia' is not one of 'monai', 'safetensors'"),
         (["convert", "a", "b", "--to", "monai", "--normalization", "[x"], "is not [[MEAN,...],[DEVIATION,...]]"),
+        (["medmnist", "retinamnist", "--size", "32"], "'32' is not one of '28', '64', '128', '224'"),
         (["check-bundle", "b", "--zzz", "1"], "No such option '--zzz'"),
         (["complete", "b", "c"], "Got unexpected extra argument (c)"),
         (["methods", "LoRA", "rank"], "Got unexpected extra argument (rank)"),
@@ -67,6 +68,7 @@ def test_what_a_command_does_not_take(say, monkeypatch, words, error):
         ("check-bundle b --dataset-dir d", {"folder": "b", "dataset_dir": "d"}),
         ("check_bundle b --dataset_dir d --images=i", {"folder": "b", "dataset_dir": "d", "images": "i"}),
         ("medmnist adrenalmnist3d_64 --out d_e", {"source": "adrenalmnist3d_64", "out": "d_e"}),
+        ("medmnist retinamnist --size 224", {"source": "retinamnist", "size": 224}),
         (
             "convert a_b c_d --to safetensors --in_channels 1 --spatial_dims 3 --img_size 96 --activation quick_gelu "
             "--allow_missing norm.*,cls",
