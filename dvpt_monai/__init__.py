@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from dvpt_monai.lazy import lazy
+from dvpt_monai.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         TunedResidual,
         Tuner,
         attach,
+        is_tuned,
         load_adapter,
         match_budget,
         read_header,
@@ -62,13 +64,12 @@ else:
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
-                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled load_adapter match_budget merge "
-                "read_header report save_adapter swap_adapter tune untune"
+                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
+                "match_budget merge read_header report save_adapter swap_adapter tune untune"
             ),
         },
     )
 
-__version__ = "0.1.0"
 
 __all__ = [
     "CVPT",
@@ -111,6 +112,7 @@ __all__ = [
     "attention_entropy",
     "collapse",
     "disabled",
+    "is_tuned",
     "load_adapter",
     "load_pretrained",
     "match_budget",

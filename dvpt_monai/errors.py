@@ -5,6 +5,7 @@ A message names the file, key or case, what is wrong with it, and what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,6 +21,9 @@ __all__ = [
     "did_you_mean",
     "reason",
 ]
+
+
+_IN_TEXT = re.compile(r"^dvpt_monai\.errors\.(\w+): (.+)$", re.MULTILINE)
 
 
 class DvptError(ValueError):
@@ -57,6 +61,8 @@ class BundleError(DvptError):
 def reason(error: BaseException) -> BaseException:
     """The first of this package's own errors under ``error``, else the one at the bottom.
 
+    Out of a worker of a ``DataLoader`` an error comes as the text of its traceback, in which this looks, too.
+
     Example:
         >>> try:
         ...     try:
@@ -72,6 +78,10 @@ def reason(error: BaseException) -> BaseException:
         if below is None:
             break
         error = below
+    in_worker = _IN_TEXT.findall(str(error)) if " in DataLoader worker process " in str(error) else []
+    if in_worker:
+        name, message = in_worker[-1]  # the innermost comes first
+        error = globals().get(name, DvptError)(message)
     return error
 
 

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.trains import matches, recorded
+from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = ["one_cycle", "parameter_groups"]
 
@@ -37,6 +38,7 @@ def parameter_groups(
         >>> [(len(g["params"]), g["weight_decay"]) for g in parameter_groups(nn.Linear(2, 2), lr=0.1)]
         [(1, 0.0001), (1, 0.0)]
     """
+    network = unwrap_model(network)
     tuning = recorded(network)
     fresh = tuning.train if tuning else ()
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}

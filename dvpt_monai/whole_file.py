@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_file"]
+__all__ = ["remove_parts", "whole_file"]
+
+PART = "part-"
+"""In the name of a file that is being written."""
 
 
 @contextmanager
@@ -18,6 +21,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Until then, and for ever if the block raises, ``path`` is what it was. Missing folders are made.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as home:
         ...     with whole_file(Path(home, "tables", "a.csv")) as part:
         ...         _ = part.write_text("1,2")
@@ -27,16 +31,21 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: what writes figures reads the format from it.
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=target.suffix)
-    os.close(handle)
+    name = target.with_name(f".{target.stem}.{PART}{secrets.token_hex(6)}{target.suffix}")
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the umask, as for any other file
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)  # mkstemp's own is 0600: nobody else could read the result
+        yield name
         _to_disk(name)  # before the rename, or a power cut could leave the new name with nothing behind it
         os.replace(name, target)
         _to_disk(target.parent)
     finally:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
+
+
+def remove_parts(folder: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed left half-written; nobody may be writing there now."""
+    for part in Path(folder).glob(f".*.{PART}*"):
+        part.unlink(missing_ok=True)
 
 
 def _to_disk(path: str | os.PathLike[str]) -> None:

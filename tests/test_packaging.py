@@ -18,7 +18,7 @@ import dvpt_monai
 from dvpt_monai import UNETR
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn"}
+DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "SimpleITK": "simpleitk"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def imported(folder):
 @pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
-    declared |= names(extras["test"] + extras["tracking"] if folder == "tests" else extras["hub"] + extras["onnx"])
+    optional = ("test", "tracking", "dicom") if folder == "tests" else ("hub", "onnx", "dicom")
+    declared |= names("".join(extras[name] for name in optional))
     ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()
@@ -57,12 +58,15 @@ def test_the_command_is_there_under_the_name_that_its_help_has(options, monkeypa
     monkeypatch.setattr(sys, "argv", ["/anywhere/bin/dvpt_monai", "pack"])
     with pytest.raises(SystemExit):
         getattr(importlib.import_module(module), function)()
-    assert f"Usage: {name} pack FOLDER OUT" in capsys.readouterr().err
+    assert f"Usage: {name} pack [OPTIONS] FOLDER" in capsys.readouterr().err
 
 
 def test_constraints_pin_the_direct_dependencies_and_nothing_else(options):
     extras = options["options.extras_require"]
-    groups = [options["options"]["install_requires"], *(extras[name] for name in ("test", "hub", "onnx", "tracking"))]
+    groups = [
+        options["options"]["install_requires"],
+        *(extras[name] for name in ("test", "hub", "onnx", "tracking", "dicom")),
+    ]
     direct = names(" ".join(groups)) - {"dvpt_monai"}
     pins = [line.split(";")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"]
     assert names(" ".join(pin.split("==")[0] for pin in pins)) == direct
@@ -101,28 +105,26 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_a_wheel_carries_the_bundles_that_init_makes_new_ones_of(tmp_path):
-    """Beside the package's own files and without weights; found there as they are in a checkout."""
+def test_a_wheel_makes_bundles_without_the_checkout(tmp_path):
+    """It carries what every bundle has word for word."""
     pytest.importorskip("setuptools")  # which builds wheels, and needs not be where the tests run
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, source / name)
-    for name in ("dvpt_monai", "bundles"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "output"))
+    shutil.copytree(ROOT / "dvpt_monai", source / "dvpt_monai", ignore=shutil.ignore_patterns("__pycache__"))
     built = tmp_path / "built"
-    build = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(built)]
+    build = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "build_py", "--build-lib", str(built)]
     subprocess.run(build, cwd=source, check=True, capture_output=True)
 
-    shipped = {
-        path.relative_to(built / "dvpt_monai" / "bundles") for path in (built / "dvpt_monai").rglob("bundles/*/*/*")
-    }
-    for bundle in (ROOT / "bundles").iterdir():
-        for config in (bundle / "configs").iterdir():
-            assert config.relative_to(ROOT / "bundles") in shipped
-    assert not [path for path in shipped if path.parts[1] == "models" or path.suffix == ".png"]
-
-    code = "from dvpt_monai.new_bundle.template import template; print(template('fundus_dr_classification'))"
+    code = (
+        "from dvpt_monai import recipes\n"
+        "for recipe in recipes.BUNDLES:\n"
+        "    for name, text in recipes.files(recipe).items():\n"
+        "        assert open(f'{root}/{recipe.name}/{name}').read() == text, name\n"
+        "print(recipes.__file__)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(built)}
+    code = f"root = {str(ROOT / 'bundles')!r}\n{code}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.strip() == str(built / "dvpt_monai" / "bundles" / "fundus_dr_classification"), done.stderr
+    assert done.stdout.strip() == str(built / "dvpt_monai" / "recipes" / "__init__.py"), done.stderr

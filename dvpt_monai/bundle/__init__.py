@@ -1,8 +1,10 @@
 """What a bundle's configs call beside MONAI and the package itself."""
 
 from dvpt_monai.bundle.backbone import load_backbone
+from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
+from dvpt_monai.bundle.lock import lock
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
@@ -12,11 +14,13 @@ from dvpt_monai.bundle.trained_settings import check_trained
 from dvpt_monai.moved import moved
 
 __all__ = [
+    "CacheDataset",
     "check_options",
     "check_trained",
     "find_images",
     "interval",
     "load_backbone",
+    "lock",
     "normalization",
     "plain_errors",
     "root",

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from dvpt_monai.errors import BackboneMismatchError, PretrainedError
-from dvpt_monai.networks.pretrained import catalog, load_pretrained
-from dvpt_monai.networks.pretrained.receipt import Receipt
+from dvpt_monai.networks.pretrained import Receipt, download, load_pretrained
+from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.tuning import read_header
-from dvpt_monai.tuning.adapter import adapter_beside, check_backbone
+from dvpt_monai.tuning.adapter import adapter_beside
+from dvpt_monai.tuning.fingerprint import check_backbone
 
 __all__ = ["load_backbone"]
 
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def load_backbone(
-    network: Network, weights: str | os.PathLike[str], trained: str | os.PathLike[str] | None = None
+    network: Network,
+    weights: str | os.PathLike[str],
+    trained: str | os.PathLike[str] | None = None,
+    position_resize: str | None = None,
 ) -> Network:
     """Load pre-trained weights into a network, in place, and log the receipt.
 
@@ -36,6 +40,8 @@ def load_backbone(
         weights: path or catalog name; ``"random"`` keeps the network's random weights, and says so.
         trained: a trained network, with ``adapter.safetensors`` beside it. A backbone of the catalog that is not in the
             cache is taken from there, if all of it is there, instead of being downloaded.
+        position_resize: how positions go to another grid, as in :func:`~dvpt_monai.load_pretrained`; a bundle whose
+            adapter was trained with another way than the authors' names it.
 
     Returns:
         The same network.
@@ -58,33 +64,32 @@ def load_backbone(
     elif trained is not None and _take(network, str(weights), Path(trained)):
         logger.info("Pre-trained backbone, from %s: %s", trained, network.receipt)
     else:
-        logger.info("Pre-trained backbone: %s", load_pretrained(network, weights))
+        logger.info("Pre-trained backbone: %s", load_pretrained(network, weights, position_resize=position_resize))
     return network
 
 
 def _take(network: nn.Module, name: str, trained: Path) -> bool:
+    """Whether a trained network and the adapter beside it gave the backbone of this name, which is not in the cache."""
     adapter = adapter_beside(trained)
-    if name not in catalog.CATALOG or Path(name).exists() or catalog.cached(name):
+    at_hand = name not in CATALOG or Path(name).exists() or download.cached(name)
+    if at_hand or not (trained.is_file() and adapter.is_file()):
         return False
-    if not (trained.is_file() and adapter.is_file()):
+    header = read_header(adapter)["backbone"]
+    if not header["receipt"]:
         return False
-    told = read_header(adapter)["backbone"]
-    # what the method trained of the backbone is no longer what it was
-    if (
-        not told["receipt"]
-        or told["receipt"]["source"] != name
-        or set(told["receipt"]["loaded"]) - set(told["fingerprint"])
-    ):
+    receipt, fingerprint = Receipt.from_dict(header["receipt"]), header["fingerprint"]
+    # What the method trained of the backbone is no longer what it was.
+    if receipt.source != name or set(receipt.loaded) - set(fingerprint):
         return False
     saved = torch.load(trained, map_location="cpu", weights_only=True)
-    found = copy.deepcopy(network)
-    frozen = {key: saved[key] for key in told["fingerprint"] if key in saved}
+    frozen = {key: saved[key] for key in fingerprint if key in saved}
+    filled = copy.deepcopy(network)
     try:
-        found.load_state_dict(frozen, strict=False)
-        check_backbone(found, told["fingerprint"], adapter)
+        filled.load_state_dict(frozen, strict=False)
+        check_backbone(filled, fingerprint, adapter)
     except (RuntimeError, BackboneMismatchError) as error:
         logger.warning("%s does not hold the backbone %s (%s)", trained, name, error)
         return False
     network.load_state_dict(frozen, strict=False)
-    network.receipt = Receipt.from_dict(told["receipt"])  # type: ignore[assignment]
+    network.receipt = receipt  # type: ignore[assignment]
     return True

@@ -35,8 +35,8 @@ def find_images(
         >>> with tempfile.TemporaryDirectory() as home:
         ...     for name in ("b.png", "a.png", "notes.md"):
         ...         _ = Path(home, name).write_bytes(b"")
-        ...     found = find_images(home, [".png"])
-        >>> [Path(case["image"]).name for case in found]
+        ...     cases = find_images(home, [".png"])
+        >>> [Path(case["image"]).name for case in cases]
         ['a.png', 'b.png']
     """
     if not isinstance(source, (str, os.PathLike)):

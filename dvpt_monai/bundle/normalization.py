@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dvpt_monai.networks.pretrained.entries import CATALOG
-from dvpt_monai.networks.pretrained.layout import IMAGENET
+from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.catalog import CATALOG
+from dvpt_monai.networks.pretrained.config import Config
+from dvpt_monai.networks.pretrained.normalizations import IMAGENET, Normalization
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import read_source
 from dvpt_monai.tuning import read_header
@@ -23,15 +25,16 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
     """Mean and standard deviation of each channel, of values in [0, 1].
 
     After a training they are what it wrote into the header of its adapter; no backbone is opened then. Before, they are
-    those of the catalog by the backbone's name, or what a file tells, its config or its layout. Random weights, and a
-    file that tells nothing, get ImageNet's.
+    those of the catalog by the backbone's name, or what a file tells, its metadata, its config or its layout. Random
+    weights, and a file of three channels that tells nothing, get ImageNet's.
 
     Args:
         weights: path or catalog name of the backbone, or ``"random"``.
         trained: an adapter, or a checkpoint with its ``adapter.safetensors`` beside it.
 
     Raises:
-        PretrainedError: there is no such backbone, or it cannot be read.
+        PretrainedError: there is no such backbone, it cannot be read, or nothing tells how its channels, which are no
+            three colours, were normalised.
         AdapterError: the adapter is damaged.
 
     Example:
@@ -41,16 +44,28 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
     if trained:
         path = Path(trained)
         adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
-        task = read_header(adapter)["task"] if adapter.is_file() else {}
-        if {"image_mean", "image_std"} <= task.keys():
-            return task["image_mean"], task["image_std"]
+        settings = read_header(adapter)["settings"] if adapter.is_file() else {}
+        if {"image_mean", "image_std"} <= settings.keys():
+            return settings["image_mean"], settings["image_std"]
     if not weights or weights == "random":  # that nothing was named is what load_backbone complains of
         return IMAGENET
-    name = str(weights)
-    if name in CATALOG and not Path(name).exists():
+    return _of_backbone(str(weights))
+
+
+def _of_backbone(name: str) -> Normalization:
+    path = Path(name)
+    if name in CATALOG and not path.exists():
         return CATALOG[name].normalization
-    checkpoint = read_source(name)
-    told = recognise(checkpoint.content, checkpoint.name, checkpoint.config).normalization
-    if told is None:
-        logger.warning("%s does not tell its normalisation; ImageNet's is taken. Else give image_mean, image_std", name)
-    return told or IMAGENET
+    known = Config.inside(path).normalization if path.is_file() else None
+    if known:  # by a converted file's metadata; a config beside weights may not fit the channels of their kernel
+        return known
+    backbone = recognise(read_source(name))
+    if backbone.normalization:
+        return backbone.normalization
+    if backbone.channels != 3:
+        raise PretrainedError(
+            f"{name} reads {backbone.channels} channel(s), and nothing tells how they were normalised in its training; "
+            "give both options: --image_mean and --image_std, a number for each channel (of values in [0, 1])"
+        )
+    logger.warning("%s does not tell its normalisation; ImageNet's is taken. Else give image_mean, image_std", name)
+    return IMAGENET

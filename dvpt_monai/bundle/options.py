@@ -1,43 +1,67 @@
-"""Options of the command line that no config knows: a typing error, most often, that would train for hours."""
+"""What a person typed behind ``python -m monai.bundle run``, checked before any work: names, values, and files."""
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from dvpt_monai.bundle.callers import callers
-from dvpt_monai.errors import BundleError
+from dvpt_monai.bundle.config_files import check_config_files
+from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
+from dvpt_monai.errors import BundleError, did_you_mean
 
 __all__ = ["check_options"]
 
 
 def check_options() -> None:
-    """Refuse what ``python -m monai.bundle run`` was given beside the names in its configs; for ``initialize``.
+    """Refuse what the configs cannot take from ``python -m monai.bundle run``; for ``initialize``.
 
-    MONAI takes an unknown ``--epoch 1`` as a new entry that nobody reads. Other ways into a config (a workflow of one's
-    own, MONAI Label, federated clients) may add what they need.
+    MONAI takes an unknown ``--epoch 1`` as a new entry that nobody reads, and ``--epochs one`` as it is. Other ways
+    into a config (a workflow of one's own, MONAI Label, federated clients) may add what they need.
 
     Raises:
-        BundleError: names the option, and the one that was meant.
+        BundleError: names the option, its value, and what would do: an option that no config has, a value of another
+            kind than the config's own, a device that is not there, a fold that there is not; or the config that has to
+            be given with the one that was.
     """
     for frame in callers():
         if frame.f_globals.get("__name__") == "monai.bundle.scripts" and frame.f_code.co_name == "run":
-            given, files = frame.f_locals.get("override"), frame.f_locals.get("config_file")
-            if given and files:
-                mlflow: Any = DEFAULT_MLFLOW_SETTINGS["configs"]
-                tracked = set(mlflow) if frame.f_locals.get("tracking") else set()
-                _check(given, {*ConfigParser.load_config_files(files)} | tracked)
+            given, files = frame.f_locals.get("override") or {}, frame.f_locals.get("config_file")
+            if files:
+                config = ConfigParser.load_config_files(files)
+                check_config_files(files, config)
+                _check(given, config, tracking=bool(frame.f_locals.get("tracking")))
             return
 
 
-def _check(given: dict[str, object], known: set[str]) -> None:
-    for option in given:
-        name = re.split("#|::", option)[0]
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f", did you mean --{close[0]}?" if close else "."
+def _check(given: Mapping[str, Any], config: Mapping[str, Any], tracking: bool) -> None:
+    mlflow: Any = DEFAULT_MLFLOW_SETTINGS["configs"]
+    known = {*config, *(mlflow if tracking else ())}
+    for option, value in given.items():
+        path = re.split("#|::", option)
+        if path[0] not in known:
+            near = did_you_mean(path[0], known)
+            meant = f", did you mean --{near}?" if near else "."
             raise BundleError(f"--{option}: unknown{meant} The names at the top of the configs are the options")
+        check_value(option, value, _own(config, path))
+    if "device" in given:
+        check_device(given["device"])
+    if {"fold", "folds"} & given.keys():
+        now = {**config, **given}
+        check_fold(now.get("fold"), now.get("folds"))
+
+
+def _own(config: Any, path: list[str]) -> Any:
+    """What the config itself has at a path; None if nothing."""
+    for name in path:
+        if isinstance(config, list) and name.isdigit() and int(name) < len(config):
+            config = config[int(name)]
+        elif isinstance(config, Mapping) and name in config:
+            config = config[name]
+        else:
+            return None
+    return config

@@ -10,24 +10,33 @@ from dvpt_monai.errors import DvptError, reason
 
 __all__ = ["plain_errors"]
 
+COMMANDS = ("monai.bundle.__main__", "dvpt_monai.__main__")
+"""What ``python -m`` runs, alone or under ``torchrun``, when the process is a command of a person."""
+
 
 def plain_errors() -> None:
-    """From now on, the last line that a failure prints is the error that began it.
+    """From now on, the last line that a failed command prints is the error that began it.
 
     MONAI wraps whatever happens inside a config in ``RuntimeError("Failed to evaluate ...")``, under which the message
     that names file and remedy stands in the middle of a hundred lines. Errors of this package, which say what to do,
     come without a traceback, unless ``DVPT_TRACEBACK`` is set; all others with theirs. For a bundle's ``initialize``.
+
+    It does so for ``python -m monai.bundle`` and ``python -m dvpt_monai``. A program that runs a bundle as a part of
+    itself, such as MONAI Label, a federated client or a notebook, keeps its own way with errors.
     """
-    before = sys.excepthook
-    if getattr(before, "__module__", "") == __name__:
-        return
+    if _runs_a_command() and getattr(sys.excepthook, "__module__", "") != __name__:
+        sys.excepthook = _plainly
 
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        why = reason(error)
-        if isinstance(why, DvptError) and not os.environ.get("DVPT_TRACEBACK"):
-            print("\n(DVPT_TRACEBACK=1 shows the traceback)", file=sys.stderr)
-        else:
-            before(kind, error, trace)
-        print(f"\nerror: {why}", file=sys.stderr)
 
-    sys.excepthook = hook
+def _runs_a_command() -> bool:
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return getattr(spec, "name", None) in COMMANDS
+
+
+def _plainly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    first = reason(error)
+    if isinstance(first, DvptError) and not os.environ.get("DVPT_TRACEBACK"):
+        print("\n(DVPT_TRACEBACK=1 shows the traceback)", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+    print(f"\nerror: {first}", file=sys.stderr)

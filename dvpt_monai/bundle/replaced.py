@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from dvpt_monai.errors import AdapterError
-from dvpt_monai.tuning.adapter import adapter_beside, read_header
+from dvpt_monai.tuning import read_header
+from dvpt_monai.tuning.adapter import adapter_beside
 
 __all__ = ["warn_of_replacing"]
 
@@ -24,8 +25,8 @@ def warn_of_replacing(models_dir: str | os.PathLike[str]) -> None:
     if not path.is_file():
         return
     try:
-        task = read_header(path)["task"]
-        score = f" ({task['metric']} {task['value']:.3f})" if task.get("value") is not None else ""
+        result = read_header(path)["result"]
+        score = f" ({result['metric']} {result['value']:.3f})" if result.get("value") is not None else ""
     except (AdapterError, KeyError):
         score = ""
     logger.warning("%s%s will be replaced; to keep it, train with --models_dir DIR", path, score)

@@ -8,6 +8,7 @@ from monai.bundle import ConfigWorkflow
 from monai.utils import ensure_tuple
 
 from dvpt_monai.bundle.callers import callers
+from dvpt_monai.errors import BundleError
 
 __all__ = ["root"]
 
@@ -23,12 +24,12 @@ def root() -> str:
     the bundle or its ``models/model.ts`` as ``bundle_path``. The call stack leads there.
 
     Raises:
-        RuntimeError: a bare ``ConfigParser`` resolves the config and knows no file; it has to set ``bundle_root``.
+        BundleError: a bare ``ConfigParser`` resolves the config and knows no file; it has to set ``bundle_root``.
 
     Example:
         >>> root()
         Traceback (most recent call last):
-        RuntimeError: bundle_root: nothing in the call stack knows the config's file; ...
+        dvpt_monai.errors.BundleError: bundle_root: nothing in the call stack knows the config's file; ...
     """
     for frame in callers():
         asking = frame.f_locals.get("self")
@@ -42,7 +43,7 @@ def root() -> str:
             files = frame.f_locals.get("config_file_") or frame.f_locals.get("config_file")
             if files:
                 return _bundle_of(Path(_first(files)))
-    raise RuntimeError(
+    raise BundleError(
         "bundle_root: nothing in the call stack knows the config's file; a ConfigParser of your own has to set it "
         'before anything is resolved: parser["bundle_root"] = "path/of/the/bundle"'
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,34 @@ from dvpt_monai.tuning.adapter import adapter_beside
 __all__ = ["check_trained"]
 
 logger = logging.getLogger(__name__)
-OWN = {"task", "phantom", "metric", "value", "epoch"}
-"""Entries of an adapter's header that say something of the training, but set nothing."""
 
 
-def check_trained(checkpoint: str, adapter: str | None = None) -> None:
-    """Compare the config that asks with what the training wrote into the adapter's header; for bundles' configs.
+def check_trained(
+    checkpoint: str,
+    adapter: str | None = None,
+    method: Method | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Compare what a config is about to do with what the training wrote into the adapter's header.
 
     Another method, or another argument of it, is an error, also where its tensors would fit. Any other setting that
     differs is warned of, since a finer grid or another threshold may be wanted.
 
     Args:
         checkpoint: the checkpoint, with its ``adapter.safetensors`` beside it; without one nothing is compared.
-        adapter: an adapter, in place of the checkpoint.
+        adapter: an adapter, in place of the checkpoint; it brings its own method.
+        method: what the network is tuned with now.
+        settings: of the network and its input now, by the names that the training gave them. Without both this and
+            ``method``, as configs of version 0.1 call it, they are those of the config that asks.
 
     Raises:
         BundleError: says which ``--method`` the training had.
+
+    Example:
+        >>> check_trained("gone/model.pt", method="LoRA", settings={"image_size": 224})  # no adapter, nothing to say
     """
     path = Path(adapter) if adapter else adapter_beside(checkpoint)
-    asking = (frame.f_locals.get("self") for frame in callers())
-    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
-    if parser is None or not path.is_file():
+    if not path.is_file():
         return
     try:
         header = read_header(path)
@@ -46,14 +54,25 @@ def check_trained(checkpoint: str, adapter: str | None = None) -> None:
         if adapter:
             raise
         return  # the checkpoint is what counts, and it says itself what is wrong with it
-    if "method" in parser and not adapter:  # an adapter brings its own
-        _check_method(parser.get_parsed_content("method"), header["method"], path)
-    for name, trained in header["task"].items():
-        if name in OWN or name not in parser:
-            continue
-        now = parser.get_parsed_content(name)
-        if _plain(now) != trained:
-            logger.warning("%s was trained with --%s %s; it is now %s", path, name, _word(trained), _word(_plain(now)))
+    trained = header["settings"]
+    if method is None and settings is None:
+        method, settings = _of_the_config_that_asks(trained)
+    if method is not None and not adapter:
+        _check_method(method, header["method"], path)
+    for name, value in (settings or {}).items():
+        now = _plain(value)
+        if name in trained and now != trained[name]:
+            logger.warning("%s was trained with --%s %s; it is now %s", path, name, _word(trained[name]), _word(now))
+
+
+def _of_the_config_that_asks(trained: Mapping[str, Any]) -> tuple[Method | str | None, dict[str, Any]]:
+    """What configs of version 0.1 do not pass, from the parser that is resolving their call. To go with 0.3."""
+    asking = (frame.f_locals.get("self") for frame in callers())
+    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
+    if parser is None:
+        return None, {}
+    now = {name: parser.get_parsed_content(name) for name in ("method", *trained) if name in parser}
+    return now.pop("method", None), now
 
 
 def _check_method(method: Method | str, trained: dict[str, Any], path: Path) -> None:

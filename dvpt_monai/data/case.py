@@ -1,7 +1,8 @@
 """What a case is: a dictionary as MONAI's transforms take it.
 
-``image`` is a path, ``label`` a grade, a list of 0 and 1, or the path of a mask or of a file with labels; ``group``,
-where it is known, is what must stay in one part, such as the patient.
+``image`` is a path, ``label`` a grade, a list of 0 and 1, or the path of a mask or of a file with labels; ``name`` is
+the image's path relative to the data set's folder, which stays when that moves; ``group``, where it is known, is what
+must stay in one part, such as the patient.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 from dvpt_monai.cache import cache
@@ -17,35 +18,39 @@ _HOMES = {
     "for generated volumes instead call dvpt_monai.phantoms.write_hippocampus(folder) and use that folder",
     "MedFMC": "MedFMC is at https://medfm2023.grand-challenge.org/datasets (free account), its lists at "
     "https://github.com/openmedlab/MedFM; for generated images instead call dvpt_monai.phantoms.write_medfmc(folder)",
-    "adrenalmnist3d_64": "adrenalmnist3d_64.npz is at https://medmnist.com, and `python -m dvpt_monai medmnist FILE` "
-    "unpacks it; for generated volumes instead call dvpt_monai.phantoms.write_adrenal(folder) and use that folder",
+    "adrenalmnist3d_64": "`python -m dvpt_monai medmnist adrenalmnist3d_64` gets it from its home; for generated "
+    "volumes instead call dvpt_monai.phantoms.write_adrenal(folder) and use that folder",
 }
+
+IGNORED_START = "start= is ignored: data are found in DVPT_DATA and in the cache; name another folder as dataset_dir"
 
 
 def find_data(name: str, start: str | os.PathLike[str] | None = None) -> Path:
-    """Find the folder of a data set.
+    """Find the folder of a data set: in ``$DVPT_DATA``, else in the cache.
 
-    Looked through in this order: ``$DVPT_DATA/<name>``; ``shared/data/<name>`` beside `start` or any of its parents;
-    ``data/<name>`` in the cache (``$DVPT_CACHE``, else ``$XDG_CACHE_HOME/dvpt_monai``, else ``~/.cache/dvpt_monai``).
+    The cache is ``$DVPT_CACHE``, else ``$XDG_CACHE_HOME/dvpt_monai``, else ``~/.cache/dvpt_monai``; data sets are in
+    its folder ``data``.
 
     Args:
         name: the folder's name, such as ``"idrid_grading"`` or ``"Task04_Hippocampus"``.
-        start: where to begin to look upwards; by default in the current folder, then where this package is installed.
+        start: ignored, and accepted for one release more: bundles of the last one were looked beside.
 
     Raises:
         DataError: if no such folder exists; says where it was looked for and how to get the data.
 
     Example:
         >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as home:
-        ...     folder = Path(home) / "shared" / "data" / "my_eyes"
-        ...     folder.mkdir(parents=True)
-        ...     find_data("my_eyes", start=home) == folder
+        >>> from unittest.mock import patch
+        >>> with tempfile.TemporaryDirectory() as home, patch.dict(os.environ, DVPT_DATA=home):
+        ...     Path(home, "my_eyes").mkdir()
+        ...     find_data("my_eyes") == Path(home, "my_eyes")
         True
     """
+    if start is not None:
+        warnings.warn(IGNORED_START, DeprecationWarning, stacklevel=2)
     if name in ("", "..") or Path(name).name != name:
         raise DataError(f"find_data: {name!r} is not the name of a folder; pass a path as dataset_dir instead")
-    homes = places(start)
+    homes = places()
     for home in homes:
         if (home / name).is_dir():
             return home / name
@@ -56,15 +61,10 @@ def find_data(name: str, start: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def places(start: str | os.PathLike[str] | None = None) -> list[Path]:
+def places() -> list[Path]:
     """The folders that may hold data sets, in the order in which `find_data` looks through them."""
-    found = []
-    if os.environ.get("DVPT_DATA"):
-        found.append(Path(os.environ["DVPT_DATA"]).expanduser())
-    for origin in (Path.cwd(), Path(__file__).parent) if start is None else (Path(start),):
-        origin = origin.resolve()
-        found += [parent / "shared" / "data" for parent in (origin, *origin.parents)]
-    return list(dict.fromkeys([*found, cached_data()]))
+    own = os.environ.get("DVPT_DATA")
+    return list(dict.fromkeys([*([Path(own).expanduser()] if own else []), cached_data()]))
 
 
 def cached_data() -> Path:

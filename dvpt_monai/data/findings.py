@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from dvpt_monai.data.grades import read_label_file
-from dvpt_monai.errors import DataError
+from dvpt_monai.errors import DataError, did_you_mean
 
 __all__ = ["read_findings"]
 
@@ -39,8 +38,8 @@ def read_findings(label: Any, labels: Sequence[str]) -> Any:
         raise DataError(f"{label}: {names!r} is no list of names; {remedy}")
     known, found = [_plain(name) for name in labels], {_plain(name) for name in names}
     for name in sorted(found.difference(known)):
-        near = get_close_matches(name, known, 1)
-        meant = f"did you mean {near[0]!r}?" if near else f"the labels are {', '.join(labels)}"
+        near = did_you_mean(name, known)
+        meant = f"did you mean {near!r}?" if near else f"the labels are {', '.join(labels)}"
         raise DataError(f"{label}: {name!r} is no label; {meant}")
     return [int(name in found) for name in known]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dvpt_monai.data.case import Case
+from dvpt_monai.data.name import named
 from dvpt_monai.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ def read_masks(
     images: str = "images",
     masks: str = "masks",
     suffixes: Sequence[str] = PHOTOGRAPHS,
+    root: str | os.PathLike[str] | None = None,
 ) -> list[Case]:
     """Read images and their masks, one file for each structure, from two folders side by side.
 
@@ -34,10 +36,11 @@ def read_masks(
         images: folder of the images.
         masks: folder of the masks.
         suffixes: what counts as an image, in lower case.
+        root: folder of the whole data set, where `folder` is one of its parts; by default `folder`.
 
     Returns:
-        One ``{"image": path, "label": {structure: path}}`` for each image, in the order of their names; `LoadMasksd`
-        makes channels of the label.
+        One ``{"image": path, "label": {structure: path}, "name": path below root}`` for each image, in the order of
+        their names; `LoadMasksd` makes channels of the label.
 
     Raises:
         DataError: on a missing or empty folder, two images of one name, a mask without its image, two masks of one
@@ -61,7 +64,7 @@ def read_masks(
             raise DataError(
                 f"{path} and {found[path.stem]['image']} have one name, so their masks cannot be told apart; rename one"
             )
-        found[path.stem] = {"image": str(path), "label": {}}
+        found[path.stem] = {"image": str(path), "label": {}, **named(path, folder if root is None else root)}
     others: set[str] = set()
     for path in _files(Path(folder) / masks, suffixes, deep=True):
         image, structure = _of(path, wanted)

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvpt_monai.data import splits
+from dvpt_monai.data import splits, subsets
 from dvpt_monai.data.case import Case, PathLike
-from dvpt_monai.data.lists import check_files
+from dvpt_monai.data.files import check_files
 from dvpt_monai.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -97,8 +97,8 @@ def read_medfmc(
         lists_dir: where the lists lie, if not beside the images; it has the same folders.
 
     Returns:
-        One ``{"image": path, "label": [0, 1, ...]}`` for each image, in the list's order, with ``"group"`` where the
-        name tells the patient. An image that a list repeats is one case.
+        One ``{"image": path, "label": [0, 1, ...], "name": path below dataset_dir}`` for each image, in the list's
+        order, with ``"group"`` where the name tells the patient. An image that a list repeats is one case.
 
     Raises:
         DataError: on a missing list or image, a line without labels, with another number of them or with other values
@@ -141,7 +141,8 @@ def read_medfmc(
         raise DataError(f"{path}: no images in this list; fetch it again")
     folder = Path(dataset_dir) / subset / "images"
     cases = [
-        {"image": str(folder / name), "label": label, **_patient(name, subset)} for name, label in labelled.items()
+        {"image": str(folder / name), "label": label, "name": f"{subset}/images/{name}", **_patient(name, subset)}
+        for name, label in labelled.items()
     ]
     check_files(cases, ("image",), f"{path}: put the images of MedFMC into {folder}, or set dataset_dir=")
     return cases
@@ -219,10 +220,10 @@ def medfmc_shots(
             raise DataError(f"folds={folds}: what validates would train, too; choose 2 or more")
         cases = read_medfmc(dataset_dir, "trainval", subset, names, lists_dir)
         pool, validation = (splits.split(cases, part, fold, folds) for part in ("training", "validation"))
-        train = splits.shots(pool, shots, experiment)
+        train = subsets.shots(pool, shots, experiment)
         drawn = f"no official list of {shots} shots, so drawn by patient with seed {experiment}"
         origin = [f"{'all' if shots is None else drawn} from trainval.txt, fold {fold} of {folds} validates"]
-    train = splits.label_fraction(train, label_fraction, experiment)
+    train = subsets.label_fraction(train, label_fraction, experiment)
     counts = f"{len(train)} images to train on, {len(validation)} to validate on"
     told = [f"{subset}: {counts}", *origin]
     for verb, part in (("train", train), ("validate", validation)):

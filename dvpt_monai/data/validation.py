@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from csv import DictReader
+from pathlib import Path
 from typing import Any
 
 from dvpt_monai.data.case import Case
-from dvpt_monai.data.lists import read_csv
 from dvpt_monai.data.splits import split
+from dvpt_monai.data.table import plain, read_csv, rows_of
 
 __all__ = ["train_and_validation"]
 
@@ -52,11 +52,10 @@ def train_and_validation(
     """
     cases = read_csv(csv, split=train_split, **table)
     column = table.get("split_column", "split")
-    if train_split is not None and val_split is not None and val_split in _values(csv, column):
+    if train_split is not None and val_split is not None and plain(val_split) in _values(csv, column):
         return cases, read_csv(csv, split=val_split, **table)
     return split(cases, "training", fold, folds), split(cases, "validation", fold, folds)
 
 
 def _values(csv: str | os.PathLike[str], column: str) -> set[str]:
-    with open(csv, newline="", encoding="utf-8-sig") as file:
-        return {row[column] for row in DictReader(file)}
+    return {plain(row[column]) for _, row in rows_of(Path(csv))[1]}

@@ -9,9 +9,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained import load_pretrained
-from dvpt_monai.tuning import load_adapter, untune
-from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.networks.pretrained import Receipt, load_pretrained
+from dvpt_monai.tuning import is_tuned, load_adapter, read_header, untune
 
 __all__ = ["AdapterLoader"]
 
@@ -48,9 +47,11 @@ class AdapterLoader:
         if not self.backbone_weights:
             raise PretrainedError(f"{self.path}: an adapter needs its backbone; name it with backbone_weights")
         device = next(self.network.parameters()).device
-        if isinstance(getattr(self.network, "tuning", None), Tuning):
+        if is_tuned(self.network):
             untune(self.network)
         if self.backbone_weights != "random":
-            load_pretrained(self.network, self.backbone_weights)
+            receipt = read_header(self.path)["backbone"]["receipt"]
+            resize = None if receipt is None else Receipt.from_dict(receipt).position_resize
+            load_pretrained(self.network, self.backbone_weights, position_resize=resize)
         load_adapter(self.network, self.path).to(device)
         logger.info("Loaded the adapter %s on the backbone %s", self.path, self.backbone_weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from dvpt_monai.tuning import save_adapter
+from dvpt_monai.tuning.header import as_settings_and_result
 
 __all__ = ["AdapterSaver"]
 
@@ -21,7 +23,7 @@ logger = logging.getLogger(__name__)
 class AdapterSaver:
     """Save the adapter whenever the key metric of an evaluator is as good as never before.
 
-    The metric and its epoch go into the file's header with the task. Of equal values the later counts, which trained
+    The metric and its epoch go into the file's header with the result. Of equal values the later counts, which trained
     longer; MONAI's ``CheckpointSaver`` does the same with ``key_metric_greater_or_equal``. A metric without a value
     (NaN) is worse than any. The file is never half-written.
 
@@ -29,7 +31,9 @@ class AdapterSaver:
         network: a tuned network.
         path: the file, by custom ``*.safetensors``.
         key_metric: name of the metric; None takes the evaluator's own key metric.
-        task: what the network predicts, any JSON-ready values, for the file's header.
+        settings: what the network has to be built and fed with, any JSON-ready values, for the file's header.
+        result: what else came of the training than the metric, likewise.
+        task: the former name of both together; deprecated.
 
     Raises:
         TuningError: when the network is not tuned.
@@ -46,7 +50,7 @@ class AdapterSaver:
         ...     path = Path(home, "adapter.safetensors")
         ...     AdapterSaver(net, path, key_metric="accuracy").attach(evaluator)
         ...     _ = evaluator.run([0])
-        ...     print(read_header(path)["task"])
+        ...     print(read_header(path)["result"])
         {'metric': 'accuracy', 'value': 0.9, 'epoch': 1}
     """
 
@@ -55,12 +59,19 @@ class AdapterSaver:
         network: nn.Module,
         path: str | os.PathLike[str],
         key_metric: str | None = None,
+        settings: dict[str, Any] | None = None,
+        result: dict[str, Any] | None = None,
         task: dict[str, Any] | None = None,
     ) -> None:
+        if task is not None:
+            warnings.warn("AdapterSaver: task= is now settings= and result=", DeprecationWarning, stacklevel=2)
+            old_settings, old_result = as_settings_and_result(task)
+            settings, result = {**old_settings, **(settings or {})}, {**old_result, **(result or {})}
         self.network = network
         self.path = Path(path)
         self.key_metric = key_metric
-        self.task = dict(task or {})
+        self.settings = dict(settings or {})
+        self.result = dict(result or {})
         self.best: float | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -76,7 +87,15 @@ class AdapterSaver:
         known = math.isfinite(value)
         if self.best is not None and not (known and value >= self.best):
             return
-        task = {**self.task, "metric": name, "value": value if known else None, "epoch": engine.state.epoch}
-        save_adapter(self.network, self.path, task)
+        scored = {"metric": name, "value": value if known else None, "epoch": engine.state.epoch}
+        save_adapter(self.network, self.path, self.settings, {**self.result, **scored})
         self.best = value if known else -math.inf
         logger.info("Kept the adapter of epoch %d, %s %.4g", engine.state.epoch, name.replace("_", " "), value)
+
+    def state_dict(self) -> dict[str, float | None]:
+        """The best value so far, for a training that goes on later."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
+        """Take up the best value of :meth:`state_dict`."""
+        self.best = state_dict["best"]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
 
-from dvpt_monai.handlers.processes import first_process
-from dvpt_monai.metrics import aupr_bounds, aupr_interval, average_precision
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.handlers.processes import details_of, first_process
+from dvpt_monai.metrics.bootstrap import RESAMPLES
+from dvpt_monai.reports.aupr import aupr_rows
+from dvpt_monai.tables import write_table
 
 __all__ = ["AUPRTable"]
 
@@ -22,19 +19,20 @@ __all__ = ["AUPRTable"]
 class AUPRTable:
     """Write one row for each structure, and one for their mean, from the histograms of a `PixelAUPR`.
 
-    The columns: ``aupr``; ``low`` and ``high``, a 95 % bootstrap over the images; ``binning``, by how much the exact
-    value can differ at most; ``share``, that of its pixels among all, which is what a random guess scores; ``images``
-    that have it. A structure that no image has gets an empty value.
+    The columns are those of :func:`~dvpt_monai.reports.aupr.aupr_rows`.
 
     Args:
         path: the CSV file.
         metric: name of the metric, whose details are **Shape** (cases, C, 2, bins).
         structures: names of the channels.
         samples: of the bootstrap.
+
+    Raises:
+        BundleError: at the end of the evaluation, which has no such metric.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], metric: str, structures: Sequence[str], samples: int = 2000
+        self, path: str | os.PathLike[str], metric: str, structures: Sequence[str], samples: int = RESAMPLES
     ) -> None:
         self.path = Path(path)
         self.metric = metric
@@ -47,27 +45,6 @@ class AUPRTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write the file."""
-        details: dict[str, Any] = getattr(engine.state, "metric_details", {})
-        if self.metric not in details:
-            raise KeyError(f"AUPRTable: no details of a metric {self.metric!r}; there are some of {sorted(details)}")
-        if not first_process():
-            return
-        counts: Tensor = details[self.metric].cpu()  # gathered by MONAI
-        total = counts.sum(dim=0)
-        values = average_precision(total)
-        least, most = aupr_bounds(total)
-        low, high, of_mean = aupr_interval(counts, self.samples)
-        binning = (most - values).maximum(values - least)
-        share = total[:, 1].sum(-1) / total.sum((-2, -1))
-        images = (counts[:, :, 1].sum(-1) > 0).sum(0)
-        table = torch.stack([column.double() for column in (values, low, high, binning, share, images)], dim=1)
-        rows = [[name, *_known(*row.tolist())] for name, row in zip(self.structures, table, strict=True)]
-        mean = _known(float(values.nanmean()), *of_mean, float(binning.nanmean()))
-        with whole_file(self.path) as part, part.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["structure", "aupr", "low", "high", "binning", "share", "images"])
-            writer.writerows([*rows, ["mean", *mean, "", ""]])
-
-
-def _known(*numbers: float) -> list[str]:
-    return ["" if number != number else f"{number:.6g}" for number in numbers]
+        counts = details_of(engine, self.metric, "AUPRTable")
+        if first_process():
+            write_table(self.path, aupr_rows(counts.cpu(), self.structures, self.samples))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
 from dvpt_monai.handlers.figure import name_of
-from dvpt_monai.handlers.processes import first_process, gather, in_order
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.handlers.processes import details_of, first_process, gather, in_order
+from dvpt_monai.tables import write_table
 
 __all__ = ["CasesTable"]
 
@@ -43,19 +42,14 @@ class CasesTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write the file."""
-        details: dict[str, Any] = getattr(engine.state, "metric_details", {})
-        if self.metric not in details:
-            raise KeyError(f"CasesTable: no details of a metric {self.metric!r}; there are some of {sorted(details)}")
+        details = details_of(engine, self.metric, "CasesTable")
         names = gather(self._names)
         if not first_process():
             return
-        values = iter(details[self.metric].tolist())  # gathered by MONAI, in the order of the ranks
+        values = iter(details.tolist())  # gathered by MONAI, in the order of the ranks
         rows = in_order([[(name, next(values)) for name in part] for part in names])
-        with whole_file(self.path) as part, part.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["case", *self.columns])
-            for name, row in rows:
-                writer.writerow([name, *(f"{value:.6g}" for value in row)])
+        table = [{"case": name, **dict(zip(self.columns, row, strict=True))} for name, row in rows]
+        write_table(self.path, table, ["case", *self.columns])
 
     def _begin(self, engine: Engine) -> None:
         self._names = []

@@ -9,8 +9,8 @@ from typing import Any
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import AdapterError, CheckpointError
-from dvpt_monai.ship.contents import ADAPTER, MODEL
 from dvpt_monai.tuning import read_header
 
 __all__ = ["CheckpointLoader"]
@@ -19,8 +19,8 @@ __all__ = ["CheckpointLoader"]
 class CheckpointLoader(MonaiCheckpointLoader):
     """Load a checkpoint before an evaluation, every tensor of it, or say what is wrong with it.
 
-    Where an adapter lies beside the checkpoint, the message quotes the method and the task from its header: the
-    settings that the network has to be built with.
+    Where an adapter lies beside the checkpoint, the message quotes the method and the settings from its header, those
+    that the network has to be built with.
 
     Args:
         load_path: the checkpoint.
@@ -39,8 +39,6 @@ class CheckpointLoader(MonaiCheckpointLoader):
         path = Path(self.load_path)
         bundle = path.parent.parent
         if not path.is_file() and path == bundle / MODEL and (bundle / ADAPTER).is_file():
-            from dvpt_monai.ship.complete import completion  # here, so that a run which is well does not load it
-
             raise CheckpointError(
                 f"{path}: no such file, but its adapter: this bundle is slim. Complete it first:\n{completion(bundle)}"
             )
@@ -71,7 +69,6 @@ def _settings(folder: Path) -> str:
             header = read_header(path)
         except AdapterError:
             continue
-        return (
-            f"; {path.name} beside it was trained with {json.dumps(header['method'])} for {json.dumps(header['task'])}"
-        )
+        method, settings = json.dumps(header["method"]), json.dumps(header["settings"])
+        return f"; {path.name} beside it was trained with {method} for {settings}"
     return " (method, num_classes, image_size, ...)"

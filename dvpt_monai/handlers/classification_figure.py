@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from matplotlib.axes import Axes
 from monai.utils import CommonKeys
-from numpy.typing import NDArray
 
 from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
+from dvpt_monai.reports.classes import draw_class
+from dvpt_monai.reports.pictures import three_views
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["ClassificationFigure"]
 
 
 class ClassificationFigure(PredictionFigure):
-    """Draw images above what was said of them; green where it is true, red where not.
+    """Draw images below their true and their predicted class; green where it is true, red where not.
 
     A volume is seen from three sides, each line of sight by its mean: from the front, the side and above, if its axes
     are right, anterior, superior.
@@ -53,29 +55,11 @@ class ClassificationFigure(PredictionFigure):
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
         picture = intensities(image, self.mean, self.std)
-        picture = (_three_views(picture) if picture.ndim == 4 else picture).squeeze()
+        picture = (three_views(picture) if picture.ndim == 4 else picture).squeeze()
         truth = int(case[CommonKeys.LABEL]) if CommonKeys.LABEL in case else None
-        said = int(output[CommonKeys.PRED])
-        return name_of(image), picture, truth, said, float(output[self.probability].flatten()[said])
+        predicted = int(output[CommonKeys.PRED])
+        return name_of(image), picture, truth, predicted, float(output[self.probability].flatten()[predicted])
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
-        name, picture, truth, said, probability = kept
-        axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
-        told = f"true {self._named(truth)}, " if truth is not None else ""
-        text = f"{name}\n{told}predicted {self._named(said)} ({probability:.2f})"
-        color = "black" if truth is None else "darkgreen" if truth == said else "firebrick"
-        axes[0].set_title(text, fontsize=8, color=color)
-
-    def _named(self, number: int) -> str:
-        return str(number) if self.names is None else self.names[number]
-
-
-def _three_views(volume: NDArray[Any]) -> NDArray[Any]:
-    """(X, Y, Z, C) -> one picture (Z + Y, X + Y, C): front and side, above the view from above; up is up."""
-    side, front, above = (volume.mean(axis) for axis in range(3))  # (Y, Z, C), (X, Z, C), (X, Y, C)
-    views = [np.swapaxes(view / max(float(view.max()), 1e-6), 0, 1)[::-1] for view in (front, side, above)]
-    nothing = np.zeros((volume.shape[1], *views[1].shape[1:]), volume.dtype)
-    return np.concatenate(
-        [np.concatenate(views[:2], axis=1), np.concatenate([views[2], nothing], axis=1)],
-        axis=0,
-    )
+        name, picture, truth, predicted, probability = kept
+        draw_class(axes[0], picture, name, truth, predicted, probability, self.names)

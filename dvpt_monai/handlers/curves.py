@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from monai.utils import CommonKeys, is_scalar
 
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.reports.curves import draw_curves
+from dvpt_monai.tables import write_table
 
 __all__ = ["Curves"]
 
@@ -58,15 +55,20 @@ class Curves:
         """Add the epoch to the table and draw it."""
         loss = sum(self._losses) / len(self._losses) if self._losses else float("nan")
         self.rows.append({"epoch": engine.state.epoch, "loss": loss, **self._fresh})
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with whole_file(self.folder / "curves.csv") as part, part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
-        self._draw([name for name in columns if name not in ("epoch", "loss")])
+        self._losses = []
+        write_table(self.folder / "curves.csv", self.rows)
+        draw_curves(self.folder / "curves.png", self.rows, self.note)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the curves have so far, for a training that goes on later."""
+        return {"rows": [dict(row) for row in self.rows], "losses": list(self._losses)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the curves of :meth:`state_dict`."""
+        self.rows, self._losses = state_dict["rows"], state_dict["losses"]
 
     def _begin(self, engine: Engine) -> None:
-        self._losses, self._fresh = [], {}
+        self._fresh = {}
 
     def _collect(self, engine: Engine) -> None:
         output: Any = engine.state.output
@@ -77,33 +79,3 @@ class Curves:
         metrics = {name: float(value) for name, value in evaluator.state.metrics.items() if is_scalar(value)}
         key = getattr(evaluator.state, "key_metric_name", None)
         self._fresh = {name: metrics[name] for name in sorted(metrics, key=lambda name: name != key)}
-
-    def _draw(self, metrics: list[str]) -> None:
-        figure = Figure(figsize=(10 if metrics else 5, 4), layout="constrained")
-        FigureCanvasAgg(figure)
-        left, *right = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
-        left.plot(*self._line("loss"), color="black", marker=".")
-        left.set(title="Training loss", xlabel="epoch", ylabel="mean over the epoch")
-        for place, name in enumerate(metrics):
-            style = "-" if place < 10 else "--"  # after ten lines the colours begin again
-            width = 1 if place else 2.5
-            right[0].plot(*self._line(name), style, marker=".", label=name.replace("_", " "), linewidth=width)
-        if metrics:
-            right[0].set(title="Validation", xlabel="epoch")
-            right[0].legend()
-            low, high = right[0].get_ylim()
-            if high - low < 0.1:  # else a difference in the fifth digit would look like a course
-                right[0].set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
-        for axes in (left, *right):
-            axes.ticklabel_format(useOffset=False)
-            axes.grid(alpha=0.3)
-            axes.set_xlim(0.5, self.rows[-1]["epoch"] + 0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        if self.note:
-            figure.suptitle(self.note, color="firebrick")
-        with whole_file(self.folder / "curves.png") as part:
-            figure.savefig(part, dpi=120)
-
-    def _line(self, name: str) -> tuple[list[float], list[float]]:
-        rows = [row for row in self.rows if name in row]
-        return [row["epoch"] for row in rows], [row[name] for row in rows]

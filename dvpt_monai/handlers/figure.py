@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence, Sized
-from math import ceil
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dvpt_monai.data.source import source_of
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.reports.canvas import write_grid
+from dvpt_monai.reports.pictures import denormalized
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["PredictionFigure", "intensities", "name_of"]
 
@@ -36,10 +36,10 @@ class PredictionFigure(ABC):
 
     panels = 1
     """Panels of one case, side by side."""
-    height = 2.7
-    """Height of a case in inches."""
-    width = 2.4
-    """Width of a panel in inches."""
+    panel = (2.4, 2.7)
+    """Width and height of a panel in inches."""
+    colours: Mapping[str, str] = {}
+    """Colours by what they mean, for the legend."""
 
     def __init__(self, path: str | os.PathLike[str], cases: int = 12, columns: int = 4, note: str = "") -> None:
         self.path = Path(path)
@@ -58,9 +58,6 @@ class PredictionFigure(ABC):
     def draw(self, axes: list[Axes], kept: Any) -> None:
         """Draw one case on its panels."""
 
-    def finish(self, figure: Figure) -> None:  # noqa: B027, most figures need no more
-        """Add what belongs to the whole figure, such as a legend."""
-
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
         engine.add_event_handler(Events.STARTED, self._begin)
@@ -69,23 +66,8 @@ class PredictionFigure(ABC):
 
     def __call__(self, engine: Engine) -> None:
         """Draw and write the figure."""
-        if not self._kept:
-            return
-        columns = min(self.columns, len(self._kept))
-        rows = ceil(len(self._kept) / columns)
-        figure = Figure(figsize=(self.width * columns * self.panels, self.height * rows + 0.4), layout="constrained")
-        FigureCanvasAgg(figure)
-        grid = figure.subplots(rows, columns * self.panels, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for place, kept in enumerate(self._kept):
-            first = place % columns * self.panels
-            self.draw(list(grid[place // columns, first : first + self.panels]), kept)
-        self.finish(figure)
-        if self.note:
-            figure.suptitle(self.note, color="firebrick", weight="bold")
-        with whole_file(self.path) as part:
-            figure.savefig(part, dpi=110)
+        if self._kept:
+            write_grid(self.path, self._kept, self.draw, self.panels, self.columns, self.panel, self.note, self.colours)
 
     def _begin(self, engine: Engine) -> None:
         self._seen, self._kept = 0, []
@@ -97,10 +79,10 @@ class PredictionFigure(ABC):
 
     def _collect(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
-        output: Any = engine.state.output
-        for case, said in zip(batch, output, strict=True):
+        outputs: Any = engine.state.output
+        for case, output in zip(batch, outputs, strict=True):
             if self._seen in self._chosen:
-                self._kept.append(self.keep(case, said))
+                self._kept.append(self.keep(case, output))
             self._seen += 1
 
 
@@ -111,6 +93,4 @@ def name_of(image: Any) -> str:
 
 def intensities(image: Any, mean: Sequence[float], std: Sequence[float]) -> NDArray[Any]:
     """An image (C, H, W[, D]) as (H, W[, D], C) in [0, 1], as it was before its normalisation by channel."""
-    pixels = np.moveaxis(np.asarray(image.cpu()), 0, -1)
-    shown: NDArray[Any] = (pixels * np.asarray(std) + np.asarray(mean)).clip(0, 1)
-    return shown
+    return denormalized(np.asarray(image.cpu()), mean, std)

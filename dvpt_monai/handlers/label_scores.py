@@ -6,6 +6,7 @@ import logging
 import math
 
 from ignite.engine import Engine, Events
+from torch import Tensor
 
 from dvpt_monai.handlers.processes import first_process
 from dvpt_monai.metrics import MeanOverLabels
@@ -55,3 +56,7 @@ class LabelScores:
             logger.info("%s of each label: %s", self.name, known or "none")
             if absent:
                 logger.info("without a score, and left out of the mean: %s", ", ".join(absent))
+
+    def reweighted(self, weights: Tensor) -> dict[str, Tensor]:
+        """The same scores of weighted cases, **Shape** (resamples, cases) -> (resamples,) each."""
+        return {f"{self.name}_{label}": values for label, values in self.metric.scores_reweighted(weights).items()}

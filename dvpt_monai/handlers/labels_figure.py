@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from monai.utils import CommonKeys
 
 from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
+from dvpt_monai.reports.classes import draw_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["LabelsFigure"]
 
@@ -58,23 +61,5 @@ class LabelsFigure(PredictionFigure):
         return name_of(image), picture, truth, np.asarray(output[self.probability].cpu()).flatten()
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
-        name, picture, truth, chances = kept
-        axes[0].imshow(picture, cmap="gray", vmin=0, vmax=1)
-        axes[0].set_title(name if len(name) <= 30 else f"{name[:28]}...", fontsize=8)
-        lines = (
-            []
-            if truth is None
-            else [("true", "gray"), *((text, "black") for text in self._names(truth)), ("", "black")]
-        )
-        lines += [("most probable", "gray")]
-        for place in np.argsort(-chances, kind="stable")[: self.top]:
-            color = "black" if truth is None else "darkgreen" if truth[place] else "firebrick"
-            lines.append((f"{chances[place]:.2f} {self.labels[place]}", color))
-        for row, (text, color) in enumerate(lines):
-            axes[1].text(0, 1 - row / 13, text, fontsize=8, color=color, va="top", transform=axes[1].transAxes)
-
-    def _names(self, truth: Any) -> list[str]:
-        names = [self.labels[place] for place in np.flatnonzero(truth)]
-        if len(names) > self.top:
-            return [*names[: self.top - 1], f"and {len(names) - self.top + 1} more"]
-        return names or ["none"]
+        name, picture, truth, probabilities = kept
+        draw_labels(axes, picture, name, truth, probabilities, self.labels, self.top)

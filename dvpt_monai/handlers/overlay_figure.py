@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from monai.utils import CommonKeys
-from numpy.typing import NDArray
-from torch import Tensor
 
 from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
+from dvpt_monai.reports.pictures import colour, fitted
+from dvpt_monai.reports.structures import draw_painted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["OverlayFigure"]
-
-COLOURS = ("#00e5ff", "#2f5bff", "#39ff14", "#ff3df2", "#ffffff", "#ff9100", "#b388ff", "#000000")
-"""None of them is a colour of a fundus; those of the smallest structures, which come first, are the brightest."""
 
 
 class OverlayFigure(PredictionFigure):
@@ -42,8 +38,7 @@ class OverlayFigure(PredictionFigure):
         truth: whether the cases have one; False leaves its panel out.
     """
 
-    height = 4.2
-    width = 4.0
+    panel = (4.0, 4.2)
 
     def __init__(
         self,
@@ -64,43 +59,17 @@ class OverlayFigure(PredictionFigure):
         self.pred = pred
         self.truth = truth
         self.panels = 3 if truth else 2
+        self.colours = {name: colour(place) for place, name in enumerate(self.structures)}
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
         pixels = intensities(image, self.mean, self.std)
         picture = np.broadcast_to(pixels, (*pixels.shape[:2], 3))  # gray becomes three equal channels
         masks = [output[self.pred], *([case[CommonKeys.LABEL]] if self.truth else [])]
-        said, *truth = (_seen(mask, picture.shape[:2]) for mask in masks)
-        return name_of(image), picture, truth, said
+        predicted, *truth = (fitted(np.asarray(torch.as_tensor(mask).cpu()) > 0, picture.shape[:2]) for mask in masks)
+        return name_of(image), picture, truth, predicted
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
-        name, picture, truth, said = kept
-        axes[0].imshow(picture)
-        axes[0].set_title(name, fontsize=9)
-        shown = [("truth", mask) for mask in truth] + [("prediction", said)]
-        for panel, (title, masks) in zip(axes[1:], shown, strict=True):
-            panel.imshow(self._painted(picture, masks))
-            panel.set_title(title, fontsize=9)
-
-    def finish(self, figure: Figure) -> None:
-        patches = [
-            Patch(facecolor=_colour(place), edgecolor="black", label=name) for place, name in enumerate(self.structures)
-        ]
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(8, len(patches)), fontsize=10)
-
-    def _painted(self, picture: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[Any]:
-        result = picture.copy()
-        for place in reversed(range(len(masks))):
-            result[masks[place]] = 0.2 * picture[masks[place]] + 0.8 * np.asarray(_colour(place))
-        return result
-
-
-def _colour(place: int) -> tuple[float, float, float]:
-    return to_rgb(COLOURS[place % len(COLOURS)])
-
-
-def _seen(masks: Tensor, size: Sequence[int]) -> NDArray[np.bool_]:
-    """Masks (C, H, W) in the size of the picture; a pixel of a smaller picture holds what any of its pixels holds."""
-    inside = (torch.as_tensor(masks).detach().cpu() > 0).float()
-    shown: NDArray[np.bool_] = torch.nn.functional.adaptive_max_pool2d(inside, tuple(size)).numpy() > 0
-    return shown
+        name, picture, truth, predicted = kept
+        masks = {"truth": truth[0], "prediction": predicted} if self.truth else {"prediction": predicted}
+        draw_painted(axes, picture, name, masks)

@@ -1,8 +1,7 @@
-"""What a classifier said of each image."""
+"""The prediction for each image, with all probabilities."""
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
 from dvpt_monai.data.source import source_of
+from dvpt_monai.errors import DataError
 from dvpt_monai.handlers.processes import first_process, gather, in_order
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.tables import write_table
 
 __all__ = ["PredictionsTable"]
 
@@ -37,17 +37,17 @@ class PredictionsTable:
         >>> from monai.data import MetaTensor
         >>> image = MetaTensor(torch.zeros(1, 2, 2), meta={"filename_or_obj": "/data/a.png"})
         >>> case = {"image": image, "label": torch.tensor(1)}
-        >>> said = {"pred": torch.tensor([1]), "probability": torch.tensor([0.25, 0.75])}
+        >>> output = {"pred": torch.tensor([1]), "probability": torch.tensor([0.25, 0.75])}
         >>> def step(engine, batch):
         ...     engine.state.batch = batch
-        ...     return [said]
+        ...     return [output]
         >>> evaluator = Engine(step)
         >>> with tempfile.TemporaryDirectory() as home:
         ...     PredictionsTable(Path(home, "predictions.csv"), root="/data").attach(evaluator)
         ...     _ = evaluator.run([[case]])
         ...     print(Path(home, "predictions.csv").read_text())
         image,label,prediction,probability_0,probability_1
-        a.png,1,1,0.25000,0.75000
+        a.png,1,1,0.25,0.75
         <BLANKLINE>
     """
 
@@ -60,7 +60,7 @@ class PredictionsTable:
         classes: Sequence[str] | None = None,
     ) -> None:
         if labels is not None and classes is not None:
-            raise ValueError("labels are of images with several, classes of images with one; give one of them")
+            raise DataError("labels are of images with several, classes of images with one; give one of them")
         self.path = Path(path)
         self.root = None if root is None else (Path(root).parent if Path(root).is_file() else Path(root))
         self.probability = probability
@@ -79,36 +79,32 @@ class PredictionsTable:
         rows = in_order(gather(self._rows))
         if not first_process():
             return
-        with whole_file(self.path) as part, part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else ["image"], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(self.path, rows, None if rows else ["image"])
 
     def _begin(self, engine: Engine) -> None:
         self._rows = []
 
     def _collect(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
-        output: Any = engine.state.output
-        for case, said in zip(batch, output, strict=True):
+        outputs: Any = engine.state.output
+        for case, output in zip(batch, outputs, strict=True):
             row: dict[str, Any] = {"image": self._name(case[CommonKeys.IMAGE])}
-            row |= self._one(case, said) if self.labels is None else self._several(self.labels, case, said)
+            row |= self._one(case, output) if self.labels is None else self._several(self.labels, case, output)
             self._rows.append(row)
 
-    def _one(self, case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    def _one(self, case: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         row: dict[str, Any] = {"label": int(case[CommonKeys.LABEL])} if CommonKeys.LABEL in case else {}
-        row["prediction"] = number = int(said[CommonKeys.PRED])
-        chances = said[self.probability].flatten()
-        names = range(len(chances)) if self.classes is None else self.classes
-        columns = {f"probability_{name}": f"{float(p):.5f}" for name, p in zip(names, chances, strict=True)}
+        row["prediction"] = number = int(output[CommonKeys.PRED])
+        probabilities = output[self.probability].flatten()
+        names = range(len(probabilities)) if self.classes is None else self.classes
+        columns = {f"probability_{name}": float(p) for name, p in zip(names, probabilities, strict=True)}
         return row | ({} if self.classes is None else {"predicted_class": self.classes[number]}) | columns
 
-    def _several(self, names: Sequence[str], case: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    def _several(self, names: Sequence[str], case: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         truth = zip(names, case[CommonKeys.LABEL], strict=True) if CommonKeys.LABEL in case else ()
-        chances = zip(names, said[self.probability].flatten(), strict=True)
+        probabilities = zip(names, output[self.probability].flatten(), strict=True)
         row: dict[str, Any] = {f"label_{name}": int(value) for name, value in truth}
-        # Significant digits: labels are ranked by probabilities that are all small where the label is rare.
-        return row | {f"probability_{name}": f"{float(p):.6g}" for name, p in chances}
+        return row | {f"probability_{name}": float(p) for name, p in probabilities}
 
     def _name(self, image: Any) -> str:
         name = source_of(image, unknown="")

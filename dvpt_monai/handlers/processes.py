@@ -6,8 +6,12 @@ from itertools import chain, zip_longest
 from typing import Any
 
 import torch.distributed as dist
+from ignite.engine import Engine
+from torch import Tensor
 
-__all__ = ["first_process", "gather", "in_order"]
+from dvpt_monai.errors import BundleError, did_you_mean
+
+__all__ = ["details_of", "first_process", "gather", "in_order"]
 
 
 def gather(rows: list[Any]) -> list[list[Any]]:
@@ -33,3 +37,22 @@ def in_order(parts: list[list[Any]]) -> list[Any]:
 def first_process() -> bool:
     """Whether this process is the one that writes."""
     return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+
+
+def details_of(engine: Engine, metric: str, handler: str) -> Tensor:
+    """What one of MONAI's metrics kept of each case, which it has gathered, in the order of the ranks.
+
+    Args:
+        engine: the evaluator.
+        metric: its name.
+        handler: who asks, for the message.
+
+    Raises:
+        BundleError: there is no such metric, or it keeps no details.
+    """
+    details: dict[str, Tensor] = getattr(engine.state, "metric_details", {})
+    if metric not in details:
+        near = did_you_mean(metric, details)
+        meant = f", did you mean {near!r}?" if near else f"; there are some of {sorted(details)}"
+        raise BundleError(f"{handler}: no details of a metric {metric!r}{meant}")
+    return details[metric]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Any
 
 import ignite.handlers
@@ -20,7 +21,7 @@ class ProgressBar(ignite.handlers.ProgressBar):
     """Ignite's bar, to be attached by MONAI's engines, which give it no arguments.
 
     Where the output is neither a terminal nor a notebook, a bar would fill it with thousands of copies of itself. There
-    a trainer logs a line at the end of each epoch instead, with its mean loss, and other engines nothing.
+    one line at the end of each epoch is logged instead, with the time that it took, and of a trainer the mean loss.
 
     Args:
         arguments: of Ignite's ``ProgressBar``: ``persist`` keeps the bar of each epoch, ``desc`` names it.
@@ -38,6 +39,7 @@ class ProgressBar(ignite.handlers.ProgressBar):
         super().__init__(*arguments, **options)
         self._logs = disable is None and self.pbar_cls is tqdm and not sys.stderr.isatty()
         self._losses: list[float] = []
+        self._start = 0.0
         self.tqdm_kwargs["disable"] = disable or self._logs
 
     def attach(self, engine: Engine, *arguments: Any, **options: Any) -> None:  # type: ignore[override]
@@ -46,18 +48,22 @@ class ProgressBar(ignite.handlers.ProgressBar):
             options.setdefault("output_transform", _loss)
         super().attach(engine, *arguments, **options)
         if self._logs:
+            engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
             engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._log)
+
+    def _begin(self, engine: Engine) -> None:
+        self._losses, self._start = [], time.perf_counter()
 
     def _collect(self, engine: Engine) -> None:
         self._losses += _loss(engine.state.output).values()
 
     def _log(self, engine: Engine) -> None:
+        words = [str(self.tqdm_kwargs.get("desc") or "Epoch")]
         if self._losses:
-            title, epochs = self.tqdm_kwargs.get("desc", "Epoch"), engine.state.max_epochs
-            mean = sum(self._losses) / len(self._losses)
-            logger.info("%s [%d/%s], mean loss %.3g", title, engine.state.epoch, epochs, mean)
-        self._losses = []
+            words[0] += f" [{engine.state.epoch}/{engine.state.max_epochs}]"
+            words.append(f"mean loss {sum(self._losses) / len(self._losses):.3g}")
+        logger.info("%s", ", ".join([*words, f"{time.perf_counter() - self._start:.1f} s"]))
 
 
 def _loss(output: Any) -> dict[str, float]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from monai.data import MetaTensor
 from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dvpt_monai.handlers.figure import PredictionFigure, intensities, name_of
+from dvpt_monai.reports.structures import draw_contours, outline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["SegmentationFigure"]
 
@@ -33,10 +33,11 @@ class SegmentationFigure(PredictionFigure):
         axis: of 3D images, the axis to slice along; 0 shows sagittal slices of images in RAS.
         mean: of each channel, that was subtracted from intensities in [0, 1]; None shows each image's own range.
         std: of each channel, that they were divided by.
+        truth: whether the cases have one; False leaves its panel out.
+        pred: key of the prediction in the evaluator's output, on the grid of the image: labels, or a channel for each.
     """
 
-    panels = 3
-    height = 2.2
+    panel = (2.4, 2.2)
 
     def __init__(
         self,
@@ -48,47 +49,45 @@ class SegmentationFigure(PredictionFigure):
         axis: int = 0,
         mean: Sequence[float] | None = None,
         std: Sequence[float] = (1.0,),
+        truth: bool = True,
+        pred: str = CommonKeys.PRED,
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.structures = list(structures)
         self.axis = axis
         self.mean = mean
         self.std = std
+        self.truth = truth
+        self.pred = pred
+        self.panels = 3 if truth else 2
+        self.colours = {name: outline(label) for label, name in enumerate(self.structures, 1)}
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        said = _labels(output[CommonKeys.PRED])
+        predicted = _labels(output[self.pred])
         # Postprocessing may have made the label one-hot, which leaves it in the evaluator's output or in the batch.
-        truth = next((_labels(d[CommonKeys.LABEL]) for d in (output, case) if CommonKeys.LABEL in d), None)
+        masks = [each[CommonKeys.LABEL] for each in (output, case) if each.get(CommonKeys.LABEL) is not None]
+        truth = _labels(masks[0]) if masks else None
         picture = self._picture(image)
-        spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * said.ndim
-        if said.ndim == 3:
-            shown = said if truth is None or not truth.any() else truth
+        spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * predicted.ndim
+        if predicted.ndim == 3:
+            shown = predicted if truth is None or not truth.any() else truth
             along = np.moveaxis(shown > 0, self.axis, 0).reshape(shown.shape[self.axis], -1)
             slice_: list[Any] = [slice(None)] * 3
             slice_[self.axis] = int(along.sum(axis=1).argmax())
-            picture, said = picture[tuple(slice_)], said[tuple(slice_)]
+            picture, predicted = picture[tuple(slice_)], predicted[tuple(slice_)]
             truth = None if truth is None else truth[tuple(slice_)]
             spacing.pop(self.axis)
         else:  # rows run downwards, columns to the right
-            picture, said = picture[::-1].swapaxes(0, 1), said[::-1].T
+            picture, predicted = picture[::-1].swapaxes(0, 1), predicted[::-1].T
             truth = None if truth is None else truth[::-1].T
             spacing.reverse()
-        return name_of(image), picture, truth, said, spacing
+        return name_of(image), picture, truth, predicted, spacing
 
     def draw(self, axes: list[Axes], kept: Any) -> None:
-        name, picture, truth, said, spacing = kept
-        low, high = np.percentile(picture, (0.5, 99.5)) if self.mean is None else (0.0, 1.0)
-        picture = ((picture - low) / max(high - low, 1e-6)).clip(0, 1)
-        for panel, title, labels in zip(axes, (name, "truth", "prediction"), (None, truth, said), strict=True):
-            if title == "truth" and labels is None:
-                continue
-            # Transposed and from below: the first axis runs to the right, the second upwards.
-            shown = picture.swapaxes(0, 1)
-            panel.imshow(shown, cmap="gray", origin="lower", vmin=0, vmax=1, aspect=spacing[1] / spacing[0])
-            panel.set_title(title, fontsize=8)
-            if labels is not None:
-                self._contour(panel, labels.T)
+        name, picture, truth, predicted, spacing = kept
+        masks = {"truth": truth, "prediction": predicted} if self.truth else {"prediction": predicted}
+        draw_contours(axes, picture, name, masks, spacing[1] / spacing[0], own_range=self.mean is None)
 
     def _picture(self, image: Any) -> NDArray[Any]:
         """(3, H, W) -> (H, W, 3), a photograph in colours; else (C, *spatial) -> (*spatial), the first channel."""
@@ -96,20 +95,6 @@ class SegmentationFigure(PredictionFigure):
         pixels = plain if self.mean is None else intensities(image, self.mean, self.std)
         shown: NDArray[Any] = pixels if pixels.ndim == 3 and pixels.shape[-1] == 3 else pixels[..., 0]
         return shown
-
-    def finish(self, figure: Figure) -> None:
-        if self.structures:
-            lines = [Line2D([], [], color=_colour(label)) for label in range(1, len(self.structures) + 1)]
-            figure.legend(lines, self.structures, loc="outside lower center", ncols=len(lines), fontsize=8)
-
-    def _contour(self, panel: Axes, labels: NDArray[np.int64]) -> None:
-        for label in range(1, int(labels.max()) + 1):
-            if (labels == label).any():
-                panel.contour(labels == label, levels=[0.5], colors=[_colour(label)], linewidths=1.4)
-
-
-def _colour(label: int) -> Any:
-    return colormaps["Set1"]((label - 1) % 9)
 
 
 def _labels(mask: Tensor) -> NDArray[np.int64]:

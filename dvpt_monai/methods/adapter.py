@@ -77,4 +77,4 @@ class Adapter(Method):
         for site in blocks_of(network, self, self.layers):
             # On the output projection and not on the attention, which some networks call with more than x.
             for name in (site.part("out_proj", "proj", of="attn"), site.part("mlp")):
-                attach(network, name, lambda *_: Serial(site.width, self.bottleneck))  # noqa: B023
+                attach(network, name, Serial(site.width, self.bottleneck))

@@ -78,4 +78,4 @@ class AdaptFormer(Method):
 
     def attach(self, network: nn.Module) -> None:
         for site in blocks_of(network, self, self.layers):
-            attach(network, site.part("mlp"), lambda *_: Parallel(site.width, self.bottleneck, self.scale))  # noqa: B023
+            attach(network, site.part("mlp"), Parallel(site.width, self.bottleneck, self.scale))

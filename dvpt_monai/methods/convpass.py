@@ -110,8 +110,5 @@ class Convpass(Method):
         encoder = sequence_of(network, self).encoder
         for site in blocks_of(network, self, self.layers):
             for part in ("attn", "mlp"):
-                attach(
-                    network,
-                    site.part(part),
-                    lambda *_: Bypass(site.width, self.bottleneck, self.scale, encoder.first, encoder.grid),  # noqa: B023
-                )
+                bypass = Bypass(site.width, self.bottleneck, self.scale, encoder.first, encoder.grid)
+                attach(network, site.part(part), bypass)

@@ -95,5 +95,5 @@ class CVPT(Method):
         width = sequence_of(network, self).width
         for site in blocks_of(network, self, self.layers):
             prompts = nn.Parameter(torch.empty(1, self.num_prompts, width).normal_(std=0.02))
-            attach(network, site.part("attend", of="attn"), lambda *_: Split(self.num_prompts), CrossAttention)
-            attach(network, site.part("attn"), lambda *_: InnerPrompts(prompts))  # noqa: B023
+            attach(network, site.part("attend", of="attn"), Split(self.num_prompts), CrossAttention)
+            attach(network, site.part("attn"), InnerPrompts(prompts))

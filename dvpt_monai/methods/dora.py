@@ -30,22 +30,32 @@ class Decomposed(LowRank):
 
     def __init__(self, linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> None:
         super().__init__(linear, method, chosen)
-        norms = torch.linalg.vector_norm(linear.weight.detach(), dim=1).unflatten(0, (len(chosen), -1))
-        self.magnitude = nn.Parameter(norms[[index for index, is_chosen in enumerate(chosen) if is_chosen]].clone())
+        self.chosen = [index for index, is_chosen in enumerate(chosen) if is_chosen]
+        self.magnitude = nn.Parameter(self.norms(linear.weight))
+
+    def norms(self, weight: Tensor) -> Tensor:
+        """||W|| of every output of the chosen slices, (S, d_slice)."""
+        norms = torch.linalg.vector_norm(weight.detach(), dim=1).unflatten(0, (self.place.shape[0], -1))
+        return norms[self.chosen]
 
     def gain(self, weight: Tensor) -> Tensor:
         """The factor m / ||W + D|| of every output, 1 in slices that are left alone, (d_out,)."""
         norm = torch.linalg.vector_norm((weight + self.delta()).detach(), dim=1)
         # Not as a matrix product, in which autocast would round the magnitudes to 8 bits.
-        wanted = (self.place.unsqueeze(-1) * self.magnitude).sum(1)  # (slices, d_slice)
+        magnitude = (self.place.unsqueeze(-1) * self.magnitude).sum(1)  # (slices, d_slice)
         free = 1 - self.place.sum(1, keepdim=True)
-        return (wanted + free * norm.unflatten(0, [wanted.shape[0], wanted.shape[1]])).flatten() / norm
+        return (magnitude + free * norm.unflatten(0, [magnitude.shape[0], magnitude.shape[1]])).flatten() / norm
 
     def decomposed(self, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """W' x + b from y = W x + b."""
         gain = self.gain(weight)
         tuned = gain * self.after(x, y)
         return (tuned if bias is None else tuned + (1 - gain) * bias).to(y.dtype)
+
+    @torch.no_grad()
+    def rebase(self, base: nn.Module) -> None:
+        """Take the magnitudes of another weight."""
+        self.magnitude.copy_(self.norms(base.weight))  # type: ignore[arg-type]
 
     @torch.no_grad()
     def merge(self, base: nn.Module) -> nn.Module:

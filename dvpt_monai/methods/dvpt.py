@@ -231,7 +231,7 @@ class DVPT(Method):
             build = partial(Prefix, method=self)
         if self.aggregate == "tokens":
             prompts = PositionedPrompts(self.num_prompts, sequence.width)
-            attach(network, f"{sequence.prefix}embed", lambda *_: prompts, Lengthened)
+            attach(network, f"{sequence.prefix}embed", prompts, Lengthened)
             build = partial(Tokens, method=self, first=sequence.encoder.first, start=sequence.tokens)
         wrapper = TunedResidual if self.input == "residual" else Tuned
         shared: dict[tuple[int, int], Tuner] = {}
@@ -241,8 +241,7 @@ class DVPT(Method):
             group = (order // self.share, site.width)
             if group not in shared:
                 shared[group] = build(site.width)
-            module = shared[group]
-            attach(network, part, lambda *_: module, wrapper)  # noqa: B023
+            attach(network, part, shared[group], wrapper)
 
 
 @torch.no_grad()

@@ -28,13 +28,20 @@ from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
-from dvpt_monai.networks.resize import resize_positions
 from dvpt_monai.tuning import Method, Stack, Tuned, Tuner, attach
 
 __all__ = ["EPT", "collapse"]
 
 VARIANTS = ("concat", "multiply-concat", "add", "multiply")
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def resized(prompts: Tensor, first: int, old: Sequence[int], new: Sequence[int]) -> Tensor:
+    """Prompts with the rows from ``first`` on, which are patches, interpolated like positions."""
+    from dvpt_monai.networks.resize import resize_positions  # here, because the networks import MONAI
+
+    rows = resize_positions(prompts[None, first:], old, new)[0].to(prompts)
+    return torch.cat((prompts[:first], rows))
 
 
 class EmbeddedPrompts(Tuner):
@@ -50,9 +57,9 @@ class EmbeddedPrompts(Tuner):
         self.first = first
         if init_gate is not None:
             # Scores that are N(0, 1) have LSE = ln N + 1/2; a gate of g then wants a = LSE - logit(g).
-            wanted = math.log(tokens) + 0.5 - math.log(init_gate / (1 - init_gate))
+            level = math.log(tokens) + 0.5 - math.log(init_gate / (1 - init_gate))
             with torch.no_grad():
-                self.prompts.add_(wanted - self.prompts.logsumexp(-1).mean())
+                self.prompts.add_(level - self.prompts.logsumexp(-1).mean())
 
     def column(self, n: int) -> Tensor:
         """a, the score that all prompts of a row have together, (n,)."""
@@ -72,8 +79,7 @@ class EmbeddedPrompts(Tuner):
 
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
         """Interpolate the rows of the patches like positions; CLS and registers keep theirs."""
-        rows = resize_positions(self.prompts[None, self.first :], old, new)[0].to(self.prompts)
-        self.prompts.data = torch.cat((self.prompts.data[: self.first], rows))
+        self.prompts.data = resized(self.prompts.data, self.first, old, new)
 
 
 class EmbeddedAttention(Tuned):
@@ -119,8 +125,7 @@ class ScorePrompts(Tuner):
         """Interpolate the rows of the patches like positions, and the columns where they are patches too."""
         prompts = self.prompts.data
         for _ in range(1 if self.variant == "multiply-concat" else 2):
-            rows = resize_positions(prompts[None, self.first :], old, new)[0].to(prompts)
-            prompts = torch.cat((prompts[: self.first], rows)).T
+            prompts = resized(prompts, self.first, old, new).T
         self.prompts.data = (prompts.T if self.variant == "multiply-concat" else prompts).contiguous()
 
 

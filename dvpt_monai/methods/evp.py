@@ -175,7 +175,7 @@ class EVP(Method):
         nn.init.zeros_(up.bias)
         encoder, tokens = sequence.encoder, sequence.tokens
         explicit = Explicit(encoder, self.bottleneck, self.tau)
-        attach(network, f"{sequence.prefix}patch_embedding", lambda *_: explicit, Lengthened)
+        attach(network, f"{sequence.prefix}patch_embedding", explicit, Lengthened)
         for index, site in enumerate(blocks):
             last = index == len(blocks) - 1
-            attach(network, site.name, lambda *_: Prompted(self.bottleneck, up, encoder, tokens, last))  # noqa: B023
+            attach(network, site.name, Prompted(self.bottleneck, up, encoder, tokens, last))

@@ -84,6 +84,6 @@ class GatedVPT(Method):
         sequence = sequence_of(network, self, appends=True)
         blocks = blocks_of(network, self)
         prompts = drawn(self.num_prompts, sequence.encoder)
-        attach(network, f"{sequence.prefix}embed", lambda *_: AppendPrompts(prompts), Lengthened)
+        attach(network, f"{sequence.prefix}embed", AppendPrompts(prompts), Lengthened)
         for site in blocks[:-1]:
-            attach(network, site.name, lambda *_: PromptGate(self.num_prompts, sequence.tokens))
+            attach(network, site.name, PromptGate(self.num_prompts, sequence.tokens))

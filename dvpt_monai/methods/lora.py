@@ -35,7 +35,7 @@ class LowRank(Tuner):
         chosen: for each slice of the output, whether it is updated.
 
     Shape:
-        down (S, r, d_in) and up (S, d_slice, r) for S chosen slices; x (..., d_in) and y (..., d_out) to (..., d_out).
+        A (S, r, d_in) and B (S, d_slice, r) for S chosen slices; x (..., d_in) and y (..., d_out) to (..., d_out).
     """
 
     place: Tensor
@@ -43,35 +43,43 @@ class LowRank(Tuner):
     def __init__(self, linear: nn.Linear, method: Any, chosen: Sequence[bool]) -> None:
         super().__init__()
         count, rows = sum(chosen), linear.out_features // len(chosen)
-        self.down = nn.Parameter(torch.empty(count, method.rank, linear.in_features))
-        self.up = nn.Parameter(torch.zeros(count, rows, method.rank))
+        self.A = nn.Parameter(torch.empty(count, method.rank, linear.in_features))
+        self.B = nn.Parameter(torch.zeros(count, rows, method.rank))
         limit = 1 / math.sqrt(linear.in_features)  # Kaiming's uniform rule with a = sqrt(5), that of nn.Linear
-        nn.init.uniform_(self.down, -limit, limit)
+        nn.init.uniform_(self.A, -limit, limit)
         self.scale = method.alpha / method.rank
         self.dropout = float(method.dropout)
         # (slices, S): which slice each update belongs to. Not in the state dict: it follows from the arguments.
         place = torch.eye(len(chosen))[:, [index for index, is_chosen in enumerate(chosen) if is_chosen]]
         self.register_buffer("place", place, persistent=False)
+        self.register_load_state_dict_pre_hook(_rename)
 
-    def wide_up(self) -> Tensor:
+    def wide_B(self) -> Tensor:
         """B of all updates as one matrix, with zeros where a slice is left alone, (d_out, S r)."""
-        up = self.place[:, None, :, None] * self.up.transpose(0, 1)  # (slices, d_slice, S, r)
-        return up.flatten(0, 1).flatten(1)
+        B = self.place[:, None, :, None] * self.B.transpose(0, 1)  # (slices, d_slice, S, r)
+        return B.flatten(0, 1).flatten(1)
 
     def delta(self) -> Tensor:
         """The update of the weight, (alpha / r) B A, (d_out, d_in)."""
-        return self.scale * self.wide_up() @ self.down.flatten(0, 1)
+        return self.scale * self.wide_B() @ self.A.flatten(0, 1)
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         x = functional.dropout(x, self.dropout, self.training)
-        z = functional.linear(x, self.down.flatten(0, 1))  # (..., S r)
-        return y + functional.linear(z, self.scale * self.wide_up())
+        z = functional.linear(x, self.A.flatten(0, 1))  # (..., S r)
+        return y + functional.linear(z, self.scale * self.wide_B())
 
     @torch.no_grad()
     def merge(self, base: nn.Module) -> nn.Module:
         """Add the update to the weight."""
         base.weight += self.delta()  # type: ignore[operator]
         return base
+
+
+def _rename(module: nn.Module, state: dict[str, Any], prefix: str, *unused: Any) -> None:
+    # Checkpoints of version 0.1 call the factors down and up.
+    for name, letter in (("down", "A"), ("up", "B")):
+        if f"{prefix}{name}" in state:
+            state[f"{prefix}{letter}"] = state.pop(f"{prefix}{name}")
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class LoRA(Method):
     layers: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        who = type(self).__name__
+        title = type(self).__name__
         at_least_one(self, "rank")
         positive(self, "alpha")
         checked_layers(self)
@@ -124,15 +132,15 @@ class LoRA(Method):
             value = getattr(self, name)
             names = isinstance(value, Sequence) and all(isinstance(part, str) for part in value)
             if isinstance(value, str) or not names:
-                raise TuningError(f"{who}: {name} is a list, for example {example}, not {value!r}")
+                raise TuningError(f"{title}: {name} is a list, for example {example}, not {value!r}")
             object.__setattr__(self, name, tuple(value))
         if not self.slices or not set(self.slices) <= set(SLICES) or len(set(self.slices)) < len(self.slices):
-            raise TuningError(f"{who}: slices must be different ones of q, k and v, not {self.slices!r}")
+            raise TuningError(f"{title}: slices must be different ones of q, k and v, not {self.slices!r}")
         if isinstance(self.dropout, bool) or not (isinstance(self.dropout, (int, float)) and 0 <= self.dropout < 1):
-            raise TuningError(f"{who}: dropout must be at least 0 and below 1, not {self.dropout!r}")
+            raise TuningError(f"{title}: dropout must be at least 0 and below 1, not {self.dropout!r}")
         if self.modules and self.layers is not None:
             raise TuningError(
-                f"{who}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'"
+                f"{title}: give modules or layers, not both; a pattern can name blocks, as in '*blocks.3.*'"
             )
 
     def attach(self, network: nn.Module) -> None:

@@ -88,4 +88,4 @@ class MLPProbe(Method):
             raise TuningError(f"MLPProbe: {name} of {type(network).__name__} has no linear layer to put layers before")
         linear = isinstance(layer, nn.Linear)
         width: Any = layer.in_features if linear else layer.in_channels
-        attach(network, name, lambda *_: Hidden(width, self.depth - 1, -1 if linear else 1))
+        attach(network, name, Hidden(width, self.depth - 1, -1 if linear else 1))

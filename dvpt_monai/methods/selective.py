@@ -22,8 +22,8 @@ UNUSED = "!*norm_cross_attn*"
 class FullFineTuning(Method):
     """Everything trains; the reference that parameter-efficient methods are measured against.
 
-    The adapter is then the whole network. :func:`~dvpt_monai.disabled` needs a copy of the backbone, which
-    :func:`~dvpt_monai.tune` keeps in memory.
+    The adapter is then the whole network. The backbone as it was, to which :func:`~dvpt_monai.disabled` and
+    :func:`~dvpt_monai.untune` return, waits in a temporary file (:mod:`dvpt_monai.tuning.originals`).
     """
 
     merges: ClassVar[bool] = True

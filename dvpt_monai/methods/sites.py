@@ -35,12 +35,12 @@ class Site:
     def part(self, *names: str, of: str = "") -> str:
         """The name of the first of these parts that the block (or its part ``of``) has; MONAI's names differ."""
         holder: Any = unwrapped(getattr(self.block, of)) if of else self.block
-        found = next((name for name in names if isinstance(getattr(holder, name, None), nn.Module)), None)
-        if found is None:
+        part = next((name for name in names if isinstance(getattr(holder, name, None), nn.Module)), None)
+        if part is None:
             raise TuningError(
                 f"{self.name}{f'.{of}' if of else ''} has no {' or '.join(names)}; use a network of this package"
             )
-        return ".".join(part for part in (self.name, of, found) if part)
+        return ".".join(name for name in (self.name, of, part) if name)
 
 
 def blocks_of(network: nn.Module, method: Method, layers: Sequence[int] | None = None) -> list[Site]:
@@ -49,23 +49,23 @@ def blocks_of(network: nn.Module, method: Method, layers: Sequence[int] | None =
     Raises:
         TuningError: there are none, or ``layers`` is out of range.
     """
-    found = []
+    sites = []
     for name, holder, child in walk(network):
         block = unwrapped(getattr(holder, child))
         if all(isinstance(getattr(block, part, None), nn.Module) for part in PARTS):
             norm = unwrapped(block.norm2)  # type: ignore[arg-type]
             if isinstance(norm, nn.LayerNorm):
-                found.append(Site(name, block, norm.weight.numel()))
-    who = type(method).__name__
-    if not found:
+                sites.append(Site(name, block, norm.weight.numel()))
+    title = type(method).__name__
+    if not sites:
         raise TuningError(
-            f"{who}: {type(network).__name__} has no transformer block (attn and mlp behind norm1 and norm2) to tune; "
-            "give a ViT, UNETR or SwinUNETR, or a method without blocks such as BitFit"
+            f"{title}: {type(network).__name__} has no transformer block (attn and mlp behind norm1 and norm2) to "
+            "tune; give a ViT, UNETR or SwinUNETR, or a method without blocks such as BitFit"
         )
-    wrong = [index for index in layers or () if not 0 <= index < len(found)]
-    if wrong:
-        raise TuningError(f"{who}: layers {wrong} are out of range; the network has blocks 0 to {len(found) - 1}")
-    return found if layers is None else [found[index] for index in layers]
+    outside = [index for index in layers or () if not 0 <= index < len(sites)]
+    if outside:
+        raise TuningError(f"{title}: layers {outside} are out of range; the network has blocks 0 to {len(sites) - 1}")
+    return sites if layers is None else [sites[index] for index in layers]
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def sequence_of(network: nn.Module, method: Method, appends: bool = False) -> Se
         TuningError: the network has no global sequence of tokens, or another method lengthens it already.
     """
     encoder: Any = getattr(network, "vit", network)
-    who = type(method).__name__
+    title = type(method).__name__
     if not (hasattr(encoder, "embed") and hasattr(encoder, "grid")):
         raise TuningError(
-            f"{who} needs one sequence of all tokens, as a ViTEncoder has it, and {type(network).__name__} has none; "
+            f"{title} needs one sequence of all tokens, as a ViTEncoder has it, and {type(network).__name__} has none; "
             "use a ViT or UNETR of this package, or a method that works in any block: LoRA, DoRA, SSF, Adapter, DVPT()"
         )
     if appends and any(isinstance(module, Lengthened) for module in encoder.modules()):
-        raise TuningError(f"{who}: another method of the Stack lengthens the token sequence already; choose one")
+        raise TuningError(f"{title}: another method of the Stack lengthens the token sequence already; choose one")
     return Sequenced("" if encoder is network else "vit.", encoder)
 
 

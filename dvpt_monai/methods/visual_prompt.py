@@ -55,8 +55,8 @@ class Border(Tuner):
         size = [axis * after // before for axis, before, after in zip(self.size, old, new, strict=True)]
         before, after = width(self.size, self.pad), width(size, self.pad)
         image = self.image().detach()
-        for axis, (pixels, wanted) in enumerate(zip(self.size, size, strict=True), start=1):
-            inside = nearest(pixels - 2 * before, wanted - 2 * after)
+        for axis, (pixels, target) in enumerate(zip(self.size, size, strict=True), start=1):
+            inside = nearest(pixels - 2 * before, target - 2 * after)
             edge = nearest(before, after)
             places = torch.cat((edge, before + inside, pixels - before + edge))
             image = image.index_select(axis, places.to(image.device))
@@ -127,4 +127,4 @@ class VisualPrompt(Method):
         sequence = sequence_of(network, self)
         encoder = sequence.encoder
         border = Border(encoder.in_channels, encoder.img_size, self.pad)
-        attach(network, f"{sequence.prefix}patch_embedding", lambda *_: border)
+        attach(network, f"{sequence.prefix}patch_embedding", border)

@@ -108,7 +108,7 @@ class VPT(Method):
         sequence = sequence_of(network, self, appends=not self.deep)
         m = self.num_prompts or (10 if self.deep else 50)
         if not self.deep:
-            attach(network, f"{sequence.prefix}embed", lambda *_: AppendPrompts(drawn(m, sequence.encoder)), Lengthened)
+            attach(network, f"{sequence.prefix}embed", AppendPrompts(drawn(m, sequence.encoder)), Lengthened)
             return
         for site in blocks_of(network, self, self.layers):
-            attach(network, site.name, lambda *_: InnerPrompts(drawn(m, sequence.encoder)))
+            attach(network, site.name, InnerPrompts(drawn(m, sequence.encoder)))

@@ -10,7 +10,10 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
-__all__ = ["PixelAUPR", "aupr_bounds", "aupr_interval", "average_precision"]
+from dvpt_monai.errors import DataError
+from dvpt_monai.metrics.bootstrap import resample
+
+__all__ = ["PixelAUPR", "aupr_bounds", "aupr_interval", "average_precision", "reweighted_precision"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class PixelAUPR(CumulativeIterationMetric):
         Probabilities and masks (B, C, *spatial) or lists of (C, *spatial); the buffer is (cases, C, 2, bins).
 
     Raises:
-        ValueError: on another number of channels, masks of another shape, or probabilities outside [0, 1].
+        DataError: on another number of channels, masks of another shape, or probabilities outside [0, 1].
 
     Example:
         >>> aupr = PixelAUPR(["MA", "EX"], reduction="none")
@@ -50,9 +53,9 @@ class PixelAUPR(CumulativeIterationMetric):
     def __init__(self, names: Sequence[str], reduction: str = "mean", bins: int = 4096) -> None:
         super().__init__()
         if reduction not in ("mean", "none"):
-            raise ValueError(f"PixelAUPR: reduction {reduction!r} is unknown; choose 'mean' or 'none'")
+            raise DataError(f"PixelAUPR: reduction {reduction!r} is unknown; choose 'mean' or 'none'")
         if bins < 2:
-            raise ValueError(f"PixelAUPR: bins={bins}, at least 2")
+            raise DataError(f"PixelAUPR: bins={bins}, at least 2")
         self.names = list(names)
         self.reduction = reduction
         self.bins = bins
@@ -60,12 +63,12 @@ class PixelAUPR(CumulativeIterationMetric):
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> Tensor:
         if y is None or y.shape != y_pred.shape or y_pred.shape[1] != len(self.names):
             shape = None if y is None else tuple(y.shape)
-            raise ValueError(
+            raise DataError(
                 f"PixelAUPR: probabilities {tuple(y_pred.shape)} and masks {shape} for {len(self.names)} structures; "
                 "both need one channel for each"
             )
         if not bool(((y_pred >= 0) & (y_pred <= 1)).all()):  # NaN is neither
-            raise ValueError("PixelAUPR: probabilities outside [0, 1], or NaN; put a sigmoid before")
+            raise DataError("PixelAUPR: probabilities outside [0, 1], or NaN; put a sigmoid before")
         cases, structures = y_pred.shape[:2]
         place = (torch.as_tensor(y_pred).double() * self.bins).long().clamp_(max=self.bins - 1)
         row = torch.arange(cases * structures, device=place.device).reshape(cases, structures, 1)
@@ -77,11 +80,11 @@ class PixelAUPR(CumulativeIterationMetric):
         """The mean, **Shape** (1,), or a dictionary of floats.
 
         Raises:
-            ValueError: there is no image yet.
+            DataError: there is no image yet.
         """
         buffer = self.get_buffer()
         if not isinstance(buffer, Tensor):
-            raise ValueError("PixelAUPR: no images yet")
+            raise DataError("PixelAUPR: no images yet")
         values = average_precision(buffer.sum(dim=0))
         absent = [name for name, value in zip(self.names, values, strict=True) if bool(value.isnan())]
         if self.reduction == "none":
@@ -89,6 +92,11 @@ class PixelAUPR(CumulativeIterationMetric):
         if absent:
             logger.warning("no image has a pixel of %s; the mean AUPR is without", ", ".join(absent))
         return values.nanmean().reshape(1).float()
+
+    def reweighted(self, weights: Tensor) -> Tensor | dict[str, Tensor]:
+        """The same of weighted images, **Shape** (resamples, cases) -> (resamples,), or those by name."""
+        values = reweighted_precision(torch.as_tensor(self.get_buffer()), weights)
+        return values.nanmean(1) if self.reduction == "mean" else dict(zip(self.names, values.T, strict=True))
 
 
 def average_precision(counts: Tensor) -> Tensor:
@@ -101,9 +109,9 @@ def average_precision(counts: Tensor) -> Tensor:
         0.8333333333333333
     """
     negatives, positives = counts.flip(-1).double().unbind(-2)
-    found = positives.cumsum(-1)
-    precision = found / (found + negatives.cumsum(-1)).clamp(min=1)
-    return (positives * precision).sum(-1) / found[..., -1]
+    hits = positives.cumsum(-1)
+    precision = hits / (hits + negatives.cumsum(-1)).clamp(min=1)
+    return (positives * precision).sum(-1) / hits[..., -1]
 
 
 def aupr_bounds(counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,11 +128,11 @@ def aupr_bounds(counts: Tensor) -> tuple[Tensor, Tensor]:
         [0.8333, 1.0]
     """
     negatives, positives = counts.flip(-1).double().unbind(-2)
-    found, wrong = positives.cumsum(-1), negatives.cumsum(-1)
-    # sum over i = 1..t of (p + i) / (p + i + w), with p found before and w wrong so far, is t - w (H(p+w+t) - H(p+w))
-    least = positives - wrong * (torch.digamma(found + wrong + 1) - torch.digamma(found - positives + wrong + 1))
-    most = positives * found / (found + wrong - negatives).clamp(min=1)
-    total = found[..., -1]
+    hits, wrong = positives.cumsum(-1), negatives.cumsum(-1)
+    # sum over i = 1..t of (p + i) / (p + i + w), with p hits and w wrong before, is t - w (H(p+w+t) - H(p+w))
+    least = positives - wrong * (torch.digamma(hits + wrong + 1) - torch.digamma(hits - positives + wrong + 1))
+    most = positives * hits / (hits + wrong - negatives).clamp(min=1)
+    total = hits[..., -1]
     return least.clamp(min=0).sum(-1) / total, most.sum(-1) / total
 
 
@@ -143,15 +151,19 @@ def aupr_interval(
         coverage: of the interval.
         seed: of the drawing.
     """
-    cases, *shape = counts.shape
-    draw = torch.Generator().manual_seed(seed)
-    flat = counts.cpu().float().reshape(cases, -1)  # counts of pixels: exact up to 16 million in one bin
-    drawn = []
-    for _ in range(samples):
-        times = torch.bincount(torch.randint(cases, (cases,), generator=draw), minlength=cases)
-        drawn.append(average_precision((times.float() @ flat).reshape(shape)))
-    values = torch.stack(drawn)  # (samples, C)
+    weights = resample(len(counts), samples, seed)
+    values = reweighted_precision(counts, weights)
     tails = torch.tensor([(1 - coverage) / 2, (1 + coverage) / 2], dtype=values.dtype)
     low, high = values.nanquantile(tails, dim=0)
     mean_low, mean_high = values.nanmean(dim=1).nanquantile(tails).tolist()
     return low, high, (mean_low, mean_high)
+
+
+def reweighted_precision(counts: Tensor, weights: Tensor) -> Tensor:
+    """The average precision of each structure from weighted images, whose histograms are added.
+
+    **Shape**: (cases, C, 2, bins) and (resamples, cases) -> (resamples, C)
+    """
+    cases, *shape = counts.shape
+    flat = counts.cpu().float().reshape(cases, -1)  # counts of pixels: exact up to 16 million in one bin
+    return torch.stack([average_precision((row @ flat).reshape(shape)) for row in weights.float()])

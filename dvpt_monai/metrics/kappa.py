@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from monai.metrics import CumulativeIterationMetric
-from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
+
+from dvpt_monai.errors import DataError
+from dvpt_monai.metrics.weighted import weighted_kappa
 
 __all__ = ["Kappa", "QuadraticKappa"]
 
@@ -31,7 +33,7 @@ class Kappa(CumulativeIterationMetric):
         tensor([0.5000])
     """
 
-    weights: str | None = None
+    quadratic = False
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -39,23 +41,36 @@ class Kappa(CumulativeIterationMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         if y is None:
-            raise ValueError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
+            raise DataError(f"{type(self).__name__}: it compares predictions with labels, and got no labels")
         return y_pred.reshape(-1, 1).long(), y.reshape(-1, 1).long()
 
     def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
         """The kappa of all grades so far.
 
         Raises:
-            ValueError: there are none, or one is out of range.
+            DataError: there are none, or one is out of range.
         """
+        predicted, _ = self._grades()
+        return self.reweighted(torch.ones(1, len(predicted))).float()
+
+    def reweighted(self, weights: Tensor) -> Tensor:
+        """The kappa of weighted cases, **Shape** (resamples, cases) -> (resamples,)."""
+        predicted, truth = self._grades()
+        grade = torch.arange(self.num_classes, dtype=torch.float64)
+        distance = grade[:, None] - grade
+        penalty = distance**2 if self.quadratic else (distance != 0).double()
+        return weighted_kappa(predicted, truth, weights, penalty)
+
+    def _grades(self) -> tuple[Tensor, Tensor]:
         buffer = self.get_buffer()
         if not isinstance(buffer, (tuple, list)):
-            raise ValueError(f"{type(self).__name__}: no grades yet")
-        said, truth = (part.flatten().cpu().numpy() for part in buffer)
-        grades = range(self.num_classes)
-        if not {*said, *truth} <= {*grades}:
-            raise ValueError(f"{type(self).__name__}: grades {sorted({*said, *truth})} are not all in 0..{grades[-1]}")
-        return torch.tensor([cohen_kappa_score(truth, said, labels=list(grades), weights=self.weights)]).float()
+            raise DataError(f"{type(self).__name__}: no grades yet")
+        predicted, truth = (torch.as_tensor(part).flatten().cpu() for part in buffer)
+        grades = {*predicted.tolist(), *truth.tolist()}
+        if not grades <= {*range(self.num_classes)}:
+            name, last = type(self).__name__, self.num_classes - 1
+            raise DataError(f"{name}: grades {sorted(grades)} are not all in 0..{last}")
+        return predicted, truth
 
 
 class QuadraticKappa(Kappa):
@@ -68,4 +83,4 @@ class QuadraticKappa(Kappa):
         tensor([0.8000])
     """
 
-    weights = "quadratic"
+    quadratic = True

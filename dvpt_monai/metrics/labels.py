@@ -12,6 +12,9 @@ import torch
 from monai.metrics import CumulativeIterationMetric, compute_average_precision, compute_roc_auc
 from torch import Tensor
 
+from dvpt_monai.errors import DataError
+from dvpt_monai.metrics.weighted import weighted_auc, weighted_precision
+
 __all__ = ["MeanAUC", "MeanAveragePrecision", "MeanOverLabels"]
 
 logger = logging.getLogger(__name__)
@@ -36,43 +39,62 @@ class MeanOverLabels(CumulativeIterationMetric):
         self._warned: list[str] = []
 
     @abstractmethod
-    def score(self, said: Tensor, truth: Tensor) -> float:
+    def score(self, predicted: Tensor, truth: Tensor) -> float:
         """The score of one label; both (B,), and the truth holds 0 and 1."""
+
+    @abstractmethod
+    def weighted(self, predicted: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+        """The same of weighted cases, **Shape** (B,), (B,), (resamples, B) -> (resamples,)."""
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **arguments: Any) -> tuple[Tensor, Tensor]:
         name = type(self).__name__
         if y is None:
-            raise ValueError(f"{name}: it compares predictions with labels, and got no labels")
+            raise DataError(f"{name}: it compares predictions with labels, and got no labels")
         if y_pred.shape != y.shape or y.shape[1:] != (len(self.labels),):
             shapes = f"predictions {tuple(y_pred.shape)}, truth {tuple(y.shape)}, and {len(self.labels)} names"
-            raise ValueError(f"{name}: {shapes}; give one column of both for each label")
+            raise DataError(f"{name}: {shapes}; give one column of both for each label")
         return y_pred.float(), y.float()
 
     def scores(self) -> dict[str, float]:
         """The score of each label on all cases so far, NaN for one that has none.
 
         Raises:
-            ValueError: there are no cases, a label is neither 0 nor 1, or a prediction is no finite number.
+            DataError: there are no cases, a label is neither 0 nor 1, or a prediction is no finite number.
         """
-        buffer = self.get_buffer()
-        if not isinstance(buffer, (tuple, list)):
-            raise ValueError(f"{type(self).__name__}: no cases yet")
-        said, truth = (part.cpu().double() for part in buffer)
+        predicted, truth = self._cases()
         if not bool(((truth == 0) | (truth == 1)).all()):
-            raise ValueError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
-        if not bool(said.isfinite().all()):
-            raise ValueError(f"{type(self).__name__}: a prediction is NaN or infinite; lower the learning rate")
+            raise DataError(f"{type(self).__name__}: labels {truth.unique().tolist()}, which have to be 0 or 1")
+        if not bool(predicted.isfinite().all()):
+            raise DataError(f"{type(self).__name__}: a prediction is NaN or infinite; lower the learning rate")
         both = [len(column.unique()) == 2 for column in truth.T]
         return {
-            name: self.score(said[:, place], truth[:, place]) if both[place] else float("nan")
+            name: self.score(predicted[:, place], truth[:, place]) if both[place] else float("nan")
             for place, name in enumerate(self.labels)
         }
+
+    def scores_reweighted(self, weights: Tensor) -> dict[str, Tensor]:
+        """The score of each label of weighted cases, **Shape** (resamples, cases) -> (resamples,) each."""
+        predicted, truth = self._cases()
+        return {
+            name: self.weighted(predicted[:, place], truth[:, place], weights) for place, name in enumerate(self.labels)
+        }
+
+    def reweighted(self, weights: Tensor) -> Tensor:
+        """The mean of weighted cases, each time over the labels that have a score; **Shape** as above."""
+        return torch.stack([*self.scores_reweighted(weights).values()]).nanmean(0)
+
+    def _cases(self) -> tuple[Tensor, Tensor]:
+        buffer = self.get_buffer()
+        if not isinstance(buffer, (tuple, list)):
+            raise DataError(f"{type(self).__name__}: no cases yet")
+        predicted, truth = (torch.as_tensor(part).cpu().double() for part in buffer)
+        return predicted, truth
 
     def aggregate(self, *arguments: Any, **options: Any) -> Tensor:
         """The mean over the labels that have a score.
 
         Raises:
-            ValueError: as :meth:`scores`.
+            DataError: as :meth:`scores`.
         """
         scores = self.scores()
         absent = [name for name, score in scores.items() if math.isnan(score)]
@@ -93,8 +115,11 @@ class MeanAveragePrecision(MeanOverLabels):
         (tensor(0.8333), {'nodule': 0.8333..., 'edema': nan})
     """
 
-    def score(self, said: Tensor, truth: Tensor) -> float:
-        return float(compute_average_precision(said, truth))  # type: ignore[arg-type]
+    def score(self, predicted: Tensor, truth: Tensor) -> float:
+        return float(compute_average_precision(predicted, truth))  # type: ignore[arg-type]
+
+    def weighted(self, predicted: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+        return weighted_precision(predicted, truth, weights)
 
 
 class MeanAUC(MeanOverLabels):
@@ -107,5 +132,8 @@ class MeanAUC(MeanOverLabels):
         tensor(0.5000)
     """
 
-    def score(self, said: Tensor, truth: Tensor) -> float:
-        return float(compute_roc_auc(said, truth))  # type: ignore[arg-type]
+    def score(self, predicted: Tensor, truth: Tensor) -> float:
+        return float(compute_roc_auc(predicted, truth))  # type: ignore[arg-type]
+
+    def weighted(self, predicted: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+        return weighted_auc(predicted, truth, weights)

@@ -46,9 +46,9 @@ class Standardize(nn.Module):
         # In place: MONAI's tensors with metadata must not take the places of these plain ones.
         self.cases.add_(x.shape[0])
         share = x.shape[0] / self.cases
-        far = x.mean(0) - self.mean
-        self.mean.add_(share * far)
-        self.variance.add_(share * (x.var(0, unbiased=False) - self.variance + (1 - share) * far**2))
+        shift = x.mean(0) - self.mean
+        self.mean.add_(share * shift)
+        self.variance.add_(share * (x.var(0, unbiased=False) - self.variance + (1 - share) * shift**2))
 
 
 class Head(nn.Linear):
@@ -98,6 +98,7 @@ class ViTClassifier(FromPretrained):
     def __init__(
         self,
         num_classes: int,
+        *,
         pooling: str = "cls",
         head_dropout: float = 0.0,
         standardize: bool = False,

@@ -7,28 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["INFLATIONS", "adapt_channels", "fold_normalization", "inflate_kernel", "resize_kernel", "resize_positions"]
+__all__ = [
+    "INFLATIONS",
+    "POSITION_RESIZES",
+    "adapt_channels",
+    "fold_normalization",
+    "inflate_kernel",
+    "resize_kernel",
+    "resize_positions",
+]
 
 MODES = {1: "linear", 2: "bicubic", 3: "trilinear"}
 INFLATIONS = ("average", "center")
+POSITION_RESIZES = ("plain", "antialias", "offset")
+OFFSET = 0.1
+"""What DINO and DINOv2 add to the new size before they divide it by the old one."""
 
 
-def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) -> Tensor:
+def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int], how: str = "plain") -> Tensor:
     """Interpolate position embeddings from one token grid to another.
 
     Linear in 1D, bicubic in 2D, trilinear in 3D, corners not aligned. A 2D grid going to a 3D one is interpolated
     in the plane and repeated along the last axis: p(h, w, d) = p(h, w).
 
+    Args:
+        positions: the embeddings.
+        old: their grid.
+        new: the grid that they are wanted at.
+        how: of a 2D grid alone: ``"plain"``; ``"antialias"``, with a kernel as wide as what is left out, as DINOv2
+            with registers and timm do; or ``"offset"``, sampled as if the new grid were 0.1 larger, as DINOv2 without
+            registers does.
+
     Shape:
         (1, prod(old), C) to (1, prod(new), C).
 
     Raises:
-        ValueError: the number of tokens is not that of the old grid, or 3D is asked to become 2D.
+        ValueError: the number of tokens is not that of the old grid, 3D is asked to become 2D, or there is no such way.
 
     Example:
         >>> import torch
@@ -39,10 +59,17 @@ def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int]) 
         raise ValueError(f"resize_positions: {positions.shape[1]} positions are not a grid of {tuple(old)}")
     if len(new) < len(old):
         raise ValueError(f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; use spatial_dims={len(old)}")
+    if how not in POSITION_RESIZES or (how != "plain" and len(old) != 2):
+        raise ValueError(f"resize_positions: a {len(old)}D grid cannot be resized {how!r}; 'plain' always works")
     grid = positions.detach().to(torch.float64).transpose(1, 2).unflatten(2, tuple(old))
     plane = tuple(new[: len(old)])
     if plane != tuple(old):
-        grid = functional.interpolate(grid, size=plane, mode=MODES[len(old)], align_corners=False)
+        mode: dict[str, Any] = {"mode": MODES[len(old)], "align_corners": False}
+        if how == "offset":
+            scale = [(n + OFFSET) / o for n, o in zip(plane, old, strict=True)]
+            grid = functional.interpolate(grid, scale_factor=scale, **mode)
+        else:
+            grid = functional.interpolate(grid, size=plane, antialias=how == "antialias", **mode)
     for extra in new[len(old) :]:
         grid = grid.unsqueeze(-1).expand(*grid.shape, extra)
     return grid.flatten(2).transpose(1, 2).contiguous()

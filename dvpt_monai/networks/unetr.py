@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai.networks.blocks.dynunet_block import UnetOutBlock
@@ -55,6 +55,7 @@ class UNETR(FromPretrained):
         out_channels: int,
         img_size: int | Sequence[int],
         patch_size: int = 16,
+        *,
         feature_size: int = 16,
         spatial_dims: int = 3,
         norm_name: str | tuple[Any, ...] = "instance",
@@ -103,6 +104,14 @@ class UNETR(FromPretrained):
         self.out = UnetOutBlock(spatial_dims=spatial_dims, in_channels=width, out_channels=out_channels)
         self.fresh = ["encoder*", "decoder*", "out.*", *(f"vit.{pattern}" for pattern in self.vit.fresh)]
         """Patterns of the parts that no pre-trained ViT fills: the decoder, and a new norm or depth embedding."""
+
+    @classmethod
+    def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """3D unless chosen otherwise, and patches of 16 where the file's are neither 8 nor 16."""
+        arguments = super().fits(own, {"spatial_dims": 3, **chosen})
+        if "patch_size" not in chosen and arguments["patch_size"] not in (8, 16):
+            arguments["patch_size"] = 16
+        return arguments
 
     def forward(self, x: Tensor) -> Tensor:
         tokens, maps = self.vit(x)

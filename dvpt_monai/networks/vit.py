@@ -6,148 +6,42 @@ a middle block, and a depth embedding for backbones that were pre-trained in 2D;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any
 
 import torch
-from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.networks.block import (
+    ACTIVATIONS,
+    MLP,
+    Attention,
+    Block,
+    PatchEmbedding,
+    Residual,
+    ScaledDotProduct,
+)
 from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.resize import resize_positions
 
 __all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct", "ViTEncoder"]
 
-ACTIVATIONS = ("gelu", "quick_gelu")
 
+def per_axis(size: int | Sequence[int], dims: int, name: str) -> tuple[int, ...]:
+    """One number for each axis: a single one holds for all.
 
-class ScaledDotProduct(nn.Module):
-    """softmax(q k^T scale) v through PyTorch's fused kernel, as a module that tuners of the scores can sit on.
+    Raises:
+        ValueError: there are as many numbers as neither one nor the axes.
 
-    Shape:
-        q (B, H, N, d), k and v (B, H, M, d) to (B, H, N, d).
+    Example:
+        >>> per_axis(96, 3, "img_size")
+        (96, 96, 96)
     """
-
-    def __init__(self, dropout_rate: float = 0.0) -> None:
-        super().__init__()
-        self.drop_weights = nn.Dropout(dropout_rate)
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-        # The leaf's own mode decides, not this module's: a tuner inside must not wake the dropout of frozen weights.
-        dropout = self.drop_weights.p if self.drop_weights.training else 0.0
-        return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention.
-
-    Shape:
-        (B, N, C) to (B, N, C).
-    """
-
-    def __init__(self, hidden_size: int, num_heads: int, qkv_bias: bool = True, dropout_rate: float = 0.0) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.scale = (hidden_size // num_heads) ** -0.5
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=qkv_bias)
-        self.attend = ScaledDotProduct(dropout_rate)
-        self.out_proj = nn.Linear(hidden_size, hidden_size)
-        self.drop_output = nn.Dropout(dropout_rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, n, c = x.shape
-        q, k, v = self.qkv(x).reshape(b, n, 3, self.num_heads, c // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
-        y = self.attend(q, k, v, self.scale)
-        return self.drop_output(self.out_proj(y.transpose(1, 2).reshape(b, n, c)))
-
-
-class MLP(nn.Module):
-    """The feed-forward part of a block: linear, GELU (or CLIP's QuickGELU, x sigmoid(1.702 x)), linear.
-
-    Shape:
-        (B, N, C) to (B, N, C).
-    """
-
-    def __init__(self, hidden_size: int, mlp_dim: int, dropout_rate: float = 0.0, activation: str = "gelu") -> None:
-        super().__init__()
-        self.quick_gelu = activation == "quick_gelu"
-        self.linear1 = nn.Linear(hidden_size, mlp_dim)
-        self.linear2 = nn.Linear(mlp_dim, hidden_size)
-        self.drop1 = nn.Dropout(dropout_rate)
-        self.drop2 = nn.Dropout(dropout_rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.linear1(x)
-        x = x * torch.sigmoid(1.702 * x) if self.quick_gelu else functional.gelu(x)
-        return self.drop2(self.linear2(self.drop1(x)))
-
-
-class Residual(nn.Module):
-    """``x + y``: the residual sum as a module, so that a tuner can sit on it and see the stream ``x``.
-
-    Shape:
-        x, y and the output: (B, N, C).
-    """
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return x + y
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block; each residual sum is a module, where tuners that read the stream sit.
-
-    Shape:
-        (B, N, C) to (B, N, C).
-    """
-
-    def __init__(
-        self,
-        hidden_size: int,
-        mlp_dim: int,
-        num_heads: int,
-        qkv_bias: bool = True,
-        eps: float = 1e-6,
-        dropout_rate: float = 0.0,
-        activation: str = "gelu",
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(hidden_size, eps=eps)
-        self.attn = Attention(hidden_size, num_heads, qkv_bias, dropout_rate)
-        self.residual1 = Residual()
-        self.norm2 = nn.LayerNorm(hidden_size, eps=eps)
-        self.mlp = MLP(hidden_size, mlp_dim, dropout_rate, activation)
-        self.residual2 = Residual()
-        self.register_load_state_dict_pre_hook(_drop_unused)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.residual1(x, self.attn(self.norm1(x)))
-        return self.residual2(x, self.mlp(self.norm2(x)))
-
-
-def _drop_unused(block: nn.Module, state: dict[str, Any], prefix: str, *unused: Any) -> None:
-    # MONAI's block owns a norm_cross_attn that no forward pass reaches; its checkpoints carry it.
-    for key in [key for key in state if key.startswith(f"{prefix}norm_cross_attn.")]:
-        del state[key]
-
-
-class PatchEmbedding(nn.Module):
-    """Non-overlapping patches, projected, plus their learned positions.
-
-    Shape:
-        (B, C_in, *img_size) to (B, prod(grid), C).
-    """
-
-    def __init__(self, in_channels: int, grid: Sequence[int], patch: Sequence[int], hidden_size: int) -> None:
-        super().__init__()
-        conv: type[Any] = nn.Conv2d if len(patch) == 2 else nn.Conv3d
-        self.patch_embeddings = conv(in_channels, hidden_size, kernel_size=tuple(patch), stride=tuple(patch))
-        self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), hidden_size))
-        nn.init.trunc_normal_(self.position_embeddings, std=0.02)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.patch_embeddings(x).flatten(2).transpose(1, 2) + self.position_embeddings
+    sizes = tuple(int(s) for s in size) if isinstance(size, Iterable) else (int(size),) * dims
+    if len(sizes) != dims:
+        raise ValueError(f"ViTEncoder: {name} {sizes} must be one number or {dims}, one for each axis")
+    return sizes
 
 
 class ViTEncoder(FromPretrained):
@@ -156,22 +50,23 @@ class ViTEncoder(FromPretrained):
     The token sequence is [CLS, registers, patches, whatever tuners append].
 
     Args:
-        in_channels: channels of the image.
-        img_size: pixels or voxels along each axis, one number or one per axis.
-        patch_size: likewise; must divide ``img_size``.
+        in_channels: channels of the image, at least 1.
+        img_size: pixels or voxels; one number n is (n, n) or (n, n, n), else one number for each axis.
+        patch_size: likewise; along each axis a divisor of ``img_size``.
         spatial_dims: 2 or 3.
-        hidden_size: width C of a token.
+        hidden_size: width C of a token, a multiple of ``num_heads``.
         mlp_dim: width inside the feed-forward part.
         num_layers: depth of the backbone as it was pre-trained.
         num_heads: attention heads.
         cls_token: whether the sequence begins with a CLS token.
-        num_registers: register tokens after CLS (Darcet et al., arXiv 2309.16588).
+        num_registers: register tokens after CLS, 0 or more (Darcet et al., arXiv 2309.16588).
         qkv_bias: whether queries, keys and values have biases; pre-trained ViTs do, MONAI's default does not.
         eps: of every LayerNorm: 1e-6 in timm, MAE and DINO, 1e-5 in MONAI, 1e-12 in Hugging Face's google/vit.
-        dropout_rate: in attention and feed-forward parts; 0 for pre-trained backbones.
-        tap: build only this many of the ``num_layers`` blocks and end in a new LayerNorm that trains; the last blocks
-            of a backbone often fit their pre-training task more than yours. ``None`` builds all.
-        taps: 0-based blocks whose outputs ``forward`` returns as maps.
+        dropout_rate: in attention and feed-forward parts, in [0, 1); 0 for pre-trained backbones.
+        tap: build only this many of the ``num_layers`` blocks, in [1, num_layers], and end in a new LayerNorm that
+            trains; the last blocks of a backbone often fit their pre-training task more than yours. ``None`` builds
+            all.
+        taps: 0-based blocks whose outputs ``forward`` returns as maps, each in [0, blocks built).
         depth_embedding: 3D only: add a trainable, zero-initialised embedding of the last axis, which a backbone
             inflated from 2D needs to know where it is along z.
         activation: of the feed-forward parts: ``"gelu"``, or ``"quick_gelu"`` as in OpenAI's CLIP.
@@ -195,6 +90,7 @@ class ViTEncoder(FromPretrained):
 
     def __init__(
         self,
+        *,
         in_channels: int,
         img_size: int | Sequence[int],
         patch_size: int | Sequence[int] = 16,
@@ -217,8 +113,8 @@ class ViTEncoder(FromPretrained):
         super().__init__()
         if spatial_dims not in (2, 3):
             raise ValueError(f"ViTEncoder: spatial_dims must be 2 or 3, not {spatial_dims}")
-        size = tuple(int(s) for s in ensure_tuple_rep(img_size, spatial_dims))
-        patch = tuple(int(p) for p in ensure_tuple_rep(patch_size, spatial_dims))
+        size = per_axis(img_size, spatial_dims, "img_size")
+        patch = per_axis(patch_size, spatial_dims, "patch_size")
         if any(s < p or s % p for s, p in zip(size, patch, strict=True)):
             raise ValueError(f"ViTEncoder: img_size {size} is not a multiple of patch_size {patch}")
         if hidden_size % num_heads:
@@ -247,10 +143,16 @@ class ViTEncoder(FromPretrained):
         """Index of the first patch token."""
         self.end = self.first + prod(self.grid)
         """Index behind the last patch token, where tuners append theirs."""
-        self.fresh = ["norm.*"] * (tap is not None) + ["depth_embedding"] * depth_embedding
+        self.fresh = [
+            pattern for pattern, new in (("norm.*", tap is not None), ("depth_embedding", depth_embedding)) if new
+        ]
         """Patterns of the parts that no pre-trained file fills."""
+        self.position_resize = "plain"
+        """How :meth:`resize` interpolates the positions of a plane; loading sets it to what was loaded."""
 
-        self.patch_embedding = PatchEmbedding(in_channels, self.grid, patch, hidden_size)
+        self.patch_embedding = PatchEmbedding(
+            in_channels=in_channels, grid=self.grid, patch=patch, hidden_size=hidden_size
+        )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, hidden_size)) if cls_token else None
         self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, hidden_size)) if num_registers else None
         self.depth_embedding = nn.Parameter(torch.zeros(self.grid[-1], hidden_size)) if depth_embedding else None
@@ -258,7 +160,16 @@ class ViTEncoder(FromPretrained):
         # Parameterless: the place in the sequence where tuners append their own tokens.
         self.embed = nn.Identity()
         self.blocks = nn.ModuleList(
-            Block(hidden_size, mlp_dim, num_heads, qkv_bias, eps, dropout_rate, activation) for _ in range(depth)
+            Block(
+                hidden_size=hidden_size,
+                mlp_dim=mlp_dim,
+                num_heads=num_heads,
+                qkv_bias=qkv_bias,
+                eps=eps,
+                dropout_rate=dropout_rate,
+                activation=activation,
+            )
+            for _ in range(depth)
         )
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
         for block in self.blocks:
@@ -303,7 +214,7 @@ class ViTEncoder(FromPretrained):
 
     def resize(self, img_size: int | Sequence[int]) -> ViTEncoder:
         """Take images of another size from now on, in place; positions, and prompts tied to them, are interpolated."""
-        size = tuple(int(s) for s in ensure_tuple_rep(img_size, len(self.grid)))
+        size = per_axis(img_size, len(self.grid), "img_size")
         if any(s < p or s % p for s, p in zip(size, self.patch_size, strict=True)):
             raise ValueError(f"ViTEncoder.resize: {size} is not a multiple of patch_size {tuple(self.patch_size)}")
         grid = [s // p for s, p in zip(size, self.patch_size, strict=True)]
@@ -313,7 +224,8 @@ class ViTEncoder(FromPretrained):
                 follow(self.grid, grid)
         # A tuner may stand around the embedding.
         positions = next(m for m in self.modules() if isinstance(m, PatchEmbedding)).position_embeddings
-        positions.data = resize_positions(positions, self.grid, grid).to(positions)
+        how = self.position_resize if len(grid) == 2 else "plain"
+        positions.data = resize_positions(positions, self.grid, grid, how).to(positions)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)

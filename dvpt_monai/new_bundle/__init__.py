@@ -54,7 +54,7 @@ def init(
     target = Path(out)
     check_free(target, overwrite)
     listing = list_cases(Path(data).expanduser().resolve(), task, columns)
-    found = survey(grouped(listing, group_pattern))
-    proposal = propose(found, architecture_of(str(backbone)), target.resolve().name, options or Options())
+    surveyed = survey(grouped(listing, group_pattern))
+    proposal = propose(surveyed, architecture_of(str(backbone)), target.resolve().name, options or Options())
     write_bundle(proposal, target, overwrite)
     return proposal

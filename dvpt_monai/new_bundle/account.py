@@ -62,16 +62,16 @@ _VERBS = {"classification": "classify", "segmentation": "segment"}
 
 
 def _images(proposal: Proposal) -> str:
-    found = proposal.survey
-    size = " x ".join(map(str, found.size))
-    if found.dims == 2:
-        colours = {header.channels for header in found.headers}
+    survey = proposal.survey
+    size = " x ".join(map(str, survey.size))
+    if survey.dims == 2:
+        colours = {header.channels for header in survey.headers}
         kind = "colour and gray" if len(colours) > 1 else "colour" if colours == {3} else "gray"
-        return f"{kind}, {found.bits} bits, {size} pixels (height x width, median)"
-    spacing = " x ".join(f"{mm:.3g}" for mm in found.spacing)
-    channels = f"{found.channels} channels, " * (found.channels > 1)
-    kind = "CT in Hounsfield units, " * found.hounsfield
-    turned = Counter(header.orientation for header in found.headers).most_common(1)[0][0]
+        return f"{kind}, {survey.bits} bits, {size} pixels (height x width, median)"
+    spacing = " x ".join(f"{mm:.3g}" for mm in survey.spacing)
+    channels = f"{survey.channels} channels, " if survey.channels > 1 else ""
+    kind = "CT in Hounsfield units, " if survey.hounsfield else ""
+    turned = Counter(header.orientation for header in survey.headers).most_common(1)[0][0]
     return f"{kind}{channels}{size} voxels of {spacing} mm (medians along R, A, S; files mostly in {turned})"
 
 
@@ -81,17 +81,19 @@ def _classes(proposal: Proposal) -> str:
         counts: Counter[str] = Counter(str(case.label) for case in proposal.parts.cases)
         labels = list(proposal.numbers)
         return ",  ".join(f"{name} {counts[label]}" for name, label in zip(proposal.classes, labels, strict=True))
-    told = [
+    shares = [
         f"{name} in {masks.cases.get(value, 0)} ({100 * masks.share.get(value, 0):.2g} % of all pixels)"
         for name, value in zip(proposal.classes, proposal.values, strict=True)
     ][1:]
-    return ",  ".join(told) + f",  in {masks.empty} masks nothing" * (masks.empty > 0)
+    if masks.empty:
+        shares.append(f"in {masks.empty} masks nothing")
+    return ",  ".join(shares)
 
 
 def _parts(proposal: Proposal) -> str:
     parts = proposal.parts
     test = parts.count("test")
-    few = "; on so few its score means little" * (test < FEW)
+    few = "; on so few its score means little" if test < FEW else ""
     return f"{parts.training} to train on, {parts.validating} to validate, {test} to test{few}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained.load import TOLD
+from dvpt_monai.networks.pretrained.backbone import UNKNOWN
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import read_source
 
@@ -79,21 +79,20 @@ def architecture_of(weights: str) -> Architecture:
         checkpoint = read_source(weights)
     except PretrainedError as error:
         raise PretrainedError(f"{error}\n--backbone random makes a bundle without pre-trained weights") from error
-    backbone = recognise(checkpoint.content, checkpoint.name, checkpoint.config)
-    told = backbone.arguments()
-    untold = [name for name in ("num_heads", "activation") if name not in told]
-    if untold:
+    known = recognise(checkpoint).arguments()
+    missing = [name for name in ("num_heads", "activation") if name not in known]
+    if missing:
         raise PretrainedError(
-            f"{weights} does not tell its {untold[0]}; it has {TOLD[untold[0]]}. Give another backbone"
+            f"{weights} does not tell its {missing[0]}; it has {UNKNOWN[missing[0]]}. Give another backbone"
         )
-    arguments = {name: told[name] for name in SIZES}
-    arguments |= {name: told[name] for name, usual in DEFAULTS.items() if told[name] != usual}
+    arguments = {name: known[name] for name in SIZES}
+    arguments |= {name: known[name] for name, usual in DEFAULTS.items() if known[name] != usual}
     path = Path(weights)
-    patch = told["patch_size"]
+    patch = known["patch_size"]
     return Architecture(
         weights=str(path.resolve()) if path.exists() else weights,
         arguments=arguments,
         patch=patch if isinstance(patch, int) else max(patch),
-        dims=told["spatial_dims"],
-        channels=told["in_channels"],
+        dims=known["spatial_dims"],
+        channels=known["in_channels"],
     )

@@ -20,14 +20,14 @@ def given_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(str(name) for name in ([names] if isinstance(names, str) else names))
 
 
-def numbers_of(found: Survey, given: tuple[str, ...] | None) -> dict[str, int]:
+def numbers_of(survey: Survey, given: tuple[str, ...] | None) -> dict[str, int]:
     """Classes in the order of their numbers, where they are numbers; else of the given names, else of their own."""
-    names = sorted({str(case.label) for case in found.listing.cases}, key=_in_order)
+    names = sorted({str(case.label) for case in survey.listing.cases}, key=_in_order)
     if len(names) == 1:
-        raise DataError(f"{found.listing.root}: all cases are of class {names[0]!r}; a classifier needs two or more")
+        raise DataError(f"{survey.listing.root}: all cases are of class {names[0]!r}; a classifier needs two or more")
     if len(names) > 1000:
         raise DataError(
-            f"{found.listing.root}: {len(names)} classes; is this the column of the classes? --label_column"
+            f"{survey.listing.root}: {len(names)} classes; is this the column of the classes? --label_column"
         )
     if given is not None and not all(map(_is_number, names)):
         # A text says what its cases are: another name by its position would call them what they are not.
@@ -41,16 +41,16 @@ def numbers_of(found: Survey, given: tuple[str, ...] | None) -> dict[str, int]:
 
 
 def names_of(
-    found: Survey, numbers: dict[str, int], given: tuple[str, ...] | None
+    survey: Survey, numbers: dict[str, int], given: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Names by number, and what masks hold for each."""
-    told, values = found.listing.names, tuple[int, ...]()
+    listed, values = survey.listing.names, tuple[int, ...]()
     labels = tuple(numbers)
-    if found.masks is not None:
+    if survey.masks is not None:
         # A structure that no mask shows but dataset.json names is one all the same.
-        values = tuple(sorted({*found.masks.values, *told}))
+        values = tuple(sorted({*survey.masks.values, *listed}))
         usual = {value: f"label {value}" if len(values) > 2 else "foreground" for value in values} | {0: "background"}
-        labels = tuple(told.get(value, usual[value]) for value in values)
+        labels = tuple(listed.get(value, usual[value]) for value in values)
     if given is None:
         return labels, values
     first = int(bool(values))  # the background has its name
@@ -72,8 +72,10 @@ def check_words(words: Sequence[str]) -> None:
 def renaming(values: Sequence[str | int], names: Sequence[str]) -> list[Note]:
     """Which value got which of the given names, where they differ."""
     pairs = [(str(value), name) for value, name in zip(values, names, strict=True)]
-    told = ", ".join(f"{value} -> {name}" for value, name in pairs)
-    return [Note(f"names by the order of the values: {told}", "--names")] * any(value != name for value, name in pairs)
+    if all(value == name for value, name in pairs):
+        return []
+    named = ", ".join(f"{value} -> {name}" for value, name in pairs)
+    return [Note(f"names by the order of the values: {named}", "--names")]
 
 
 def ordering(labels: Sequence[str], classes: Sequence[str], named: bool, ordered: bool) -> list[Note]:
@@ -85,9 +87,10 @@ def ordering(labels: Sequence[str], classes: Sequence[str], named: bool, ordered
                      "--names", warning=True)]  # fmt: skip
     if ordered or not (alphabetical or len(classes) > 2):
         return []
-    listed = f" and are numbered by the alphabet: {', '.join(classes)}" * alphabetical
-    example = f'--ordered --names "{list(classes)}" in their order' if alphabetical else "--ordered"
-    return [Note(f"the classes have no order{listed}", f"{example}, where they are grades")]
+    if not alphabetical:
+        return [Note("the classes have no order", "--ordered, where they are grades")]
+    listed = f"the classes have no order and are numbered by the alphabet: {', '.join(classes)}"
+    return [Note(listed, f'--ordered --names "{list(classes)}" in their order, where they are grades')]
 
 
 def _in_order(name: str) -> tuple[float, str]:

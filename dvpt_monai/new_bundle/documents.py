@@ -9,9 +9,10 @@ import numpy
 import torch
 
 from dvpt_monai.new_bundle.proposal import Proposal
-from dvpt_monai.new_bundle.template import CLASSIFICATION, SEGMENTATION, Config, read
+from dvpt_monai.recipes.metadata import DVPT_PAPER, RGB
+from dvpt_monai.recipes.recipe import About, Config
 
-__all__ = ["LICENCE_OF_THE_DATA", "commands", "metadata", "network", "title"]
+__all__ = ["LICENCE_OF_THE_DATA", "about", "commands", "network", "title"]
 
 LICENCE_OF_THE_DATA = """\
 This bundle contains no data. It was made for those in
@@ -31,19 +32,13 @@ def title(proposal: Proposal) -> str:
     return f"{proposal.task.capitalize()}, {of}"
 
 
-def metadata(proposal: Proposal, template: str) -> Config:
-    """The metadata: those of the template, with what this bundle reads and gives."""
-    meta = read(template, "metadata")
+def about(proposal: Proposal) -> About:
+    """What the metadata say, as far as the data tell."""
     data, names = proposal.root.name, ", ".join(proposal.classes)
-    channels = {str(place): name for place, name in enumerate(_channels(proposal))}
-    size, kind = list(proposal.image_size), "photographs" if proposal.dims == 2 else "volumes"
-    windows = proposal.task == "segmentation" and proposal.dims == 3
-    meta.update(
-        version="0.1.0",
+    image, kind = _image(proposal), "photographs" if proposal.dims == 2 else "volumes"
+    return About(
         changelog={"0.1.0": "written by dvpt_monai init"},
-        monai_version=monai.__version__,
-        pytorch_version=torch.__version__.split("+")[0],
-        numpy_version=numpy.__version__,
+        versions=(monai.__version__, torch.__version__.split("+")[0], numpy.__version__),
         name=title(proposal),
         task=f"{proposal.task.capitalize()} of {kind} into {names}",
         description=f"A {network(proposal)}, tuned on {data}.",
@@ -51,35 +46,13 @@ def metadata(proposal: Proposal, template: str) -> Config:
         copyright="TO DO: Copyright (c) your names",
         data_source=f"TO DO: where {data} comes from",
         data_type="image" if proposal.dims == 2 else "nifti",
-        image_classes=f"{len(channels)} channels: {', '.join(channels.values())}",
+        image_classes=f"{len(image['channels'])} channels: {', '.join(image['channels'])}",
         label_classes=", ".join(f"{number} {name}" for number, name in enumerate(proposal.classes)),
         pred_classes=f"{len(proposal.classes)} channels of logits: {names}",
-        eval_metrics={},
-        references=meta["references"][:1],
+        references=[DVPT_PAPER],
+        **image,
+        outputs=proposal.classes,
     )
-    packages = meta["required_packages_version"]
-    for reader in ("pillow", "nibabel"):
-        packages.pop(reader, None)
-    reader, source = ("pillow", CLASSIFICATION) if proposal.dims == 2 else ("nibabel", SEGMENTATION)
-    packages[reader] = read(source, "metadata")["required_packages_version"][reader]
-    image, pred = (meta["network_data_format"][side][name] for side, name in (("inputs", "image"), ("outputs", "pred")))
-    image.update(
-        format="rgb" if proposal.dims == 2 else "hounsfield" if proposal.survey.hounsfield else "magnitude",
-        num_channels=len(channels),
-        spatial_shape=size,
-        value_range=[-2.2, 2.7] if proposal.dims == 2 else [0, 1],
-        is_patch_data=windows,
-        channel_def=channels,
-    )
-    image["modality"] = "n/a" if proposal.dims == 2 else "CT" if proposal.survey.hounsfield else "n/a"
-    pred.update(
-        num_channels=len(proposal.classes),
-        is_patch_data=windows,
-        channel_def={str(number): name for number, name in enumerate(proposal.classes)},
-    )
-    if proposal.task == "segmentation":
-        pred["spatial_shape"] = size
-    return meta
 
 
 def commands(proposal: Proposal, folder: str) -> dict[str, str]:
@@ -100,7 +73,11 @@ def network(proposal: Proposal) -> str:
     return f"{head}{'' if proposal.architecture.random else 'frozen '}vision transformer ({proposal.backbone})"
 
 
-def _channels(proposal: Proposal) -> list[str]:
+def _image(proposal: Proposal) -> Config:
+    """What an image is, in the schema's words."""
     if proposal.dims == 2:
-        return ["red", "green", "blue"]
-    return ["image"] if proposal.channels == 1 else [f"channel {number}" for number in range(proposal.channels)]
+        return RGB
+    number = proposal.channels
+    channels = ["image"] if number == 1 else [f"channel {channel}" for channel in range(number)]
+    kind = {"format": "hounsfield", "modality": "CT"} if proposal.survey.hounsfield else {"format": "magnitude"}
+    return {**kind, "value_range": [0, 1], "channels": channels}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dvpt_monai.data.masks import PHOTOGRAPHS
 from dvpt_monai.errors import DataError
+from dvpt_monai.recipes.recipe import VOLUMES
 
 __all__ = ["PHOTOGRAPHS", "VOLUMES", "folders_in", "images_below", "is_image", "is_volume", "stem_of"]
 
-VOLUMES = (".nii.gz", ".nii")
 FOREIGN = {
     ".dcm": "convert DICOM series to NIfTI first, for instance with dcm2niix",
     ".mha": "convert MetaImage files to NIfTI first, for instance with SimpleITK",

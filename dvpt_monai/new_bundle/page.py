@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from string import Template
 
-from dvpt_monai.new_bundle.configs import CASES
 from dvpt_monai.new_bundle.documents import commands, network, title
 from dvpt_monai.new_bundle.proposal import Proposal
+from dvpt_monai.new_bundle.recipe import CASES
 
 __all__ = ["page"]
 
@@ -26,7 +26,7 @@ Research only. Not a medical device, not for diagnosis.
 
 - Target: TO DO.
 - Task: $task.
-- Modality: TO DO. $found
+- Modality: TO DO. $images
 - Size: $cases cases: $parts. Licence and home: `docs/data_license.txt`.
 
 | number | class | $counted |
@@ -124,7 +124,7 @@ def page(proposal: Proposal) -> str:
         network=network(proposal),
         data=proposal.root.name,
         task=proposal.task,
-        found=_found(proposal),
+        images=_images(proposal),
         cases=len(proposal.parts.cases),
         parts=", ".join(f"{count} {part}" for part, count in counts.items() if count),
         counted="cases" if classification else "masks with it",
@@ -153,12 +153,12 @@ def _counts(proposal: Proposal) -> list[int]:
     return [counts[label] for label in proposal.numbers]
 
 
-def _found(proposal: Proposal) -> str:
-    found = proposal.survey
-    if found.dims == 2:
-        return f"Photographs of {_by(found.size)} pixels (median), {found.bits} bits."
-    units = " in Hounsfield units" * found.hounsfield
-    return f"Volumes{units} of {_by(found.size)} voxels of {_by(found.spacing)} mm (medians along the axes of RAS)."
+def _images(proposal: Proposal) -> str:
+    survey = proposal.survey
+    if survey.dims == 2:
+        return f"Photographs of {_by(survey.size)} pixels (median), {survey.bits} bits."
+    units = " in Hounsfield units" if survey.hounsfield else ""
+    return f"Volumes{units} of {_by(survey.size)} voxels of {_by(survey.spacing)} mm (medians along the axes of RAS)."
 
 
 def _preprocessing(proposal: Proposal) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dvpt_monai.data import holdout, split
+from dvpt_monai.data import fold_cases
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.listing import Case, Listing, Note
+from dvpt_monai.new_bundle.set_aside import folds_of, set_aside
 
 __all__ = ["Parts", "place"]
 
@@ -43,7 +44,7 @@ class Parts:
 
 
 def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
-    """Give every case a part; a fifth tests where the data do not say what does.
+    """Give every case a part; about a fifth tests where the data do not say what does.
 
     Args:
         listing: the cases.
@@ -64,42 +65,46 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
     known = any(case.part for case in cases)
     placed = [case if case.part else replace(case, part="train") for case in cases]
     if known:
-        told = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
-        notes.append(Note(f"the parts are those of the data: {told}"))
+        counts = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
+        notes.append(Note(f"the parts are those of the data: {counts}"))
     if not given["test"]:
-        rows = [_row(case, numbers) for case in placed if case.part == "train"]
-        units = len({row.get("group", row["image"]) for row in rows})
-        if units < 4:
-            raise DataError(f"{len(rows)} cases of {units} groups are too few to train, validate and test; give more")
-        # at least two: one case is no test, and leaves the second of two processes without any
-        chosen = {row["image"] for row in holdout(rows, "test", max(2, len(rows) // 5), seed)}
-        placed = [replace(case, part="test") if str(case.image) in chosen else case for case in placed]
-        whole = ", whole groups" * grouped
-        text = f"a fifth is set aside for testing: {len(chosen)} of {len(rows)}, by seed {seed}{whole}"
-        notes.append(Note(text, "--seed, or folders or a column of parts"))
+        rows = [_row(case, numbers, listing) for case in placed if case.part == "train"]
+        aside = set_aside(rows, seed)
+        placed = [replace(case, part="test") if str(case.image) in aside.images else case for case in placed]
+        whole = ", whole groups" if grouped else ""
+        text = (
+            f"about a fifth is set aside for testing: {len(aside.images)} of {len(rows)}, by seed {aside.seed}{whole}"
+        )
+        keep = f"--seed {aside.seed} keeps them when cases are added; or folders or a column of parts"
+        notes.append(Note(text, keep))
+        absent = [name for name, number in numbers.items() if number in aside.untested]
+        if absent:
+            remedy = "add cases" if aside.better is None else f"--seed {aside.better} tests every class"
+            notes.append(Note(f"no test case is of class {', '.join(absent)}", remedy, warning=True))
     if given["validation"]:
         folds, validating = 0, [[numbers.get(str(case.label), 0) for case in placed if case.part == "validation"]]
     else:
-        rows = [_row(case, numbers) for case in placed if case.part == "train"]
-        folds = min(5, len({row.get("group", row["image"]) for row in rows}))
+        rows = [_row(case, numbers, listing) for case in placed if case.part == "train"]
+        folds = folds_of(rows)
         if folds < 2:
-            raise DataError(f"{len(rows)} training cases of one group leave none to validate on; give more")
-        validating = [
-            [case["label"] for case in split(rows, "validation", fold, folds)]  # as the config does
-            for fold in range(folds)
-        ]
+            raise DataError(f"{len(rows)} training cases of one group or fold leave none to validate on; give more")
+        validating = [[case["label"] for case in fold] for fold in fold_cases(rows, folds)]  # as the config does
         notes.append(Note(f"one of {folds} folds of the rest validates", "--fold, --folds of the training"))
     learned = {case.label for case in placed if case.part == "train"}
     lacking = [name for name in numbers if name not in learned]
     if lacking:
-        raise DataError(f"class {lacking[0]!r} has no case to train on, only others; add some or leave the class out")
+        raise DataError(
+            f"class {lacking[0]!r} has no case to train on, only others; add some, leave the class out, or choose "
+            "another --seed"
+        )
     ranked = all(len(set(labels)) > 1 for labels in validating)
     return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes))
 
 
-def _row(case: Case, numbers: dict[str, int]) -> dict[str, Any]:
+def _row(case: Case, numbers: dict[str, int], listing: Listing) -> dict[str, Any]:
     """A case as the lists of :mod:`dvpt_monai.data` have it."""
-    row: dict[str, Any] = {"image": str(case.image), "label": numbers.get(str(case.label), str(case.label))}
+    label = numbers.get(str(case.label), str(case.label))
+    row: dict[str, Any] = {"image": str(case.image), "label": label, "name": listing.below(case.image)}
     return {**row, "group": case.group} if case.group else row
 
 

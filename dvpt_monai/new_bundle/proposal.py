@@ -113,8 +113,9 @@ class Proposal:
     @property
     def backbone(self) -> str:
         """The backbone in words, and what becomes of its patches."""
-        resized = self.patch != self.architecture.patch
-        return f"{self.architecture}{f', resized to {self.patch}' * resized}"
+        if self.patch == self.architecture.patch:
+            return str(self.architecture)
+        return f"{self.architecture}, resized to {self.patch}"
 
     @property
     def chooses(self) -> str:
@@ -130,38 +131,38 @@ class Proposal:
         return any(length > side for length, side in zip(voxels, self.image_size, strict=True))
 
 
-def propose(found: Survey, architecture: Architecture, name: str, options: Options) -> Proposal:
+def propose(survey: Survey, architecture: Architecture, name: str, options: Options) -> Proposal:
     """Choose every setting.
 
     Raises:
         BundleError: the name is none that tools of MONAI take.
         DataError: too few cases, a backbone of volumes for photographs, or options that do not fit.
     """
-    task, dims = found.listing.task, found.dims
-    notes = [*found.listing.notes, *found.notes, *_named(name, task)]
+    task, dims = survey.listing.task, survey.dims
+    notes = [*survey.listing.notes, *survey.notes, *_named(name, task)]
     if architecture.dims > dims:
         raise DataError(
             f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
         )
-    numbers = {} if found.masks else numbers_of(found, given_names(options.names))
-    parts = place(found.listing, numbers, options.seed)
-    classes, values = names_of(found, numbers, given_names(options.names))
+    numbers = {} if survey.masks else numbers_of(survey, given_names(options.names))
+    parts = place(survey.listing, numbers, options.seed)
+    classes, values = names_of(survey, numbers, given_names(options.names))
     notes += renaming(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
     if values != tuple(range(len(values))):
         notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
                           "are written with the values of the masks"))  # fmt: skip
-    check_words([str(found.listing.root), architecture.weights, *classes])
-    notes += _unread(found)
+    check_words([str(survey.listing.root), architecture.weights, *classes])
+    notes += _unread(survey)
     notes += ordering(tuple(numbers), classes, options.names is not None, options.ordered) if numbers else []
     metric, why = _best(task, options.ordered, parts)
     notes.append(Note(f"the best epoch is that of the highest {metric} in the validation: {why}",
                       "key_metric in train.json"))  # fmt: skip
-    patch = patch_of(task, dims, architecture, found.size)
+    patch = patch_of(task, dims, architecture, survey.size)
     if architecture.random:
         architecture = replace(architecture, patch=patch)
-    spacing = spacing_of(found, options.spacing, notes)
-    size = size_of(found, spacing, patch, options.image_size, notes)
-    notes += unseen(found, size, window_of(found))
+    spacing = spacing_of(survey, options.spacing, notes)
+    size = size_of(survey, spacing, patch, options.image_size, notes)
+    notes += unseen(survey, size, window_of(survey))
     learning = parts.training
     epochs = options.epochs or min(40, max(4, round(WORK[task, dims] / max(1, learning))))
     counts = Counter(str(case.label) for case in parts.cases if case.part == "train")
@@ -172,7 +173,7 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         )
     return Proposal(
         name=name,
-        survey=found,
+        survey=survey,
         architecture=architecture,
         parts=parts,
         classes=classes,
@@ -181,12 +182,12 @@ def propose(found: Survey, architecture: Architecture, name: str, options: Optio
         image_size=size,
         spacing=spacing,
         patch=patch,
-        channels=3 if dims == 2 else found.channels,
-        window=window_of(found),
+        channels=3 if dims == 2 else survey.channels,
+        window=window_of(survey),
         tap=architecture.layers // 2 if architecture.layers >= 8 else None,
         epochs=epochs,
         batch_size=options.batch_size or max(1, min(BATCH[task, dims], learning // 2)),
-        cache_rate=cache_rate(found, size, spacing, parts.count("train")),
+        cache_rate=cache_rate(survey, size, spacing, parts.count("train")),
         weigh=0.5 if skewed else 0.0,
         ordered=options.ordered,
         notes=(*notes, *parts.notes),
@@ -214,8 +215,8 @@ def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
     return "accuracy", "an AUC needs two classes, and a validation might hold only one"
 
 
-def _unread(found: Survey) -> list[Note]:
-    masks = found.masks
+def _unread(survey: Survey) -> list[Note]:
+    masks = survey.masks
     if masks is None or masks.read == masks.total:
         return []
     return [

@@ -33,9 +33,9 @@ def patch_of(task: str, dims: int, architecture: Architecture, size: tuple[int, 
     return 8 if max(size) <= PICTURE // 2 else 16
 
 
-def spacing_of(found: Survey, given: float | Sequence[float] | None, notes: list[Note]) -> tuple[float, ...]:
+def spacing_of(survey: Survey, given: float | Sequence[float] | None, notes: list[Note]) -> tuple[float, ...]:
     """Mm along each axis; none for photographs."""
-    if found.dims == 2:
+    if survey.dims == 2:
         if given is not None:
             raise DataError("--spacing: photographs have none; leave it out")
         return ()
@@ -44,36 +44,38 @@ def spacing_of(found: Survey, given: float | Sequence[float] | None, notes: list
         if len(axes) != 3 or not all(mm > 0 for mm in axes):
             raise DataError(f"--spacing {given}: give one number of mm, or three")
         return tuple(float(mm) for mm in axes)
-    if found.listing.task == "classification":
+    if survey.listing.task == "classification":
         # One scale for all axes, at which the whole volume fits the network: a shape stays that shape.
-        return (_rounded(max(min(found.spacing), max(found.extent) / WINDOW)),) * 3
-    finest = tuple(max(mm, extent / (WINDOW * WINDOWS)) for mm, extent in zip(found.spacing, found.extent, strict=True))
+        return (_rounded(max(min(survey.spacing), max(survey.extent) / WINDOW)),) * 3
+    finest = tuple(
+        max(mm, extent / (WINDOW * WINDOWS)) for mm, extent in zip(survey.spacing, survey.extent, strict=True)
+    )
     spacing = tuple(_rounded(mm) for mm in finest)
-    if finest != found.spacing:
-        median = " x ".join(f"{mm:g}" for mm in map(_rounded, found.spacing))
+    if finest != survey.spacing:
+        median = " x ".join(f"{mm:g}" for mm in map(_rounded, survey.spacing))
         text = f"a coarser grid than the files' {median} mm, so that {WINDOWS} windows span a volume"
         notes.append(Note(text, "--spacing"))
     return spacing
 
 
 def size_of(
-    found: Survey, spacing: tuple[float, ...], patch: int, given: int | Sequence[int] | None, notes: list[Note]
+    survey: Survey, spacing: tuple[float, ...], patch: int, given: int | Sequence[int] | None, notes: list[Note]
 ) -> tuple[int, ...]:
     """Pixels or voxels of what the network sees."""
     if given is not None:
-        sides = (given,) * found.dims if isinstance(given, int) else tuple(given)
+        sides = (given,) * survey.dims if isinstance(given, int) else tuple(given)
         low = 2 * patch
-        if len(sides) != found.dims or any(side % patch or side < low for side in sides):
-            raise DataError(f"--image_size {given}: {found.dims} multiples of the patch {patch}, of {low} or more")
-        if found.dims == 2 and len(set(sides)) > 1:
+        if len(sides) != survey.dims or any(side % patch or side < low for side in sides):
+            raise DataError(f"--image_size {given}: {survey.dims} multiples of the patch {patch}, of {low} or more")
+        if survey.dims == 2 and len(set(sides)) > 1:
             raise DataError(f"--image_size {given}: photographs are padded to a square; give one number")
         return tuple(int(side) for side in sides)
-    if found.dims == 3:
+    if survey.dims == 3:
         most = WINDOW * patch // 8 if patch > 8 else WINDOW
-        voxels = [extent / mm for extent, mm in zip(found.extent, spacing, strict=True)]
+        voxels = [extent / mm for extent, mm in zip(survey.extent, spacing, strict=True)]
         return tuple(min(most, max(2 * patch, patch * ceil(length / patch - 0.02))) for length in voxels)
-    longest = max(found.size)
-    if found.listing.task == "classification":
+    longest = max(survey.size)
+    if survey.listing.task == "classification":
         least, most = (count * patch for count in PATCHES)
     else:
         least, most = 4 * patch, PICTURE
@@ -81,23 +83,23 @@ def size_of(
     return (side, side)
 
 
-def window_of(found: Survey) -> tuple[float, float] | None:
+def window_of(survey: Survey) -> tuple[float, float] | None:
     """What becomes 0 and 1: white and black of 8 bits; a window on tissue; the sample's range of 16-bit gray."""
-    if found.dims == 2 and found.bits == 8:
+    if survey.dims == 2 and survey.bits == 8:
         return 0.0, 255.0
-    low, high = found.window
-    if found.dims == 2:
+    low, high = survey.window
+    if survey.dims == 2:
         return round(low, 1), round(high, 1)
-    if found.hounsfield:
+    if survey.hounsfield:
         return 10.0 * floor(low / 10), 10.0 * ceil(high / 10)
     return None
 
 
-def unseen(found: Survey, size: tuple[int, ...], window: tuple[float, float] | None) -> list[Note]:
+def unseen(survey: Survey, size: tuple[int, ...], window: tuple[float, float] | None) -> list[Note]:
     """What of the images the network does not see as it is."""
     notes = []
-    if found.dims == 2:
-        if max(found.size) > size[0]:
+    if survey.dims == 2:
+        if max(survey.size) > size[0]:
             notes.append(
                 Note(f"photographs are shrunk to {size[0]} pixels, so that a laptop can train", "--image_size")
             )
@@ -106,19 +108,19 @@ def unseen(found: Survey, size: tuple[int, ...], window: tuple[float, float] | N
         )
     if window not in (None, (0, 255)):
         low, high = window or (0, 0)
-        units = "Hounsfield units" if found.hounsfield else "intensities"
+        units = "Hounsfield units" if survey.hounsfield else "intensities"
         place = "a_min and a_max in train.json and inference.json"
         notes.append(Note(f"{units} from {low:g} to {high:g} become 0 to 1, the range of a sample", place))
     return notes
 
 
-def cache_rate(found: Survey, size: tuple[int, ...], spacing: tuple[float, ...], cases: int) -> float:
+def cache_rate(survey: Survey, size: tuple[int, ...], spacing: tuple[float, ...], cases: int) -> float:
     """The share of the prepared images that fits into memory."""
-    if found.dims == 2 or found.listing.task == "classification":
+    if survey.dims == 2 or survey.listing.task == "classification":
         pixels: float = prod(size)
     else:
-        pixels = prod(extent / mm for extent, mm in zip(found.extent, spacing, strict=True))
-    channels = (3 if found.dims == 2 else found.channels) + (found.masks is not None)
+        pixels = prod(extent / mm for extent, mm in zip(survey.extent, spacing, strict=True))
+    channels = (3 if survey.dims == 2 else survey.channels) + (survey.masks is not None)
     return round(min(1.0, MEMORY / (cases * pixels * channels * 4)), 2)
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.networks.pretrained.catalog import sha256_of
 from dvpt_monai.new_bundle.header import Header, Unreadable, header_of
 from dvpt_monai.new_bundle.listing import Case, Listing, Note
 from dvpt_monai.new_bundle.masks import Masks, check_pair, read_masks
+from dvpt_monai.sha256 import sha256_of
 
 __all__ = ["Survey", "survey"]
 
@@ -114,8 +114,8 @@ def _headers(paths: Sequence[Path], unit: str) -> list[Header]:
     if len(broken) == 1:
         raise broken[0]
     if broken:
-        told = ", ".join(f"{error.file} ({error.reason})" for error in broken)
-        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {told}")
+        files = ", ".join(f"{error.file} ({error.reason})" for error in broken)
+        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {files}")
     return headers
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -14,17 +11,17 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from dvpt_monai.errors import BundleError, reason
-from dvpt_monai.new_bundle.configs import CASES, configs
-from dvpt_monai.new_bundle.documents import LICENCE_OF_THE_DATA, metadata
+from dvpt_monai.new_bundle.documents import LICENCE_OF_THE_DATA
 from dvpt_monai.new_bundle.listing import Case
 from dvpt_monai.new_bundle.page import page
 from dvpt_monai.new_bundle.proposal import Proposal
-from dvpt_monai.new_bundle.style import openings, styled
-from dvpt_monai.new_bundle.template import CLASSIFICATION, SEGMENTATION, template
+from dvpt_monai.new_bundle.recipe import CASES, recipe
+from dvpt_monai.recipes.style import styled
+from dvpt_monai.recipes.write import files, fixed
+from dvpt_monai.tables import csv_text
 
 __all__ = ["write_bundle"]
 
-COPIED = ("LICENSE", "configs/logging.conf", "large_files.yml")
 SECTIONS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -63,35 +60,30 @@ def check_free(out: Path, overwrite: bool) -> None:
 
 
 def _write(proposal: Proposal, folder: Path) -> None:
-    name = CLASSIFICATION if proposal.task == "classification" else SEGMENTATION
-    source = template(name)
+    table = _rows if proposal.task == "classification" else _dataset
+    backbone = proposal.architecture.weights
+    contents = {
+        **files(recipe(proposal)),
+        CASES[proposal.task]: table(proposal),
+        "large_files.yml": fixed("large_files.yml"),
+        "docs/README.md": page(proposal),
+        "docs/data_license.txt": LICENCE_OF_THE_DATA.format(root=proposal.root, backbone=backbone),
+    }
     for directory in ("configs", "docs"):
         (folder / directory).mkdir(parents=True)
-    for file in COPIED:
-        if (source / file).is_file():
-            shutil.copyfile(source / file, folder / file)
-    for config, content in {**configs(proposal, name), "metadata": metadata(proposal, name)}.items():
-        opening = openings((source / "configs" / f"{config}.json").read_text(encoding="utf-8"))
-        (folder / "configs" / f"{config}.json").write_text(styled(content, opening), encoding="utf-8")
-    table = _rows if proposal.task == "classification" else _dataset
-    (folder / CASES[proposal.task]).write_text(table(proposal), encoding="utf-8")
-    (folder / "docs" / "README.md").write_text(page(proposal), encoding="utf-8")
-    backbone = proposal.architecture.weights
-    told = LICENCE_OF_THE_DATA.format(root=proposal.root, backbone=backbone)
-    (folder / "docs" / "data_license.txt").write_text(told, encoding="utf-8")
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _rows(proposal: Proposal) -> str:
     """The cases as a table: image, label, class, split, and the group where there are any."""
     listing, grouped = proposal.survey.listing, any(case.group for case in proposal.parts.cases)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "label", "class", "split", *["group"] * grouped])
+    rows = []
     for case in proposal.parts.cases:
         number = proposal.numbers[str(case.label)]
-        row = [listing.below(case.image), number, proposal.classes[number], case.part]
-        writer.writerow([*row, *[case.group] * grouped])
-    return text.getvalue()
+        row = {"image": listing.below(case.image), "label": number, "class": proposal.classes[number]}
+        rows.append({**row, "split": case.part, **({"group": case.group} if grouped else {})})
+    return csv_text(rows)
 
 
 def _dataset(proposal: Proposal) -> str:

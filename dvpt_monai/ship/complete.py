@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import torch
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL
 from dvpt_monai.errors import BundleError
 from dvpt_monai.networks.pretrained import load_pretrained
-from dvpt_monai.networks.pretrained.entries import CATALOG
+from dvpt_monai.networks.pretrained.catalog import CATALOG
+from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.source import read_source
-from dvpt_monai.ship.contents import ADAPTER, MODEL
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
-from dvpt_monai.tuning import load_adapter, read_header, untune
-from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.tuning import is_tuned, load_adapter, read_header, untune
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["complete", "completion"]
-
-
-def completion(folder: str | os.PathLike[str]) -> str:
-    """The command that completes a bundle.
-
-    Example:
-        >>> completion("my bundles/eyes")
-        "python -m dvpt_monai complete 'my bundles/eyes'"
-    """
-    return f"python -m dvpt_monai complete {shlex.quote(str(folder))}"
+__all__ = ["complete"]
 
 
 def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | None = None) -> Path:
@@ -54,10 +43,11 @@ def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | 
         raise BundleError(f"{model} is there, the bundle is complete; to make it again, delete it first")
     if not adapter.is_file():
         raise BundleError(f"{adapter}: no such file; complete a bundle that was packed --slim, or train this one")
-    receipt = read_header(adapter)["backbone"]["receipt"]
-    if receipt is None:
+    header = read_header(adapter)["backbone"]["receipt"]
+    if header is None:
         raise BundleError(f"{adapter} was trained on random weights, which nothing can fetch again; train the bundle")
-    name, pinned = receipt["source"], receipt["sha256"]
+    receipt = Receipt.from_dict(header)
+    name, pinned = receipt.source, receipt.sha256
     if backbone is None and name not in CATALOG:
         raise BundleError(
             f"{adapter} needs the backbone {name} (sha256 {pinned}), which no catalog has; give its file: --backbone"
@@ -70,9 +60,9 @@ def complete(folder: str | os.PathLike[str], backbone: str | os.PathLike[str] | 
         )
     network = network_of(root).cpu()
     expected = {key: value.clone() for key, value in network.state_dict().items()}
-    if isinstance(getattr(network, "tuning", None), Tuning):
+    if is_tuned(network):
         untune(network)
-    load_pretrained(network, checkpoint)
+    load_pretrained(network, checkpoint, position_resize=receipt.position_resize)
     state = load_adapter(network, adapter).state_dict()
     problem = unfit(state, expected)
     if problem:

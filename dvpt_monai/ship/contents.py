@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL
 from dvpt_monai.errors import BundleError
 
-__all__ = ["ADAPTER", "MODEL", "contents", "metadata_of"]
+__all__ = ["contents", "metadata_of"]
 
-MODEL = "models/model.pt"
-ADAPTER = "models/adapter.safetensors"
 WEIGHTS = frozenset({MODEL, ADAPTER, "models/model.ts"})
 """What belongs to a bundle among its models; checkpoints to resume from do not."""
 RECORDS = frozenset({"output", "outputs", "eval", "logs", "mlruns", "runs", "dist", "__pycache__"})
@@ -37,15 +36,15 @@ def contents(folder: str | os.PathLike[str]) -> list[str]:
     root = Path(folder)
     if not (root / "configs").is_dir():
         raise BundleError(f"{root}: no bundle, it has no folder configs; give the folder that holds configs and docs")
-    found = []
+    names = []
     for place, folders, files in os.walk(root):
         inside = Path(place).relative_to(root)
         folders[:] = [
             name for name in folders if not name.startswith(".") and (inside / name).as_posix() not in RECORDS
         ]
         folders[:] = [name for name in folders if name != "__pycache__"]
-        found += [(inside / name).as_posix() for name in files if not name.startswith(".")]
-    return sorted(name for name in found if not name.startswith("models/") or name in WEIGHTS)
+        names += [(inside / name).as_posix() for name in files if not name.startswith(".")]
+    return sorted(name for name in names if not name.startswith("models/") or name in WEIGHTS)
 
 
 def metadata_of(folder: str | os.PathLike[str]) -> dict[str, Any]:

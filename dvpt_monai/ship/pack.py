@@ -10,14 +10,14 @@ from pathlib import Path
 
 import torch
 
+from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import BundleError
-from dvpt_monai.networks.pretrained.catalog import sha256_of
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER, MODEL, contents, metadata_of
+from dvpt_monai.sha256 import sha256_of
+from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.tuning import read_header, trained_tensors
-from dvpt_monai.tuning.trains import Tuning
+from dvpt_monai.tuning.trains import recorded
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["pack"]
@@ -76,7 +76,7 @@ def _write(root: Path, names: list[str], target: Path) -> None:
 def _check_model(root: Path) -> None:
     path = root / MODEL
     if not path.is_file():
-        slim = f", complete it (`{completion(root)}`) or pack it --slim" * (root / ADAPTER).is_file()
+        slim = f", complete it (`{completion(root)}`) or pack it --slim" if (root / ADAPTER).is_file() else ""
         raise BundleError(f"{path}: no such file, the bundle is not trained; train it first{slim}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -97,13 +97,13 @@ def _check_adapter(root: Path) -> None:
             f"{path} was trained on random weights, which nothing can fetch again; pack the bundle without --slim"
         )
     network = network_of(root)
-    tuning = getattr(network, "tuning", None)
-    if not isinstance(tuning, Tuning):
+    tuning = recorded(network)
+    if tuning is None:
         raise BundleError(f"{root / 'configs' / 'inference.json'}: network_def is not tuned; pack it without --slim")
     expected = {name: list(tensor.shape) for name, tensor in trained_tensors(network).items()}
     held = {name: shape for name, (_, *shape) in header["tensors"].items()}
     if header["method"] != tuning.method.arguments() or held != expected:
         raise BundleError(
             f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
-            f"{header['task']}; {SETTINGS}"
+            f"{header['settings']}; {SETTINGS}"
         )

@@ -9,11 +9,14 @@ from dvpt_monai.transforms.label_map import LabelMapd
 from dvpt_monai.transforms.load import LoadImaged
 from dvpt_monai.transforms.mask_labels import MaskLabelsd
 from dvpt_monai.transforms.masks import LoadMasksd
+from dvpt_monai.transforms.pairs import CheckPaird
 from dvpt_monai.transforms.save import SaveImageMasksd, SaveMaskd
+from dvpt_monai.transforms.save_segmentation import SaveSegmentationd
 from dvpt_monai.transforms.spacing import Spacingd
 
 __all__ = [
     "CheckLabeld",
+    "CheckPaird",
     "CheckShaped",
     "DecideGraded",
     "EnsureRGBd",
@@ -26,5 +29,6 @@ __all__ = [
     "ReadGraded",
     "SaveImageMasksd",
     "SaveMaskd",
+    "SaveSegmentationd",
     "Spacingd",
 ]

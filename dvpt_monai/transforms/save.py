@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import smallest
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["SaveImageMasksd", "SaveMaskd", "SavePNGd"]
@@ -44,7 +45,7 @@ class SavePNGd(SaveImaged):
         self._written: dict[str, str] = {}
 
     @abstractmethod
-    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[Any]]]:
         """What to write of a mask: what follows the image's name, and (H, W) pixels."""
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -99,9 +100,12 @@ class SaveMaskd(SavePNGd):
         super().__init__(keys, output_dir, allow_missing_keys)
         self.postfix = postfix
 
-    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """The labels."""
-        yield self.postfix, np.asarray(mask[0].cpu()).astype(np.uint8)
+    def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[Any]]]:
+        """The labels, in 8 bits or in 16."""
+        labels = smallest(np.asarray(mask[0].cpu()), source)
+        if labels.dtype not in (np.uint8, np.uint16):
+            raise DataError(f"{source}: labels from {labels.min()} to {labels.max()} fit into no PNG")
+        yield self.postfix, labels
 
 
 class SaveImageMasksd(SavePNGd):

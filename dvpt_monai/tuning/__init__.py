@@ -2,12 +2,14 @@
 
 from importlib import import_module
 
-from dvpt_monai.tuning.adapter import load_adapter, read_header, save_adapter, swap_adapter
+from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
+from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Stack
-from dvpt_monai.tuning.trains import Report, report, trained_tensors
-from dvpt_monai.tuning.tune import disabled, merge, tune, untune
+from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
+from dvpt_monai.tuning.tune import disabled, merge, rebase, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
+from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = [
     "METHODS",
@@ -19,16 +21,19 @@ __all__ = [
     "Tuner",
     "attach",
     "disabled",
+    "is_tuned",
     "load_adapter",
     "match_budget",
     "merge",
     "read_header",
+    "rebase",
     "report",
     "save_adapter",
     "swap_adapter",
     "trained_tensors",
     "tune",
     "untune",
+    "unwrap_model",
 ]
 
 # Whoever reads METHODS or the header of an adapter needs them all. At the end, because they import from here.

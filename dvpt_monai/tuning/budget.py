@@ -38,9 +38,11 @@ def match_budget(method: Method, network: nn.Module, percent: float) -> Method:
         >>> match_budget(LoRA(), net, percent=0.5).rank, match_budget(DVPT(), net, percent=0.5).bottleneck
         (11, 22)
     """
-    knob, who = type(method).size, type(method).__name__
+    knob, title = type(method).size, type(method).__name__
     if not knob:
-        raise TuningError(f"match_budget: {who} has no argument that sets its size; compare it at the size that it has")
+        raise TuningError(
+            f"match_budget: {title} has no argument that sets its size; compare it at the size that it has"
+        )
 
     def trained(value: int) -> float:
         return _percent(network, dataclasses.replace(method, **{knob: value}))
@@ -48,7 +50,7 @@ def match_budget(method: Method, network: nn.Module, percent: float) -> Method:
     smallest = next((value for value in (1, 2) if _allowed(method, knob, value)), 1)
     if (least := trained(smallest)) > percent:
         raise TuningError(
-            f"match_budget: {who} trains {least:.4f} % with {knob}={smallest}, the least it can, and the budget is "
+            f"match_budget: {title} trains {least:.4f} % with {knob}={smallest}, the least it can, and the budget is "
             f"{percent} %; allow more, or choose another method"
         )
     # Between `fits` and `exceeds`, double and then halve; a value that the network refuses exceeds as well.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from torch import nn
 
-from dvpt_monai.errors import TuningError
+from dvpt_monai.errors import TuningError, did_you_mean
 
 __all__ = ["METHODS", "Method", "Stack"]
 
@@ -66,13 +65,8 @@ class Method:
             >>> Method.named("BitFit")
             BitFit()
         """
-        if name not in METHODS:
-            near = get_close_matches(name.lower(), [known.lower() for known in METHODS], 1)
-            meant = [known for known in sorted(METHODS) if known.lower() in near]
-            raise TuningError(
-                f"method {name!r} is not known; "
-                + (f"did you mean {meant[0]}?" if meant else f"this version has {', '.join(sorted(METHODS))}")
-            )
+        if name not in METHODS and (near := did_you_mean(name, sorted(METHODS))):
+            raise TuningError(f"method {name!r} is not known; did you mean {near}?")
         return Method.from_arguments({"method": name})
 
     @staticmethod

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
+from dvpt_monai.tuning.originals import Originals
+from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = [
     "Report",
     "Tuning",
     "frozen_tensors",
     "in_tuner",
+    "is_tuned",
     "matches",
     "recorded",
     "report",
@@ -33,12 +37,14 @@ class Tuning:
         train: patterns of whole parts that train beside the tuners (head, decoder).
         chosen: patterns of the backbone's own parameters that the method trains.
         originals: those parameters, and the buffers beside them, as they were: for :func:`disabled` and :func:`untune`.
+        descriptions: of frozen tensors, by their sha256: what :mod:`dvpt_monai.tuning.fingerprint` has computed.
     """
 
     method: Method
     train: tuple[str, ...]
     chosen: tuple[str, ...]
-    originals: dict[str, Tensor]
+    originals: Originals = dataclasses.field(default_factory=lambda: Originals({}), compare=False, repr=False)
+    descriptions: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def covers(self, name: str) -> bool:
         """Whether a module or tensor of this name trains by either list of patterns."""
@@ -47,15 +53,28 @@ class Tuning:
 
 def recorded(network: nn.Module) -> Tuning | None:
     """The record of a tuned network, nothing of others."""
-    tuning = getattr(network, "tuning", None)
+    tuning = getattr(unwrap_model(network), "tuning", None)
     return tuning if isinstance(tuning, Tuning) else None
 
 
-def tuning_of(network: nn.Module, asked: str) -> Tuning:
-    """The record of a tuned network; the error about others begins with what was asked."""
+def is_tuned(network: nn.Module) -> bool:
+    """Whether :func:`~dvpt_monai.tune` or :func:`~dvpt_monai.load_adapter` has attached a method.
+
+    Example:
+        >>> from torch import nn
+        >>> from dvpt_monai import BitFit, is_tuned, tune
+        >>> net = nn.Sequential(nn.Linear(2, 2))
+        >>> is_tuned(net), is_tuned(tune(net, BitFit()))
+        (False, True)
+    """
+    return recorded(network) is not None
+
+
+def tuning_of(network: nn.Module, caller: str) -> Tuning:
+    """The record of a tuned network; the error about others begins with the name of the caller."""
     tuning = recorded(network)
     if tuning is None:
-        raise TuningError(f"{asked}: the network is not tuned; call tune(network, method) first")
+        raise TuningError(f"{caller}: the network is not tuned; call tune(network, method) first")
     return tuning
 
 
@@ -76,6 +95,7 @@ def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
 
     Tensors that several blocks share come once. This is what an adapter holds; :func:`frozen_tensors` are the rest.
     """
+    network = unwrap_model(network)
     tuning = tuning_of(network, "trained_tensors")
     tensors: dict[str, Tensor] = {}
     seen: set[int] = set()
@@ -89,6 +109,7 @@ def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 def frozen_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The backbone as no training changes it, by name."""
+    network = unwrap_model(network)
     trained = {id(value) for value in trained_tensors(network).values()}
     state = network.state_dict(keep_vars=True)
     return {key: value for key, value in state.items() if id(value) not in trained}
@@ -142,6 +163,7 @@ def report(network: nn.Module) -> Report:
         >>> report(tune(net, DVPT(num_prompts=4, bottleneck=3))).method
         368
     """
+    network = unwrap_model(network)
     tuning = tuning_of(network, "report")
     counts = {"method": 0, "fresh": 0, "backbone": 0}
     seen: set[int] = set()

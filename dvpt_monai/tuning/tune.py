@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TypeVar
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
+from dvpt_monai.tuning.originals import Originals
 from dvpt_monai.tuning.trains import Tuning, in_tuner, matches, recorded, tuning_of
-from dvpt_monai.tuning.tuned import Tuned, detach, walk
+from dvpt_monai.tuning.tuned import Tuned, detach, unwrapped, walk
+from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["disabled", "merge", "remember", "take_out", "tune", "untune"]
+__all__ = ["disabled", "merge", "rebase", "remember", "take_out", "tune", "untune"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -40,8 +43,8 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
         The same network.
 
     Raises:
-        TuningError: a pattern matches nothing, the network is tuned already, or the method finds nothing to tune;
-            the network is then as it was.
+        TuningError: a pattern matches nothing, the network is tuned already, is in a ``DistributedDataParallel``, or
+            the method finds nothing to tune; the network is then as it was.
 
     Example:
         >>> from dvpt_monai import DVPT, ViTClassifier, tune
@@ -54,43 +57,51 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
     method = Method.named(method) if isinstance(method, str) else method
     if not isinstance(method, Method):
         raise TuningError(f"tune: method must be a Method such as DVPT(), not {type(method).__name__}")
-    if (tuning := recorded(network)) is not None:
+    inner = unwrap_model(network, changes="tune")
+    if (tuning := recorded(inner)) is not None:
         raise TuningError(
             f"tune: the network is already tuned with {tuning.method}; "
             "call untune(network) first, or give both methods at once as Stack(first, second)"
         )
-    patterns = tuple(getattr(network, "fresh", ()) if train is None else train)
+    patterns = tuple(getattr(inner, "fresh", ()) if train is None else train)
     if isinstance(train, str):
         raise TuningError(f"tune: train is a list of patterns, for example ['head*'], not the string {train!r}")
-    keys = [key for key, value in network.state_dict(keep_vars=True).items() if isinstance(value, nn.Parameter)]
-    chosen = method.chosen(network)
+    chosen = method.chosen(inner)
+    keys = [key for key, value in inner.state_dict(keep_vars=True).items() if isinstance(value, nn.Parameter)]
     # What a method leaves out need not be there: not every network has MONAI's unused norms.
     for pattern in (*patterns, *(pattern for pattern in chosen if not pattern.startswith("!"))):
         if not any(fnmatchcase(key, pattern.removeprefix("!")) for key in keys):
             tops = ", ".join(sorted({key.split(".")[0] for key in keys}))
-            raise TuningError(f"tune: {pattern!r} matches no parameter of {type(network).__name__}; it has: {tops}")
+            raise TuningError(f"tune: {pattern!r} matches no parameter of {type(inner).__name__}; it has: {tops}")
     patterns += tuple(key for key in keys if key.endswith("depth_embedding") and not matches(key, patterns))
 
-    restore = remember(network)
-    network.requires_grad_(False)
+    restore = remember(inner)
+    inner.requires_grad_(False)
     try:
-        method.attach(network)
+        method.attach(inner)
     except Exception:
-        detach(network)
+        detach(inner)
         restore()
         raise
-    tuning = Tuning(method, patterns, chosen, {})
-    state = network.state_dict(keep_vars=True)
-    for key, value in state.items():
+    tuning = Tuning(method, patterns, chosen)
+    for key, value in inner.state_dict(keep_vars=True).items():
         if isinstance(value, nn.Parameter):
             value.requires_grad_(in_tuner(key) or tuning.covers(key))
+    _govern(inner, replace(tuning, originals=Originals(_changing(inner, patterns))))
+    return network
+
+
+def _changing(network: nn.Module, train: Sequence[str]) -> dict[str, Tensor]:
+    """What training will change of the backbone itself, outside of tuners and of the parts that train beside them."""
+    state = network.state_dict(keep_vars=True)
     # A module with a trained parameter is in training mode, so its buffers (running statistics) change as well.
-    moving = {key.rpartition(".")[0] for key, value in state.items() if value.requires_grad}
-    for key, value in state.items():
-        changes = value.requires_grad or not isinstance(value, nn.Parameter)
-        if changes and key.rpartition(".")[0] in moving and not (in_tuner(key) or matches(key, patterns)):
-            tuning.originals[key] = value.detach().clone()
-    return _govern(network, tuning)
+    awake = {key.rpartition(".")[0] for key, value in state.items() if value.requires_grad}
+    return {
+        key: value
+        for key, value in state.items()
+        if (value.requires_grad or (not isinstance(value, nn.Parameter) and key.rpartition(".")[0] in awake))
+        and not (in_tuner(key) or matches(key, train))
+    }
 
 
 def remember(network: nn.Module) -> Callable[[], None]:
@@ -107,10 +118,10 @@ def remember(network: nn.Module) -> Callable[[], None]:
     return restore
 
 
-def _govern(network: Network, tuning: Tuning) -> Network:
+def _govern(network: nn.Module, tuning: Tuning) -> None:
     network.tuning = tuning  # type: ignore[assignment]
-    network.train = partial(_train, network)  # type: ignore[assignment, method-assign]
-    return network.train(network.training)
+    network.train = partial(_train, network)  # type: ignore[method-assign]
+    network.train(network.training)
 
 
 def _train(network: nn.Module, mode: bool = True) -> nn.Module:
@@ -139,17 +150,19 @@ def _wake(module: nn.Module, name: str, tuning: Tuning, in_tuner: bool = False) 
 def merge(network: Network) -> Network:
     """A plain copy of a tuned network with the tuners folded into the weights; equal outputs, no added cost.
 
+    Of a compiled or parallel network it is a copy of what is inside.
+
     Raises:
         TuningError: the network is not tuned, or its method computes from the input (DVPT and other prompts).
     """
     tuning_of(network, "merge")
-    merged = copy.deepcopy(network)
+    merged = copy.deepcopy(unwrap_model(network))
     for _, holder, child in list(walk(merged)):
         module = getattr(holder, child)
         if isinstance(module, Tuned):
             setattr(holder, child, _folded(module))
     _forget(merged)
-    return merged
+    return merged  # type: ignore[return-value]
 
 
 def _folded(module: nn.Module) -> nn.Module:
@@ -160,11 +173,13 @@ def _folded(module: nn.Module) -> nn.Module:
 def disabled(network: Network) -> Iterator[Network]:
     """The network with its plain backbone for the length of a ``with`` block; head and decoder stay trained.
 
+    Only here do the values that a method trains of the backbone exist twice in memory.
+
     Raises:
         TuningError: the network is not tuned.
     """
     tuning_of(network, "disabled")
-    put_back = take_out(network)
+    put_back = take_out(unwrap_model(network))
     try:
         yield network
     finally:
@@ -178,34 +193,61 @@ def untune(network: Network) -> Network:
     gradient again.
 
     Raises:
-        TuningError: the network is not tuned.
+        TuningError: the network is not tuned, or is in a ``DistributedDataParallel``.
     """
-    tuning_of(network, "untune")
-    take_out(network)
-    _forget(network)
+    tuning = tuning_of(network, "untune")
+    inner = unwrap_model(network, changes="untune")
+    _check_sizes(inner, tuning.originals)
+    detach(inner)
+    _write(inner, tuning.originals)
+    _forget(inner)
     return network
 
 
 def take_out(network: nn.Module) -> Callable[[], None]:
     """Leave the plain backbone, in place; the function that is returned puts the very same tuners back."""
     tuning = tuning_of(network, "take_out")
-    state = network.state_dict(keep_vars=True) if tuning.originals else {}
-    for key, value in tuning.originals.items():
-        if state[key].shape != value.shape:
-            raise TuningError(
-                f"take_out: {key} was {tuple(value.shape)} before tune() and is {tuple(state[key].shape)} now, so the "
-                "backbone of this size is not known; resize() back, or before tune()"
-            )
+    _check_sizes(network, tuning.originals)
+    state = network.state_dict()
+    trained = {key: state[key].clone() for key in tuning.originals}
     taken = detach(network)
-    trained = _exchange(network, tuning.originals)
+    _write(network, tuning.originals)
 
     def put_back() -> None:
         for holder, child, wrapper in taken:
             setattr(holder, child, wrapper)
-        _exchange(network, trained)
+        _write(network, trained)
         _govern(network, tuning)
 
     return put_back
+
+
+def rebase(network: nn.Module, keys: Iterable[str]) -> None:
+    """Make the values that were just written into a network's backbone those that :func:`untune` returns to.
+
+    What loads other weights into a network calls this; of a network that is not tuned it asks nothing. Tuners that
+    took their start from the frozen weights take it again.
+
+    Args:
+        network: the network.
+        keys: what was written, by its names in the state dict.
+    """
+    network = unwrap_model(network)
+    tuning = recorded(network)
+    if tuning is None:
+        return
+    written = set(keys)
+    renewed = tuning.originals.keys() & written
+    if renewed:
+        state = network.state_dict()
+        originals = Originals({**tuning.originals, **{key: state[key] for key in renewed}})
+        network.tuning = replace(tuning, originals=originals)  # type: ignore[assignment]
+    for name, holder, child in walk(network):
+        module = getattr(holder, child)
+        while isinstance(module, Tuned):
+            if any(key.startswith(f"{name}.") for key in written):
+                module.tuner.rebase(unwrapped(module))
+            module = module.base
 
 
 def _forget(network: nn.Module) -> None:
@@ -215,11 +257,18 @@ def _forget(network: nn.Module) -> None:
     network.requires_grad_(True).train(mode)
 
 
+def _check_sizes(network: nn.Module, originals: Mapping[str, Tensor]) -> None:
+    state = network.state_dict()
+    for key, value in originals.items():
+        if state[key].shape != value.shape:
+            raise TuningError(
+                f"take_out: {key} was {tuple(value.shape)} before tune() and is {tuple(state[key].shape)} now, so the "
+                "backbone of this size is not known; resize() back, or before tune()"
+            )
+
+
 @torch.no_grad()
-def _exchange(network: nn.Module, values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Write ``values`` into the network and return what they replaced."""
-    state = network.state_dict(keep_vars=True) if values else {}
-    replaced = {key: state[key].detach().clone() for key in values}
+def _write(network: nn.Module, values: Mapping[str, Tensor]) -> None:
+    state = network.state_dict(keep_vars=True)
     for key, value in values.items():
         state[key].copy_(value)
-    return replaced

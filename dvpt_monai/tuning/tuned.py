@@ -38,6 +38,9 @@ class Tuner(nn.Module):
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
         """Follow :meth:`~dvpt_monai.ViTEncoder.resize` to another token grid, where the tuner is tied to positions."""
 
+    def rebase(self, base: nn.Module) -> None:
+        """Start anew from other weights of ``base``, where the tuner took its start from them."""
+
     def merge(self, base: nn.Module) -> nn.Module:
         """Fold this tuner into the weights of ``base`` and return the plain module.
 
@@ -117,7 +120,7 @@ def _name_missing(module: nn.Module, incompatible: Any) -> None:
 def attach(
     network: nn.Module,
     pattern: str,
-    make: Callable[[str, nn.Module], Tuner],
+    tuner: Tuner | Callable[[str, nn.Module], Tuner],
     wrapper: type[Tuned] = Tuned,
 ) -> list[str]:
     """Wrap every module whose name matches, in place.
@@ -125,8 +128,8 @@ def attach(
     Args:
         network: the network to change.
         pattern: shell pattern over qualified module names, for example ``"*blocks.*.mlp"``; ``*`` crosses dots.
-        make: gives the tuner for a module, from its name and the module; return the same tuner twice to share it.
-            The tuner moves to the network's device and dtype.
+        tuner: the one that all of them share, or what makes one for each, from its name and the module. It moves to
+            the network's device and dtype.
         wrapper: :class:`Tuned`, or :class:`TunedResidual` for a module that sums stream and branch.
 
     Returns:
@@ -139,28 +142,28 @@ def attach(
         >>> from torch import nn
         >>> from dvpt_monai import Tuner, attach
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-        >>> attach(net, "0", lambda name, module: Tuner())
+        >>> attach(net, "0", Tuner())
         ['0']
     """
-    found = [(name, holder, child) for name, holder, child in walk(network) if fnmatchcase(name, pattern)]
-    if not found:
+    matched = [(name, holder, child) for name, holder, child in walk(network) if fnmatchcase(name, pattern)]
+    if not matched:
         some = ", ".join(name for name, _, _ in list(walk(network))[:8])
         raise TuningError(
             f"attach: no module of {type(network).__name__} matches {pattern!r}; its modules begin with: {some}"
         )
-    for name, holder, child in found:
+    for name, holder, child in matched:
         module = getattr(holder, child)
         own = {"base", "tuner"} & {part for part, _ in module.named_children()}
         if own and not isinstance(module, Tuned):
             raise TuningError(f"attach: {name} has children of its own named {sorted(own)}, which Tuned needs itself")
     like = next((parameter for parameter in network.parameters() if parameter.is_floating_point()), None)
-    for name, holder, child in found:
+    for name, holder, child in matched:
         module = getattr(holder, child)
-        tuner = make(name, module)
-        tuned = wrapper(module, tuner if like is None else tuner.to(like.device, like.dtype))
+        made = tuner if isinstance(tuner, Tuner) else tuner(name, module)
+        tuned = wrapper(module, made if like is None else made.to(like.device, like.dtype))
         tuned.train(module.training)
         setattr(holder, child, tuned)
-    return [name for name, _, _ in found]
+    return [name for name, _, _ in matched]
 
 
 def detach(network: nn.Module) -> list[tuple[nn.Module, str, Tuned]]:

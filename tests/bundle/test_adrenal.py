@@ -52,10 +52,16 @@ def test_or_a_fold_validates(adrenal):
     assert names(training) == names(validation) == {"train"} and (len(training), len(validation)) == (6, 2)
 
 
-@pytest.mark.parametrize(("options", "count"), [({"shots": 2}, 4), ({"label_fraction": 0.5}, 4), ({"shots": None}, 8)])
+@pytest.mark.parametrize(("options", "count"), [({"shots": 2}, 4), ({"shots": None}, 8)])
 def test_fewer_labels(adrenal, options, count):
     cases = parsed(adrenal, "train_cases", **options)
     assert len(cases) == count and sum(case["label"] for case in cases) == count // 2
+
+
+def test_a_share_of_the_labels(adrenal):
+    half, few = (parsed(adrenal, "train_cases", label_fraction=fraction) for fraction in (0.5, 0.01))
+    assert 3 <= len(half) <= 6 and all(case in half for case in few)
+    assert [sorted(case["label"] for case in few), {case["label"] for case in half}] == [[0, 1], {0, 1}]
 
 
 def prepared(bundle, path, **overrides):
@@ -127,7 +133,9 @@ def test_classes_that_are_rare(adrenal, tmp_path):
                 output_dir=str(tmp_path))  # fmt: skip
     assert (tmp_path / "model.pt").is_file()
     weights = parsed(adrenal, "loss", class_weight_power=1.0, label_fraction=0.5).weight
-    assert weights.tolist() == [1.0, 1.0]  # phantoms are as many of each
+    labels = [case["label"] for case in parsed(adrenal, "train_cases", label_fraction=0.5)]
+    inverse = [1 / labels.count(grade) for grade in (0, 1)]
+    assert weights.tolist() == pytest.approx([2 * each / sum(inverse) for each in inverse])
 
 
 def test_a_tap_a_patch_and_a_method_of_ones_own(adrenal, tmp_path):

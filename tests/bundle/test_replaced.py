@@ -10,7 +10,7 @@ SMALL = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 8, "m
 
 def test_an_adapter_and_its_score_are_named(tmp_path, caplog):
     network = tune(ViTClassifier(num_classes=2, num_heads=1, **SMALL), DVPT())
-    save_adapter(network, tmp_path / "adapter.safetensors", {"metric": "accuracy", "value": 0.75})
+    save_adapter(network, tmp_path / "adapter.safetensors", result={"metric": "accuracy", "value": 0.75})
     with caplog.at_level(logging.WARNING):
         warn_of_replacing(tmp_path)
     assert "(accuracy 0.750) will be replaced" in caplog.text and "--models_dir" in caplog.text

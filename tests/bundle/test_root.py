@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from dvpt_monai.bundle import root
+from dvpt_monai.errors import BundleError
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_the_operator_of_monai_deploy(bundle, path):
     operator.bundle_path = bundle / path
     assert operator.compute() == str(bundle)
     operator.bundle_path = None
-    with pytest.raises(RuntimeError, match="bundle_root"):
+    with pytest.raises(BundleError, match="bundle_root"):
         operator.compute()
 
 
@@ -107,5 +108,5 @@ def test_a_bare_parser_is_told_what_to_do(bundle):
     with pytest.raises(RuntimeError) as error:
         parser.get_parsed_content("bundle_root")
     assert 'parser["bundle_root"]' in str(error.value.__cause__)
-    with pytest.raises(RuntimeError, match="bundle_root"):
+    with pytest.raises(BundleError, match="bundle_root"):
         root()

@@ -35,12 +35,13 @@ def cause(error, kind):
 def test_outputs_lie_in_the_bundle_and_say_phantom(trained):
     names = {path.name for path in (trained.root / "output").iterdir()}
     assert {"curves.csv", "curves.png", "metrics.csv", "metrics.json", "predictions.png"} <= names
-    assert {path.name for path in (trained.root / "models").iterdir()} == {"model.pt", "adapter.safetensors"}
+    seen = {path.name for path in (trained.root / "models").iterdir() if not path.name.startswith(".")}
+    assert seen == {"model.pt", "adapter.safetensors", "parts.json", "resume"}
     metrics = json.loads((trained.root / "output" / "metrics.json").read_text())
     keys = ("quadratic_kappa", "mean_dice", "mean_average_precision", "auc", "mean_aupr")
     assert next(iter(metrics)) in keys
     assert metrics["data"] == "phantom" and metrics["dataset"] == trained.data.name
-    assert read_header(trained.root / "models" / "adapter.safetensors")["task"]["phantom"] is True
+    assert read_header(trained.root / "models" / "adapter.safetensors")["result"]["phantom"] is True
 
 
 def test_curves_hold_every_epoch(trained):
@@ -207,9 +208,9 @@ def test_other_structures_and_gray_images(lesions, tmp_path):
     Image.fromarray(np.uint8(pixels % 3)).save(eyes / "map.png")
     settings = {"structures": ["cyst", "drusen"], "longest_side": None, "in_channels": 1, "models_dir": str(eyes),
                 "output_dir": str(eyes), "dataset_dir": str(eyes), "folds": 1}  # fmt: skip
-    mapped = "$data.read_masks(@datalist, @structures)[:2] + [{'image': @cases[2]['image'], 'label': '%s'}]"
+    mapped = "$data.read_masks(@datalist, @structures)[:2] + [{**@cases[2], 'label': '%s'}]"
     lesions.run("train", **settings, train_cases=mapped % (eyes / "map.png"))
-    header = read_header(eyes / "adapter.safetensors")["task"]
+    header = read_header(eyes / "adapter.safetensors")["settings"]
     assert (header["structures"], header["image_mean"], header["image_std"]) == (["cyst", "drusen"], [0.0], [1.0])
 
 
@@ -248,7 +249,7 @@ def test_images_are_normalised_as_the_backbone_was_trained_and_so_they_stay(fund
     out = str(tmp_path / "out")
     fundus.run("train", backbone_weights=str(backbone), epochs=1, models_dir=out, output_dir=out)
     header = read_header(tmp_path / "out" / "adapter.safetensors")
-    assert (header["task"]["image_mean"], header["task"]["image_std"]) == (mean, std)
+    assert (header["settings"]["image_mean"], header["settings"]["image_std"]) == (mean, std)
     assert header["backbone"]["receipt"]["normalization"] == [mean, std]
 
     backbone.unlink()
@@ -304,7 +305,7 @@ def test_options_for_few_cases_of_a_grade(fundus, tmp_path):
         loss={"_target_": "dvpt_monai.losses.OrdinalLoss", "num_classes": "@num_classes", "weight": "@class_weights"},
         models_dir=str(tmp_path), output_dir=str(tmp_path),
     )  # fmt: skip
-    assert read_header(tmp_path / "adapter.safetensors")["task"]["decision"] == "expected"
+    assert read_header(tmp_path / "adapter.safetensors")["settings"]["decision"] == "expected"
 
 
 def test_the_same_seed_gives_the_same_network(fundus, tmp_path):

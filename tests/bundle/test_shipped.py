@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dvpt_monai import read_header
-from dvpt_monai.networks.pretrained.entries import CATALOG
+from dvpt_monai import BackboneMismatchError, load_pretrained, read_header
+from dvpt_monai.bundle_files import ADAPTER
+from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.ship.complete import complete
-from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.pack import pack
+from dvpt_monai.tuning.adapter import check_backbone
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 SHIPPED = sorted(path.name for path in BUNDLES.iterdir() if (path / ADAPTER).is_file())
@@ -29,7 +30,28 @@ def test_an_adapter_fits_its_bundle_and_names_its_backbone(name, tmp_path):
     header = read_header(BUNDLES / name / ADAPTER)
     source = header["backbone"]["receipt"]["source"]
     assert header["backbone"]["receipt"]["sha256"] == CATALOG[source].source.sha256
-    assert header["task"]["task"] == name and header["task"]["phantom"] is False
+    assert header["result"]["task"] == name and header["result"]["phantom"] is False
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_bundle_trains_on_the_backbone_of_its_adapter(name, backbone_file):
+    """Its config pins how positions are resized: the adapter is older than their authors' way."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser()
+    parser.read_config(str(BUNDLES / name / "configs" / "train.json"))
+    parser["bundle_root"] = str(BUNDLES / name)
+    pretrained = parser.get_parsed_content("pretrained")
+    header = read_header(BUNDLES / name / ADAPTER)["backbone"]
+    assert "position_resize" not in header["receipt"] and pretrained.receipt.position_resize == "plain"
+    positions = "vit.patch_embedding.position_embeddings"
+    expected = {positions: header["fingerprint"][positions]}
+    check_backbone(pretrained, expected, ADAPTER)
+    load_pretrained(pretrained, backbone_file)
+    assert pretrained.receipt.position_resize == "antialias"
+    with pytest.raises(BackboneMismatchError, match="position_resize='plain'"):
+        check_backbone(pretrained, expected, ADAPTER)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,8 +1,10 @@
 """What is evaluated or predicted with must be what was trained."""
 
 import pytest
+from monai.bundle import ConfigParser
 
-from dvpt_monai.bundle.trained_settings import _option
+from dvpt_monai import DVPT, LoRA, ViTClassifier, save_adapter, tune
+from dvpt_monai.bundle.trained_settings import _option, check_trained
 from dvpt_monai.errors import BundleError, reason
 
 
@@ -49,10 +51,53 @@ def test_a_method_by_its_name(fundus, tmp_path):
 
 
 def test_the_option_has_what_differs_from_the_defaults():
-    from dvpt_monai import DVPT, EPT, BitFit, LoRA, Stack
+    from dvpt_monai import EPT, BitFit, Stack
 
     assert _option({**LoRA().arguments(), "slices": ["q", "v"]}) == _option(LoRA().arguments()) == "--method LoRA"
     assert _option(LoRA(rank=4).arguments()) == "--method \"{'_target_': 'dvpt_monai.LoRA', 'rank': 4}\""
     assert _option(EPT().arguments()) == "--method EPT"
     stacked = _option(Stack(DVPT(), BitFit()).arguments())
     assert "'dvpt_monai.Stack', 'methods': [{'method': 'DVPT'" in stacked and "{'method': 'BitFit'}" in stacked
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A trained DVPT of images of 16 pixels, as a bundle leaves it."""
+    network = tune(ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
+                                 num_layers=1, num_heads=1), DVPT())  # fmt: skip
+    settings = {"image_size": 16, "spacing": (1.0, 2.0), "decision": "argmax"}
+    save_adapter(network, tmp_path / "adapter.safetensors", settings, result={"task": "eyes", "phantom": True})
+    return tmp_path
+
+
+def test_settings_are_an_argument(models, caplog):
+    """No config and no stack: what is passed is compared, in one warning for each that differs."""
+    now = {"image_size": 32, "spacing": [1.0, 2.0], "decision": "argmax", "task": "ears", "unheard": 1}
+    check_trained(str(models / "model.pt"), method=DVPT(), settings=now)
+    [line] = warned(caplog)
+    assert line.endswith("was trained with --image_size 16; it is now 32")
+
+
+@pytest.mark.parametrize("method", ["LoRA", LoRA(), DVPT(temperature=0.5)])
+def test_the_method_is_an_argument(models, method):
+    with pytest.raises(BundleError, match=r"add --method DVPT$"):
+        check_trained(str(models / "model.pt"), method=method)
+    check_trained("elsewhere/model.pt", str(models / "adapter.safetensors"), method)  # an adapter brings its own
+
+
+def test_the_config_that_asks_is_not_read_where_arguments_are_given(models, caplog):
+    parser = ConfigParser({"method": LoRA(), "image_size": 64, "where": str(models / "model.pt")})
+    parser["imports"] = ["$from dvpt_monai.bundle import check_trained"]
+    parser["new"] = "$check_trained(@where, settings={'image_size': 16})"
+    parser["old"] = "$check_trained(@where)"
+    parser.get_parsed_content("new")
+    assert not warned(caplog)
+    with pytest.raises(RuntimeError) as raised:
+        parser.get_parsed_content("old")
+    assert isinstance(reason(raised.value), BundleError)
+
+
+def test_without_an_adapter_or_a_config_nothing_is_compared(models, tmp_path, caplog):
+    check_trained(str(tmp_path / "gone" / "model.pt"), method="LoRA")
+    check_trained(str(models / "model.pt"))
+    assert not warned(caplog)

@@ -12,7 +12,7 @@ import torch
 pytestmark = pytest.mark.bundle
 
 
-def together(bundle, *names, **overrides):
+def together(bundle, *names, fails=False, **overrides):
     """Run configs in two processes, as the bundles' pages say."""
     given = {"dataset_dir": bundle.data, "backbone_weights": "random", **bundle.overrides, **overrides}
     files = "[" + ",".join(repr(path) for path in bundle.config(*names)) + "]"
@@ -22,6 +22,9 @@ def together(bundle, *names, **overrides):
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     alone = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     done = subprocess.run(command, env={**os.environ, **alone}, capture_output=True, text=True, timeout=300)
+    if fails:
+        assert done.returncode != 0
+        return done.stderr
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -34,7 +37,10 @@ def test_evaluation_gives_the_tables_of_one_process(trained, tmp_path):
     trained.run("train", "evaluate", output_dir=str(alone), **cases)
     together(trained, "train", "evaluate", "multi_gpu_evaluate", output_dir=several, **cases)
     metrics, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (several, alone))
-    assert metrics == pytest.approx(expected, abs=1e-5)
+    drawn, expected_drawn = metrics.pop("intervals"), expected.pop("intervals")
+    assert metrics == pytest.approx(expected, abs=1e-5) and drawn.keys() == expected_drawn.keys() != set()
+    for name, ends in drawn.items():
+        assert ends == pytest.approx(expected_drawn[name], abs=1e-5), name
     [table] = [name for name in ("predictions.csv", "cases.csv") if (alone / name).is_file()]
     lines, expected = ((folder / table).read_text().splitlines() for folder in (several, alone))
     assert len(lines) > 2
@@ -50,3 +56,10 @@ def test_training_writes_one_checkpoint_that_one_process_can_load(fundus, tmp_pa
     evaluated = fundus.run("train", "evaluate", models_dir=str(models), output_dir=str(tmp_path / "alone"))
     assert evaluated.parser.get_parsed_content("network").state_dict().keys() == state.keys()
     assert (models / "adapter.safetensors").is_file() and (tmp_path / "output" / "curves.png").is_file()
+
+
+def test_another_method_than_the_trainings_is_refused(trained_fundus, tmp_path):
+    said = together(
+        trained_fundus, "train", "evaluate", "multi_gpu_evaluate", fails=True, output_dir=tmp_path, method="LoRA"
+    )
+    assert "error: " in said and "was trained with another method or other arguments; add --method DVPT" in said

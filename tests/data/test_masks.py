@@ -38,6 +38,7 @@ def test_masks_are_found_by_their_name_or_their_folder(eyes):
         {
             "image": str(folder / "images/a.jpg"),
             "label": {"HE": str(folder / "masks/HE/a.tif"), "MA": str(folder / "masks/a_MA.png")},
+            "name": "images/a.jpg",
         },
         {
             "image": str(folder / "images/b.PNG"),
@@ -46,9 +47,14 @@ def test_masks_are_found_by_their_name_or_their_folder(eyes):
                 "spot": str(folder / "masks/any/b_spot.png"),
                 "red_spot": str(folder / "masks/b_red_spot.png"),
             },
+            "name": "images/b.PNG",
         },
     ]
-    assert len(split(cases, "training", folds=2)) == 1
+    assert split(cases, "training", folds=1) == cases
+    assert [case["name"] for case in read_masks(folder, STRUCTURES, root=folder.parent)] == [
+        f"{folder.name}/images/a.jpg",
+        f"{folder.name}/images/b.PNG",
+    ]
 
 
 def test_what_is_missing_is_said(eyes, caplog):

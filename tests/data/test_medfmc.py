@@ -62,6 +62,7 @@ def test_lines_of_each_set(listed, subset, line, label, group, end):
     [case] = read_medfmc(home, subset=subset)
     assert case["label"] == label and case.get("group") == group
     assert case["image"] == str(home / subset / "images" / re.match(r".*\.png", line)[0])
+    assert case["name"] == f"{subset}/images/" + re.match(r".*\.png", line)[0]
 
 
 def test_an_image_drawn_for_two_labels_is_one_case(listed):
@@ -166,9 +167,13 @@ def test_other_shots_are_drawn_by_patient_and_said_so(phantoms):
 
 def test_all_of_trainval(phantoms):
     few = medfmc_shots(phantoms["chest"], None)
-    assert (len(few.train), len(few.validation)) == (80, 20) and "all from trainval.txt" in few.told
+    everything = {case["name"] for case in read_medfmc(phantoms["chest"])}
+    train, validation = ({case["name"] for case in part} for part in (few.train, few.validation))
+    assert train | validation == everything and not train & validation and "all from trainval.txt" in few.told
+    assert 10 <= len(validation) <= 32  # a fifth of 100, give or take three deviations
     part = medfmc_shots(phantoms["chest"], None, label_fraction=0.5)
-    assert len(part.train) == 40 and part.validation == few.validation
+    assert {case["name"] for case in part.train} < train and part.validation == few.validation
+    assert 0.33 <= len(part.train) / len(train) <= 0.67
 
 
 def test_labels_without_a_positive_image_are_told(listed):

@@ -35,7 +35,7 @@ def test_else_a_fold_of_the_training_cases(table, val_split):
     training, validation = train_and_validation(path, val_split=val_split, fold=1, folds=5, label="label")
     cases = read_csv(path, label="label", split="train")
     assert training == split(cases, "training", 1, 5) and validation == split(cases, "validation", 1, 5)
-    assert len(training) == 8 and len(validation) == 2
+    assert sorted(names(training + validation)) == [f"{i}.png" for i in range(10)] and validation
 
 
 def test_all_rows_and_a_fold_of_them(table):
@@ -47,9 +47,14 @@ def test_all_rows_and_a_fold_of_them(table):
 def test_a_table_without_the_column(table):
     path = table(*["x"] * 10, column="remark")
     training, validation = train_and_validation(path, train_split=None, label="label")
-    assert len(training) == 8 and len(validation) == 2
+    assert len(training) + len(validation) == 10 and validation
     with pytest.raises(DataError, match="no column 'split'"):
         train_and_validation(path, label="label")
+
+
+def test_the_owners_validation_cases_in_another_spelling(table):
+    training, validation = train_and_validation(table(*["train"] * 6, "Val "), label="label")
+    assert len(training) == 6 and names(validation) == ["6.png"]
 
 
 def test_another_column(table):

@@ -33,7 +33,7 @@ pytestmark = [
 def images_of(name, folder, write):
     """Two real images where the data are at hand, else phantoms."""
     try:
-        found = find_data(name, start=Path(__file__).parent)
+        found = find_data(name)
     except DataError:
         found = write(folder / "phantoms")
     images = found / ("imagesTr" if (found / "imagesTr").is_dir() else "images")

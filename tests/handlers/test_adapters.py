@@ -37,17 +37,29 @@ def test_the_best_is_kept_and_of_equals_the_later(tmp_path):
     evaluate(saver, 0.5)
     assert (load_file(path)["head.bias"] == 7).all()
     header = read_header(path)
-    assert header["task"]["value"] == 0.5 and header["task"]["num_classes"] == 3
+    assert header["result"]["value"] == 0.5 and header["settings"] == {"num_classes": 3}
     evaluate(saver, 0.6)
-    assert read_header(path)["task"]["value"] == 0.6
+    assert read_header(path)["result"]["value"] == 0.6
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_the_header_has_settings_and_result_apart(tmp_path):
+    path, settings, result = tmp_path / "a.safetensors", {"num_classes": 3}, {"task": "grading", "phantom": True}
+    scored = {**result, "metric": "kappa", "value": 0.5, "epoch": 1}
+    net = tune(network(), DVPT())
+    evaluate(AdapterSaver(net, path, "kappa", settings=settings, result=result), 0.5)
+    assert (read_header(path)["settings"], read_header(path)["result"]) == (settings, scored)
+    with pytest.warns(DeprecationWarning, match="AdapterSaver: task= is now settings= and result="):
+        saver = AdapterSaver(net, path, "kappa", task={**settings, **result})
+    evaluate(saver, 0.5)
+    assert (read_header(path)["settings"], read_header(path)["result"]) == (settings, scored)
 
 
 def test_a_metric_that_is_not_a_number_is_replaced_by_any(tmp_path):
     path = tmp_path / "a.safetensors"
     saver = AdapterSaver(tune(network(), DVPT()), path, "kappa")
     evaluate(saver, float("nan"), -0.5)
-    assert read_header(path)["task"]["value"] == -0.5
+    assert read_header(path)["result"]["value"] == -0.5
 
 
 def test_unknown_metric_and_plain_network(tmp_path):

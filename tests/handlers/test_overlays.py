@@ -11,8 +11,10 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import IgniteMetricHandler, from_engine
 from torch import nn
 
+from dvpt_monai.errors import BundleError
 from dvpt_monai.handlers import AUPRTable, OverlayFigure
 from dvpt_monai.metrics import PixelAUPR, aupr_interval
+from dvpt_monai.reports.pictures import painted
 
 NAMES = ["MA", "EX"]
 
@@ -63,12 +65,14 @@ def test_colours_come_back_and_masks_lie_where_they_are():
     name, picture, [truth], said = handler.keep({"image": normal, "label": 0 * masks}, {"pred": masks})
     np.testing.assert_allclose(picture, colours.permute(1, 2, 0), atol=1e-6)
     assert name == "" and not truth.any() and np.array_equal(said, masks)
-    painted = handler._painted(picture, said)
-    changed = np.abs(painted - picture).max(2) > 0.02
+    under_masks = painted(picture, said)
+    changed = np.abs(under_masks - picture).max(2) > 0.02
     assert changed[1:4, 2:5].mean() > 0.8 and changed.sum() <= 9
     cyan, blue = (np.array(value) / 255 for value in ((0, 229, 255), (47, 91, 255)))
-    np.testing.assert_allclose(painted[1, 2], 0.2 * picture[1, 2] + 0.8 * cyan)  # the first is seen above the second
-    np.testing.assert_allclose(painted[3, 4], 0.2 * picture[3, 4] + 0.8 * blue)
+    np.testing.assert_allclose(
+        under_masks[1, 2], 0.2 * picture[1, 2] + 0.8 * cyan
+    )  # the first is seen above the second
+    np.testing.assert_allclose(under_masks[3, 4], 0.2 * picture[3, 4] + 0.8 * blue)
 
 
 def test_masks_of_the_original_size_keep_their_smallest_spots():
@@ -109,5 +113,5 @@ def test_an_absent_structure_has_no_value(tmp_path):
 
 
 def test_the_table_of_an_unknown_metric(tmp_path):
-    with pytest.raises(KeyError, match="kappa"):
+    with pytest.raises(BundleError, match="kappa"):
         segment([AUPRTable(tmp_path / "a.csv", "kappa", NAMES)])

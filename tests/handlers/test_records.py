@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import numpy as np
@@ -16,11 +17,13 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import MeanDice, ValidationHandler, from_engine
 from torch import nn
 
+from dvpt_monai.errors import BundleError
 from dvpt_monai.handlers import (
     CasesTable,
     ClassificationFigure,
     Curves,
     GradientClip,
+    MetricsLog,
     MetricsTable,
     PredictionsTable,
     ProgressBar,
@@ -113,7 +116,8 @@ def test_metrics_begin_with_the_key_and_tell_the_data(tmp_path):
     table.attach(evaluator)
     evaluator.run([[{}, {}]])
     row = json.loads((tmp_path / "metrics.json").read_text())
-    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3}
+    assert row == {"kappa": None, "accuracy": 0.25, "cases": 2, "dataset": "eyes", "data": "phantom", "seed": 3,
+                   "intervals": {}}  # fmt: skip
     assert next(iter(row)) == "kappa"
     assert (tmp_path / "metrics.csv").read_text() == "kappa,accuracy,cases,dataset,data,seed\n,0.25,2,eyes,phantom,3\n"
 
@@ -131,7 +135,8 @@ def segment(handlers, shape, cases=3):
     dice = MeanDice(include_background=False, num_classes=2, output_transform=from_engine(["pred", "label"]))
     evaluator = SupervisedEvaluator(
         device="cpu", val_data_loader=DataLoader(Dataset(data)), network=Threshold(),
-        postprocessing=lambda case: {**case, "label": torch.cat((1 - case["label"], case["label"]))},
+        postprocessing=lambda case: {**case, "seen": case["pred"],
+                                     "label": torch.cat((1 - case["label"], case["label"]))},
         key_val_metric={"dice": dice}, val_handlers=handlers,
     )  # fmt: skip
     evaluator.run()
@@ -148,7 +153,7 @@ def test_cases_have_their_dice(tmp_path):
 
 
 def test_cases_of_an_unknown_metric(tmp_path):
-    with pytest.raises(KeyError, match="hausdorff"):
+    with pytest.raises(BundleError, match="hausdorff"):
         segment([CasesTable(tmp_path / "c.csv", "hausdorff", [])], (6, 5))
 
 
@@ -192,6 +197,20 @@ def test_a_photograph_is_drawn_in_its_colours(tmp_path):
     handler.draw(list(panels), kept)
     shown = np.asarray(panels[0].images[0].get_array())
     assert np.allclose(np.unique(shown.round(6)), [0.2, 0.6])
+
+
+def test_predictions_without_truth_have_two_panels(tmp_path):
+    """And may lie under another key than the mask that is saved, as channels."""
+    handler = SegmentationFigure(tmp_path / "p.png", cases=2, truth=False, pred="seen")
+    segment([handler], (12, 9))
+    assert [len(handler._kept), handler.panels] == [2, 2]
+    without = imread(tmp_path / "p.png").shape[1]
+    segment([SegmentationFigure(tmp_path / "q.png", cases=2)], (12, 9))
+    assert without * 3 == pytest.approx(imread(tmp_path / "q.png").shape[1] * 2, abs=6)
+    scores = torch.zeros(3, 4, 6)
+    scores[2, 1, 2] = 1
+    kept = handler.keep({"image": torch.rand(1, 4, 6)}, {"pred": torch.zeros(1, 9, 9), "seen": scores})
+    assert np.argwhere(kept[3]).tolist() == [[2, 2]] and kept[3].max() == 2 and kept[2] is None
 
 
 @pytest.mark.parametrize(("cases", "chosen"), [(7, ["case1", "case3", "case5"]), (2, ["case0", "case1"])])
@@ -325,7 +344,9 @@ def test_a_log_has_a_line_for_each_epoch_and_no_bars(engine, capsys, caplog):
     ProgressBar(desc="Validation").attach(validation)
     engine.run([0.25, 0.5], max_epochs=2)
     validation.run([0])
-    assert logged(caplog) == ["Training [1/2], mean loss 0.375", "Training [2/2], mean loss 0.375"]
+    training = [r"Training \[1/2\], mean loss 0\.375, \d+\.\d s", r"Training \[2/2\], mean loss 0\.375, \d+\.\d s"]
+    for line, pattern in zip(logged(caplog), [*training, r"Validation, \d+\.\d s"], strict=True):
+        assert re.fullmatch(pattern, line)
     assert capsys.readouterr().err == ""
 
 
@@ -347,3 +368,14 @@ def test_a_file_that_fails_leaves_the_old_one(tmp_path):
     with whole_file(path) as part:
         part.write_text("new")
     assert path.read_text() == "new" and path.stat().st_mode & 0o444 == 0o444
+
+
+def test_an_evaluation_logs_its_metrics_and_nothing_of_epochs(caplog):
+    caplog.set_level("INFO")
+    evaluator = Engine(lambda engine, batch: None)
+    evaluator.state.key_metric_name = "kappa"
+    evaluator.state.metrics = {"accuracy": torch.tensor(0.25), "kappa": 0.5, "left_out": "edema", "each": torch.rand(3)}
+    MetricsLog().attach(evaluator)
+    evaluator.run([0])
+    [line] = [record.message for record in caplog.records if record.name == "dvpt_monai.handlers.metrics_log"]
+    assert line == "Metrics: kappa 0.5000, accuracy 0.2500"

@@ -76,7 +76,7 @@ class Server:
 
 def data_of(name, write, folder):
     try:
-        return find_data(name, start=Path(__file__).parent)
+        return find_data(name)
     except DataError:
         return write(folder / name)
 
@@ -327,7 +327,7 @@ def test_training_on_submitted_masks(server, masks, labelled, tmp_path):
     assert server.train(HIPPOCAMPUS).status_code == 200, server.log()[-3000:]
     assert "1 volumes to train on, 1 to validate on" in server.log()
     assert model.read_bytes() != before
-    assert read_header(model.with_name("adapter.safetensors"))["task"]["task"] == HIPPOCAMPUS
+    assert read_header(model.with_name("adapter.safetensors"))["result"]["task"] == HIPPOCAMPUS
     frozen = "vit.blocks.0.attn.qkv.weight"
     start, trained = (torch.load(source, weights_only=True)[frozen] for source in (BytesIO(before), model))
     assert torch.equal(start, trained), "training starts from models/model.pt, not from another backbone"

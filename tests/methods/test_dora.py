@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import DoRA, LoRA, Stack, TuningError, merge, parameter_groups, report, tune
+from dvpt_monai import DoRA, LoRA, Stack, TuningError, load_pretrained, merge, parameter_groups, report, tune
 
 
 def explicit(linear, tuner, scale, detached=True):
     """W' of Eq. 5 from leaf tensors of its own: (W', leaves)."""
     leaves = {key: value.detach().clone().requires_grad_() for key, value in tuner.named_parameters()}
-    direction = linear.weight.detach() + scale * leaves["up"][0] @ leaves["down"][0]
+    direction = linear.weight.detach() + scale * leaves["B"][0] @ leaves["A"][0]
     norm = direction.square().sum(1).sqrt()
     return (leaves["magnitude"][0] / (norm.detach() if detached else norm))[:, None] * direction, leaves
 
@@ -31,7 +31,7 @@ def test_the_network_computes_the_formula(vit, wake, formula, image, slices, qkv
             weight = self.state[f"{name}.weight"].clone()
             for index, part in enumerate(slices):
                 rows = slice(12 * "qkv".index(part), 12 * "qkv".index(part) + 12)
-                direction = weight[rows] + 5 / 2 * own["up"][index] @ own["down"][index]
+                direction = weight[rows] + 5 / 2 * own["B"][index] @ own["A"][index]
                 length = direction.square().sum(1, keepdim=True).sqrt()
                 weight[rows] = own["magnitude"][index][:, None] * direction / length
             return x @ weight.T + self.state.get(f"{name}.bias", 0.0)
@@ -69,13 +69,24 @@ def test_it_starts_as_the_very_network_with_magnitudes_of_the_weights(vit, image
         assert torch.equal(tuned(x), plain(x)), "magnitudes are not rounded to 8 bits"
 
 
+def test_magnitudes_follow_a_pretrained_file_that_comes_after_tune(vit, image):
+    plain = vit().float()
+    tuned = tune(copy.deepcopy(plain), Stack(DoRA(rank=2), LoRA(rank=2)))
+    at_tune = tuned.vit.blocks[0].attn.qkv.base.tuner.magnitude.clone()
+    file = {key: value * 1.5 for key, value in plain.vit.state_dict().items()}
+    for network in (plain, tuned):
+        load_pretrained(network, file)
+    assert torch.equal(tuned(image(tuned)), plain(image(plain))), "it starts as the identity"
+    assert not torch.equal(at_tune, tuned.vit.blocks[0].attn.qkv.base.tuner.magnitude)
+
+
 def test_magnitudes_do_not_decay(vit):
     # Decay would pull the frozen weights to zero.
     tuned = tune(vit(), DoRA(rank=2))
     magnitudes = {id(block.attn.qkv.tuner.magnitude) for block in tuned.vit.blocks}
     decay = {id(p): group["weight_decay"] for group in parameter_groups(tuned, lr=1e-3) for p in group["params"]}
     assert {decay[key] for key in magnitudes} == {0.0}
-    assert decay[id(tuned.vit.blocks[0].attn.qkv.tuner.down)] > 0
+    assert decay[id(tuned.vit.blocks[0].attn.qkv.tuner.A)] > 0
 
 
 @pytest.mark.parametrize("qkv_bias", [True, False])
@@ -97,14 +108,14 @@ def test_it_is_the_dora_of_peft(bias):
     config = peft.LoraConfig(r=3, lora_alpha=5, target_modules=["0"], use_dora=True)
     theirs = peft.inject_adapter_in_model(config, plain)
     parts = {
-        "down": theirs[0].lora_A.default.weight,
-        "up": theirs[0].lora_B.default.weight,
+        "A": theirs[0].lora_A.default.weight,
+        "B": theirs[0].lora_B.default.weight,
         "magnitude": theirs[0].lora_magnitude_vector.default.weight,
     }
     torch.testing.assert_close(ours[0].tuner.magnitude[0], parts["magnitude"])
     own = dict(ours[0].tuner.named_parameters())
     with torch.no_grad():
-        parts["up"].normal_()
+        parts["B"].normal_()
         parts["magnitude"].mul_(torch.rand(9) + 0.5)
         for key, value in parts.items():
             own[key].copy_(value[None])

@@ -301,7 +301,7 @@ def photographs():
     from dvpt_monai.errors import DataError
 
     try:
-        files = sorted((find_data("idrid_grading", start=__file__) / "images").glob("*.jpg"))[3:90:60]
+        files = sorted((find_data("idrid_grading") / "images").glob("*.jpg"))[3:90:60]
         images = [np.asarray(Image.open(file).convert("RGB").resize((112, 112)), dtype=np.float32) for file in files]
         batch = torch.stack([torch.from_numpy(image / 255).permute(2, 0, 1) for image in images])
     except DataError:

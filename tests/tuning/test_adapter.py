@@ -6,7 +6,6 @@ import os
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -36,7 +35,7 @@ from dvpt_monai import (
     untune,
 )
 from dvpt_monai.tuning import trained_tensors
-from dvpt_monai.tuning.adapter import fingerprint
+from dvpt_monai.tuning.architecture import architecture
 from dvpt_monai.tuning.trains import frozen_tensors
 
 SMALL = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_heads": 2}
@@ -77,7 +76,9 @@ def image(network, seed=2):
 def adapter(tmp_path_factory):
     """An adapter of DVPT on vit(), and what its network gives."""
     network = wake(tune(vit(), DYNAMIC))
-    path = save_adapter(network, tmp_path_factory.mktemp("adapter") / "dvpt.safetensors", task={"labels": ["a", "b"]})
+    path = save_adapter(
+        network, tmp_path_factory.mktemp("adapter") / "dvpt.safetensors", {"labels": ["a", "b"]}, {"metric": "kappa"}
+    )
     with torch.no_grad():
         return path, network(image(network))
 
@@ -97,12 +98,13 @@ def test_it_holds_what_trains_and_says_what_it_is(adapter):
     tensors = load_file(path)
     assert tensors.keys() == {k for k in tuned.state_dict() if ".tuner." in k or k.startswith("head.")}
     header = read_header(path)
-    assert header["format"] == 1
+    assert header["format"] == 2
     assert header["method"] == DYNAMIC.arguments()
     assert header["train"] == ["head.*"]
     assert header["tensors"]["head.weight"] == ["float32", 3, 12]
     assert header["tensors"].keys() == tensors.keys()
-    assert header["task"] == {"labels": ["a", "b"]}
+    assert header["settings"] == {"labels": ["a", "b"]} and header["result"] == {"metric": "kappa"}
+    assert header["network"] == architecture(tuned)
     assert header["backbone"]["receipt"] is None
     assert header["backbone"]["fingerprint"].keys() == vit().state_dict().keys() - tensors.keys()
     assert header["versions"]["torch"] == torch.__version__
@@ -185,17 +187,18 @@ def test_a_loaded_network_trains_on(adapter):
 
 
 @pytest.mark.parametrize(
-    "task",
+    "values",
     [
         {"labels": {index: str(index) for index in range(12)}},  # keys that sort differently as strings
         {"spacing": (1.0, 0.5), "metric": None, "name": "Netzhaut, é"},
         {"a": {"b": [1, {"c": float("nan")}]}},
     ],
 )
-def test_a_task_of_any_json_returns(tmp_path, task):
-    path = save_adapter(tune(vit(), LinearProbe()), tmp_path / "a.safetensors", task=task)
+@pytest.mark.parametrize("entry", ["settings", "result"])
+def test_settings_and_results_of_any_json_return(tmp_path, values, entry):
+    path = save_adapter(tune(vit(), LinearProbe()), tmp_path / "a.safetensors", **{entry: values})
     load_adapter(vit(), path)
-    assert json.dumps(read_header(path)["task"]) == json.dumps(json.loads(json.dumps(task)))
+    assert json.dumps(read_header(path)[entry]) == json.dumps(json.loads(json.dumps(values)))
 
 
 # --- saving -----------------------------------------------------------------------------------------------------------
@@ -203,11 +206,12 @@ def test_a_task_of_any_json_returns(tmp_path, task):
 
 def test_what_cannot_be_saved_is_refused_and_nothing_written(tmp_path):
     path = tmp_path / "a.safetensors"
-    with pytest.raises(TuningError, match="trained_tensors: the network is not tuned"):
+    with pytest.raises(TuningError, match="save_adapter: the network is not tuned"):
         save_adapter(vit(), path)
     network = tune(vit(), DYNAMIC)
-    with pytest.raises(AdapterError, match="task is not JSON-ready"):
-        save_adapter(network, path, task={"labels": {"a", "b"}})
+    for entry in ("settings", "result"):
+        with pytest.raises(AdapterError, match="settings or result are not JSON-ready"):
+            save_adapter(network, path, **{entry: {"labels": {"a", "b"}}})
     network.head.bias.data[1] = float("nan")
     with pytest.raises(AdapterError, match=r"head\.bias holds NaN or infinity; nothing was written"):
         save_adapter(network, path)
@@ -353,31 +357,6 @@ def test_an_adapter_of_a_bf16_network_fits_the_float32_one(tmp_path):
     assert torch.equal(other.head.weight, network.head.weight.float())
 
 
-def test_the_fingerprint_is_the_same_whatever_the_blocks_it_is_summed_in():
-    # Signs come from numpy's PCG64 by position: an independent sum over the same stream.
-    tensor = torch.randn(3, 5)
-    network = tune(nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 1)), LinearProbe(), train=["1.*"])
-    network[0].weight.data = tensor
-    seen = fingerprint(network)["0.weight"]
-    stream = np.random.PCG64(230709787).random_raw(2).tobytes()
-    signs = [[1 if byte >> (7 - bit) & 1 else -1 for bit in range(8)] for byte in stream[:15]]
-    expected = [sum(s[j] * v for s, v in zip(signs, tensor.double().flatten().tolist(), strict=True)) for j in range(8)]
-    assert seen["projections"] == pytest.approx(expected, rel=1e-6)
-    assert seen["norm"] == pytest.approx(float(tensor.double().norm()), rel=1e-12)
-    assert (seen["dtype"], seen["shape"]) == ("float32", [3, 5])
-
-
-def test_a_large_tensor_is_described_in_parts():
-    network = tune(nn.Sequential(nn.Embedding(1100, 1000), nn.Linear(1000, 1)), LinearProbe(), train=["1.*"])
-    whole = fingerprint(network)["0.weight"]
-    values = network[0].weight.detach().double().flatten()
-    signs = np.unpackbits(
-        np.frombuffer(np.random.PCG64(230709787).random_raw(1100 * 125).tobytes(), np.uint8)[:, None], axis=1
-    )
-    expected = (values[:, None].numpy() * (2.0 * signs - 1)).sum(0)
-    assert whole["projections"] == pytest.approx(expected.tolist(), rel=1e-5)
-
-
 def test_a_whole_network_needs_no_backbone_but_its_shape(tmp_path):
     network = wake(tune(vit(), FullFineTuning()))
     path = save_adapter(network, tmp_path / "a.safetensors")
@@ -393,7 +372,7 @@ def test_a_whole_network_needs_no_backbone_but_its_shape(tmp_path):
 
 def rewritten(path, target, edit):
     """The adapter with its tensors and header edited and its hash made right again."""
-    from dvpt_monai.tuning import adapter as module
+    from dvpt_monai.tuning import header as module
 
     tensors = load_file(path)
     header = read_header(path)
@@ -426,9 +405,9 @@ EDITS = {
     "pattern of nothing": (lambda t, h: h["train"].append("neck.*"), AdapterError, r"'neck.\*' matches no parameter"),
     "layer out of range": (lambda t, h: h["method"].update(layers=[9]), AdapterError, r"layers \[9\] are out of range"),
     "newer format": (
-        lambda t, h: h.update(format=2),
+        lambda t, h: h.update(format=3),
         AdapterError,
-        "has adapter format 2, this version reads 1; upgrade",
+        "has adapter format 3, this version reads 2; upgrade",
     ),
 }
 
@@ -442,6 +421,24 @@ def test_what_does_not_fit_is_refused_and_the_network_left_alone(edit, adapter, 
     network.head.bias.requires_grad_(False)
     with unchanged(network), pytest.raises(error, match=message):
         load_adapter(network, path)
+
+
+HIDDEN = {
+    "num_heads": ({"num_heads": 3}, "was trained with num_heads=2, this ViTClassifier has num_heads=3"),
+    "eps": ({"eps": 1e-5}, "was trained with eps=1e-06, this ViTClassifier has eps=1e-05"),
+    "activation": ({"activation": "quick_gelu"}, "trained with activation='gelu', .* has activation='quick_gelu'"),
+    "pooling": ({"pooling": "mean"}, "was trained with pooling='cls', this ViTClassifier has pooling='mean'"),
+    "image size": ({"img_size": (8, 32)}, r"trained with img_size=\[16, 16\], .* has img_size=\[8, 32\]"),
+}
+
+
+@pytest.mark.parametrize("setting", HIDDEN)
+def test_what_no_tensor_shows_is_refused_by_name(setting, probe, unchanged):
+    other, message = HIDDEN[setting]
+    network = vit(**other)
+    assert load_file(probe).keys() <= network.state_dict().keys(), "nothing else tells them apart"
+    with unchanged(network), pytest.raises(AdapterError, match=f"{message} and would compute something else; build it"):
+        load_adapter(network, probe)
 
 
 def test_another_number_of_classes_is_refused_with_the_remedy(adapter, unchanged):
@@ -479,7 +476,7 @@ def refused_or_the_same(path, good):
 def small(tmp_path_factory):
     """A small file, its content, where its tensors begin, and the network that it gives."""
     network = wake(tune(vit(), PartialFineTuning(3), train=["head.*", "vit.patch*"]))
-    path = save_adapter(network, tmp_path_factory.mktemp("damage") / "a.safetensors", task={"rate": 1e-06})
+    path = save_adapter(network, tmp_path_factory.mktemp("damage") / "a.safetensors", settings={"rate": 1e-06})
     content = path.read_bytes()
     return content, 8 + int.from_bytes(content[:8], "little"), load_adapter(vit(), path).state_dict()
 

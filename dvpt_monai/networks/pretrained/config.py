@@ -1,4 +1,4 @@
-"""What the files beside a checkpoint tell that its tensors do not: heads, eps, activation, normalisation, image size.
+"""What the files beside a checkpoint say that its tensors do not: heads, eps, activation, normalisation, image size.
 
 Read are Hugging Face's ``config.json`` and ``preprocessor_config.json``, timm's ``config.json``, OpenCLIP's
 ``open_clip_config.json``, and the metadata of a file that :mod:`~dvpt_monai.networks.pretrained.convert` wrote.
@@ -15,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.normalizations import Normalization
 
 __all__ = ["METADATA", "Config", "read_json"]
 
@@ -26,7 +27,7 @@ ACTIVATIONS = ("gelu", "quick_gelu")
 
 @dataclass(frozen=True)
 class Config:
-    """What is known of a network besides its tensors; ``None`` is not told.
+    """What is known of a network besides its tensors; ``None`` is unknown.
 
     Args:
         heads: attention heads.
@@ -35,14 +36,16 @@ class Config:
         normalization: mean and standard deviation of each channel.
         image: pixels along each axis, or one number for all.
         origin: receipt of the file that this one was converted from.
+        position_resize: how its authors interpolate positions to another grid.
     """
 
     heads: int | None = None
     eps: float | None = None
     activation: str | None = None
-    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    normalization: Normalization | None = None
     image: int | tuple[int, ...] | None = None
     origin: Mapping[str, Any] | None = None
+    position_resize: str | None = None
 
     def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
         """The token grid with patches of this size, if the image's size is known."""
@@ -53,7 +56,7 @@ class Config:
 
     @classmethod
     def beside(cls, weights: Path) -> Config:
-        """What the folder of this file tells.
+        """What the other files in the folder of this one say.
 
         Raises:
             PretrainedError: a file there is no JSON, or names an activation that the encoder has not.
@@ -79,7 +82,7 @@ class Config:
 
     @classmethod
     def inside(cls, weights: Path) -> Config:
-        """What a converted file tells of itself; nothing if it was not converted.
+        """What a converted file says of itself; nothing if it was not converted.
 
         Raises:
             PretrainedError: its metadata is damaged.
@@ -90,12 +93,12 @@ class Config:
         except SafetensorError:  # no safetensors file
             return cls()
         try:
-            told = {} if metadata is None else json.loads(metadata)
-            normalization = told.pop("normalization", None)
-            image = _image(told.pop("image", None))
-            if told:
-                told["origin"]["source"], told["origin"]["layout"], told["origin"]["sha256"]
-            return cls(normalization=_normalization(*(normalization or (None, None))), image=image, **told)
+            values = {} if metadata is None else json.loads(metadata)
+            normalization = values.pop("normalization", None)
+            image = _image(values.pop("image", None))
+            if values:
+                values["origin"]["source"], values["origin"]["layout"], values["origin"]["sha256"]
+            return cls(normalization=_normalization(*(normalization or (None, None))), image=image, **values)
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise PretrainedError(f"load_pretrained: the metadata of {weights} is damaged; convert it again") from error
 
@@ -117,12 +120,12 @@ class Config:
 
     @classmethod
     def _of_timm(cls, config: Mapping[str, Any]) -> Config:
-        told, architecture = config["pretrained_cfg"], str(config.get("architecture"))
+        pretrained, architecture = config["pretrained_cfg"], str(config.get("architecture"))
         clip = "quick_gelu" if "quickgelu" in architecture else "gelu"
         return cls(
             activation=clip if "_clip_" in architecture else None,
-            normalization=_normalization(told.get("mean"), told.get("std")),
-            image=_image(told["input_size"][1:]) if "input_size" in told else None,
+            normalization=_normalization(pretrained.get("mean"), pretrained.get("std")),
+            image=_image(pretrained["input_size"][1:]) if "input_size" in pretrained else None,
         )
 
     @classmethod
@@ -138,9 +141,7 @@ class Config:
         )
 
 
-def _normalization(
-    mean: Sequence[float] | None, std: Sequence[float] | None
-) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _normalization(mean: Sequence[float] | None, std: Sequence[float] | None) -> Normalization | None:
     return (tuple(float(m) for m in mean), tuple(float(s) for s in std)) if mean and std else None
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dvpt_monai.errors import PretrainedError
+from dvpt_monai.errors import PretrainedError, did_you_mean
 from dvpt_monai.networks.pretrained.config import METADATA
 from dvpt_monai.networks.pretrained.receipt import Receipt
 from dvpt_monai.networks.pretrained.source import Source
@@ -22,7 +22,7 @@ from dvpt_monai.whole_file import whole_file
 __all__ = ["FORMS", "convert", "monai_arguments"]
 
 SIZES = ("in_channels", "img_size", "patch_size", "spatial_dims", "num_heads", "activation")
-OPTIONS = ("allow_missing", "inflation", "normalization")
+OPTIONS = ("allow_missing", "inflation", "normalization", "position_resize")
 POSITIONS = "patch_embedding.position_embeddings"
 
 
@@ -33,8 +33,8 @@ def convert(
 
     ``"monai"`` is a state dict for ``torch.load``, which fits MONAI's ``ViT`` (1.4 to 1.6) built with
     :func:`monai_arguments`; a depth embedding is added to the positions. ``"safetensors"`` holds everything, and its
-    metadata what tensors do not tell: the receipt, heads, eps, activation, normalisation and image size, so that
-    :func:`~dvpt_monai.load_pretrained` reads from it what it read from the source.
+    metadata what tensors do not: the receipt, heads, eps, activation, normalisation, image size, and how positions go
+    to another. :func:`~dvpt_monai.load_pretrained` reads from it what it read from the source.
 
     Args:
         source: as in :func:`~dvpt_monai.load_pretrained`.
@@ -55,10 +55,13 @@ def convert(
         raise PretrainedError(f"convert: --to is {' or '.join(FORMS)}, not {to!r}")
     unknown = sorted(set(arguments) - {*SIZES, *OPTIONS})
     if unknown:
-        raise PretrainedError(f"convert: no argument {unknown[0]!r}; there are {', '.join((*SIZES, *OPTIONS))}")
+        near = did_you_mean(unknown[0], (*SIZES, *OPTIONS))
+        question = f"did you mean {near}? There" if near else "there"
+        raise PretrainedError(f"convert: no argument {unknown[0]!r}; {question} are {', '.join((*SIZES, *OPTIONS))}")
     target = Path(path)
     if target.is_dir() or (target.exists() and not overwrite):
-        raise PretrainedError(f"convert: {target} exists; name another file" + ", or --overwrite" * target.is_file())
+        remedy = "name another file, or --overwrite" if target.is_file() else "name another file"
+        raise PretrainedError(f"convert: {target} exists; {remedy}")
     try:
         encoder = ViTEncoder.from_pretrained(source, **arguments)
     except (TypeError, ValueError) as error:
@@ -108,16 +111,17 @@ def _monai(encoder: ViTEncoder) -> Callable[[Path], None]:
 
 def _safetensors(encoder: ViTEncoder) -> Callable[[Path], None]:
     receipt: Receipt = encoder.receipt  # type: ignore[assignment]
-    told = {
+    described = {
         "heads": encoder.num_heads,
         "eps": encoder.norm.eps,
         "activation": encoder.activation,
         "normalization": receipt.normalization,
         "image": encoder.img_size,
         "origin": receipt.as_dict(),
+        "position_resize": receipt.position_resize,
     }
     tensors: dict[str, Tensor] = {key: value.contiguous() for key, value in encoder.state_dict().items()}
-    return lambda path: save_file(tensors, path, metadata={METADATA: json.dumps(told)})
+    return lambda path: save_file(tensors, path, metadata={METADATA: json.dumps(described)})
 
 
 FORMS = {"monai": _monai, "safetensors": _safetensors}

@@ -27,7 +27,7 @@ FAMILIES = {
     r"encoder\.stages\.\d+\.\d+\.convs|down_blocks\.\d+|conv\.unit0\.": "a U-Net of convolutions",
     r"word_embeddings|token_embedding": "a transformer for text",
 }
-"""What tells each family, anywhere in a name; the first that is found is said."""
+"""What marks each family, anywhere in a name; the first that matches is named."""
 
 
 def family(keys: Iterable[str]) -> str | None:

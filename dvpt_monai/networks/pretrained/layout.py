@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -11,15 +11,11 @@ from functools import cached_property
 from torch import Tensor
 
 from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.normalizations import IMAGENET, Normalization
 
-__all__ = ["CLIP", "HALF", "IMAGENET", "POSITIONS", "Layout"]
+__all__ = ["POSITIONS", "Layout"]
 
 POSITIONS = "patch_embedding.position_embeddings"
-
-Normalization = tuple[tuple[float, ...], tuple[float, ...]]
-IMAGENET: Normalization = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CLIP: Normalization = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-HALF: Normalization = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,9 @@ class Layout:
         normalization: mean and standard deviation that such networks were trained with, of values in [0, 1].
         slots: which tokens have a slot among the positions: ``"none"``, ``"cls"``, or ``"all"`` before the patches; of
             several, the first that leaves a square.
+        position_resize: how its authors interpolate positions in the plane, by the names of
+            :func:`~dvpt_monai.networks.resize.resize_positions`.
+        antialiased: names of tensors with which they do it ``"antialias"``.
         heads: of widths whose number of heads is another than usual.
         whole: whether names beside the encoder, as ``vit`` of a network, are also those of this package's networks.
     """
@@ -61,16 +60,18 @@ class Layout:
     activation: str | None = "gelu"
     normalization: Normalization | None = IMAGENET
     slots: tuple[str, ...] = ("cls", "all")
+    position_resize: str = "plain"
+    antialiased: tuple[str, ...] = ()
     heads: Mapping[int, int] = field(default_factory=dict)
     whole: bool = False
 
     def places(self, keys: set[str]) -> list[str]:
         """The paths, such as ``"module.backbone."``, at which an encoder of this layout lies."""
         anchors = _alternatives(self.marks[0])
-        found = {key.removesuffix(a) for key in keys for a in anchors if key == a or key.endswith(f".{a}")}
+        paths = {key.removesuffix(a) for key in keys for a in anchors if key == a or key.endswith(f".{a}")}
         return sorted(
             path
-            for path in found
+            for path in paths
             if (path == self.place or path.endswith(f".{self.place}" if self.place else ""))
             and all(any(path + mark in keys for mark in _alternatives(marks)) for marks in self.marks)
             and all(self.outside(path) + name in keys for name in self.beside)
@@ -101,6 +102,10 @@ class Layout:
     def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
         """The tensors of the encoder at this path, by their names from there on."""
         return {key.removeprefix(path): value for key, value in state.items() if key.startswith(path)}
+
+    def resize_of(self, names: Collection[str]) -> str:
+        """How its authors interpolate the positions of a network that has tensors of these names."""
+        return "antialias" if any(name in names for name in self.antialiased) else self.position_resize
 
     def _target(self, key: str) -> tuple[int, str | None]:
         for rank, (pattern, target) in enumerate(self._rules):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dvpt_monai.networks.pretrained.catalog import CATALOG, entry_of, location, published_or_recorded
-from dvpt_monai.networks.pretrained.entries import Hub
-from dvpt_monai.networks.pretrained.layout import CLIP, HALF, IMAGENET
+from dvpt_monai.networks.pretrained.catalog import CATALOG, Hub, entry_of
+from dvpt_monai.networks.pretrained.download import location, published_or_recorded
+from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF, IMAGENET
 
 __all__ = ["details", "table"]
 
@@ -25,7 +25,7 @@ def table() -> str:
                 f"{entry.parameters:.1f} M",
                 f"{entry.megabytes} MB" if entry.megabytes else "?",
                 NORMALIZATIONS[entry.normalization],
-                entry.licence + "!" * entry.noncommercial + "*" * gated,
+                f"{entry.licence}{'!' if entry.noncommercial else ''}{'*' if gated else ''}",
                 "yes" if location(name).is_file() else "no",
                 entry.title,
             )
@@ -68,7 +68,7 @@ def details(name: str) -> str:
         "network": f"{entry.network}, {entry.parameters:.1f} M parameters, {size}",
         "patch": f"{entry.patch} x {entry.patch} of {entry.image} x {entry.image} pixels",
         "input": f"channels in [0, 1], minus {entry.normalization[0]}, divided by {entry.normalization[1]}",
-        "licence": entry.licence + ": not for commercial use" * entry.noncommercial,
+        "licence": f"{entry.licence}: not for commercial use" if entry.noncommercial else entry.licence,
         "source": str(entry.source),
         "gated": "give your consent there first, then `hf auth login`" if gated else "",
         "cite": entry.citation,

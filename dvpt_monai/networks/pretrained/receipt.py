@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from dvpt_monai.networks.pretrained.normalizations import Normalization
+
 __all__ = ["Receipt", "conversions"]
 
 
@@ -29,7 +31,9 @@ class Receipt:
         input: the values that the network expects of an image.
         converted: tensors whose precision is another in the source than in the network.
         normalization: the same as numbers: mean and standard deviation of each channel, of values in [0, 1]; zeros
-            and ones where they are folded into the kernel, ``None`` where the source does not tell.
+            and ones where they are folded into the kernel, ``None`` where nothing tells.
+        position_resize: how positions go to another grid; ``"plain"`` in receipts that do not say, as it was the only
+            way when they were written.
         origin: receipt, as a dictionary, of the file that the source was converted from.
     """
 
@@ -44,7 +48,8 @@ class Receipt:
     missing: tuple[str, ...]
     input: str
     converted: tuple[str, ...] = ()
-    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    normalization: Normalization | None = None
+    position_resize: str = "plain"
     origin: dict[str, Any] | None = None
 
     @classmethod

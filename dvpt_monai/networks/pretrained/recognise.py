@@ -23,6 +23,8 @@ from dvpt_monai.networks.pretrained.fold import (
 )
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts import LAYOUTS
+from dvpt_monai.networks.pretrained.normalizations import Normalization
+from dvpt_monai.networks.pretrained.source import Checkpoint
 
 __all__ = ["recognise", "walk"]
 
@@ -47,25 +49,21 @@ class Claim:
         return f"{self.layout.name} at {where!r}" if where else self.layout.name
 
 
-def recognise(content: Any, name: str, config: Config | None = None) -> Backbone:
-    """The backbone in a checkpoint, wherever it nests.
-
-    Args:
-        content: a state dict, alone or inside other mappings (``"model"``, ``"state_dict"``, ``"teacher"``).
-        name: of the source, for messages.
-        config: what a file beside the weights told.
+def recognise(checkpoint: Checkpoint) -> Backbone:
+    """The backbone in a checkpoint, wherever it nests: bare, or under ``"model"``, ``"state_dict"``, ``"teacher"``.
 
     Raises:
         PretrainedError: no layout claims it, several do, or it is incomplete or computes what the encoder cannot.
     """
-    if not isinstance(content, Mapping):
-        raise PretrainedError(f"load_pretrained: {name} holds {type(content).__name__}, not a state dict")
-    states = dict(walk(content))
+    name = checkpoint.name
+    if not isinstance(checkpoint.content, Mapping):
+        raise PretrainedError(f"load_pretrained: {name} holds {type(checkpoint.content).__name__}, not a state dict")
+    states = dict(walk(checkpoint.content))
     if not states:
         raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
     claim = _claim(states, name)
     try:
-        backbone = _read(claim, states[claim.nest], config or Config())
+        backbone = _read(claim, states[claim.nest], name, checkpoint.config or Config())
         backbone.arguments()
     except PretrainedError as error:
         raise PretrainedError(f"load_pretrained: {name}: {error}") from error
@@ -116,7 +114,7 @@ def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
     )
 
 
-def _read(claim: Claim, state: State, config: Config) -> Backbone:
+def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
     layout, path = claim.layout, claim.path
     inside = layout.prepare(state, path)
     looks = family(inside)
@@ -143,12 +141,14 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
     count = parts[POSITIONS].shape[1]
     certain = grid is not None and prod(grid) == count
     return Backbone(
+        source=name,
         layout=layout.name,
         tensors=parts,
         grid=grid if certain else equal_sided(count, dims),
         certain=certain,
         eps=config.eps or layout.eps,
-        normalization=config.normalization or layout.normalization,
+        normalization=_of_channels(kernel.shape[1], config.normalization or layout.normalization),
+        position_resize=(config.position_resize or layout.resize_of(inside)) if dims == 2 else "plain",
         folded=tuple(folded),
         ignored=(
             *(path + key for key in passed),
@@ -161,3 +161,8 @@ def _read(claim: Claim, state: State, config: Config) -> Backbone:
         dtypes=dtypes,
         origin=config.origin,
     )
+
+
+def _of_channels(channels: int, normalization: Normalization | None) -> Normalization | None:
+    """A normalisation, if it has a mean and a standard deviation for each channel: that of colours is not of others."""
+    return normalization if normalization and len(normalization[0]) == len(normalization[1]) == channels else None

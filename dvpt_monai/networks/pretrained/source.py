@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from argparse import Namespace
@@ -14,9 +13,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained import catalog
+from dvpt_monai.errors import PretrainedError, did_you_mean
+from dvpt_monai.networks.pretrained import download
+from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.networks.pretrained.config import Config, read_json
+from dvpt_monai.sha256 import sha256_of
 
 __all__ = ["Checkpoint", "Source", "read_source"]
 
@@ -65,17 +66,19 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
     if path.is_dir():
         weights = _weights(path)
         files = _shards(weights) if weights.name.endswith(".index.json") else [weights]
-        return Checkpoint(_merged(files), path.resolve().name, _sha256(files), Config.beside(weights))
+        return Checkpoint(_merged(files), path.resolve().name, sha256_of(*files), Config.beside(weights))
     if path.exists():
-        return Checkpoint(_read(path), path.name, _sha256([path]), Config.inside(path))
-    if name not in catalog.CATALOG:
+        return Checkpoint(_read(path), path.name, sha256_of(path), Config.inside(path))
+    if name not in CATALOG:
+        near = did_you_mean(name, CATALOG)
+        question = f"did you mean {near}? " if near else ""
         raise PretrainedError(
-            f"load_pretrained: no file or folder {source} and no backbone of that name; the catalog has "
-            f"{', '.join(catalog.CATALOG)}"
+            f"load_pretrained: no file or folder {source} and no backbone of that name; {question}the catalog has "
+            f"{', '.join(CATALOG)}"
         )
-    entry, path = catalog.CATALOG[name], catalog.fetch(name)
-    told = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
-    return Checkpoint(_read(path), name, _sha256([path]), told)
+    entry, path = CATALOG[name], download.fetch(name)
+    config = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
+    return Checkpoint(_read(path), name, sha256_of(path), config)
 
 
 def _weights(folder: Path) -> Path:
@@ -131,12 +134,3 @@ def _reason(error: Exception) -> str:
     if code:
         return f"it holds {code[1]}, which is code"
     return "it is a TorchScript program" if "TorchScript" in text else text.splitlines()[0][:200]
-
-
-def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()

@@ -26,10 +26,12 @@ import torch
 from torch import Tensor, nn
 
 from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained.complete import complete
+from dvpt_monai.networks.pretrained.fill import check_complete
 from dvpt_monai.networks.pretrained.receipt import Receipt, conversions
 from dvpt_monai.networks.pretrained.recognise import walk
 from dvpt_monai.networks.pretrained.source import Checkpoint
+from dvpt_monai.tuning.trains import in_tuner
+from dvpt_monai.tuning.tune import rebase
 
 __all__ = ["load"]
 
@@ -59,7 +61,8 @@ def load(network: nn.Module, checkpoint: Checkpoint, allow_missing: Sequence[str
     whole = network.state_dict()
     inside = {key: value for key, value in tensors.items() if LINE.fullmatch(key)}
     # The index follows from the window alone: a file without it lacks nothing.
-    wanted = [key for key in whole if key.startswith(ENCODER) and (key in inside or not key.endswith(INDEX))]
+    encoder = [key for key in whole if key.startswith(ENCODER) and not in_tuner(key)]
+    wanted = [key for key in encoder if key in inside or not key.endswith(INDEX)]
     unplaced = [key for key in inside if key not in whole]
     strange = [
         key for key in wanted if key in inside and inside[key].is_floating_point() < whole[key].is_floating_point()
@@ -67,7 +70,7 @@ def load(network: nn.Module, checkpoint: Checkpoint, allow_missing: Sequence[str
     if strange:
         kind = inside[strange[0]].dtype
         raise PretrainedError(f"load_pretrained: {strange[0]} is {kind}; give weights that are not quantised")
-    missing = complete(source, inside, whole, wanted, unplaced, allow_missing, _advice(inside))
+    missing = check_complete(source, inside, whole, wanted, unplaced, allow_missing, _advice(inside))
     filled = [
         key for key in whole if key in tensors and (key.startswith(ENCODER) or tensors[key].shape == whole[key].shape)
     ]
@@ -88,6 +91,7 @@ def load(network: nn.Module, checkpoint: Checkpoint, allow_missing: Sequence[str
         input=f"{inside[KERNEL].shape[1]} channel(s), scaled as in the source's own training",
     )
     network.receipt = receipt  # type: ignore[assignment]
+    rebase(network, receipt.loaded)
     return receipt
 
 
@@ -95,18 +99,18 @@ def _state(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The one mapping of tensors in a checkpoint that is a SwinUNETR's."""
     content = checkpoint.content if isinstance(checkpoint.content, Mapping) else {}
     states = {".".join(nest): state for nest, state in walk(content)}
-    found = {nest: state for nest, state in states.items() if {KERNEL, TABLE.format(1)} <= set(map(_name, state))}
-    if len(found) > 1:
+    networks = {nest: state for nest, state in states.items() if {KERNEL, TABLE.format(1)} <= set(map(_name, state))}
+    if len(networks) > 1:
         raise PretrainedError(
-            f"load_pretrained: {checkpoint.name} holds several SwinUNETRs: {', '.join(found)}; "
+            f"load_pretrained: {checkpoint.name} holds several SwinUNETRs: {', '.join(networks)}; "
             "give the state dict of one of them"
         )
-    if not found:
+    if not networks:
         some = ", ".join(sorted(key for state in states.values() for key in state)[:4]) or "no tensors"
         raise PretrainedError(
             f"load_pretrained: {checkpoint.name} is no checkpoint of MONAI's SwinUNETR; it holds {some} ..."
         )
-    return next(iter(found.values()))
+    return next(iter(networks.values()))
 
 
 def _name(key: str) -> str:
@@ -128,8 +132,8 @@ def _advice(tensors: Mapping[str, Tensor]) -> str:
     tables = [tensors[TABLE.format(stage)] for stage in stages]
     dims = kernel.ndim - 2
     block = re.compile(r"swinViT\.layers(\d)\.0\.blocks\.(\d+)\.")
-    found = [match for match in map(block.match, tensors) if match]
-    depths = [1 + max(int(match[2]) for match in found if int(match[1]) == stage) for stage in stages]
+    blocks = [match for match in map(block.match, tensors) if match]
+    depths = [1 + max(int(match[2]) for match in blocks if int(match[1]) == stage) for stage in stages]
     arguments = {
         "spatial_dims": dims,
         "in_channels": kernel.shape[1],

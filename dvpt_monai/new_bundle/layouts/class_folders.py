@@ -48,7 +48,8 @@ def find(folder: Path) -> Listing | None:
             f"{parts[0].name}, or name it val or test"
         )
     notes = [_empty(inside, folder, names) for inside in classes if not images_below(inside)]
-    return Listing("a folder per class" + ", in parts" * bool(parts), folder, tuple(cases), notes=tuple(notes))
+    layout = "a folder per class, in parts" if parts else "a folder per class"
+    return Listing(layout, folder, tuple(cases), notes=tuple(notes))
 
 
 def _empty(inside: Path, folder: Path, names: list[str]) -> Note:

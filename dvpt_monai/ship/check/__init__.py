@@ -87,10 +87,10 @@ def check_bundle(
 def _row(title: str, check: Check, trial: Trial) -> Row:
     try:
         return Row(title, "passed", check(trial))
-    except Skipped as found:
-        return Row(title, "skipped", str(found), found.remedy)
-    except Failed as found:
-        return Row(title, "failed", _named(str(found), trial), found.remedy)
+    except Skipped as outcome:
+        return Row(title, "skipped", str(outcome), outcome.remedy)
+    except Failed as outcome:
+        return Row(title, "failed", _named(str(outcome), trial), outcome.remedy)
     except Exception as error:  # a bundle can raise anything
         remedy = "" if isinstance(error, BundleError) else "correct the config"
         return Row(title, "failed", _named(f"{type(error).__name__}: {reason(error)}", trial)[:400], remedy)

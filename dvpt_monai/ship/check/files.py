@@ -12,6 +12,7 @@ from typing import Any
 from monai.bundle import ConfigParser, verify_metadata
 
 from dvpt_monai.cache import cache
+from dvpt_monai.errors import BundleError
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
 from dvpt_monai.ship.contents import contents
@@ -64,8 +65,8 @@ def name(trial: Trial) -> str:
     own = trial.source.name
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", own):
         raise Failed(f"{own!r} is not in lower case with underscores", "rename the folder")
-    told = own.endswith(("classification", "segmentation"))
-    return "" if told else "MONAI Label reads the task from a name that ends in classification or segmentation"
+    named = own.endswith(("classification", "segmentation"))
+    return "" if named else "MONAI Label reads the task from a name that ends in classification or segmentation"
 
 
 def json_files(trial: Trial) -> str:
@@ -94,7 +95,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = [key for key, _ in pairs]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise ValueError(f"{twice[0]!r} stands twice in one object")
+        raise BundleError(f"{twice[0]!r} stands twice in one object")
     return dict(pairs)
 
 
@@ -121,7 +122,7 @@ def metadata(trial: Trial) -> str:
             problems += _tensor(described[tensor], f"network_data_format#{side}#{tensor}#")
     if problems:
         raise Failed("; ".join(problems), "correct configs/metadata.json")
-    told = [f"version {values['version']}"]
+    facts = [f"version {values['version']}"]
     pages = [trial.config("metadata"), *sorted((trial.root / "docs").glob("*.*"))]
     begun = [
         page
@@ -129,8 +130,8 @@ def metadata(trial: Trial) -> str:
         if page.suffix in (".json", ".md", ".txt") and "TO DO" in page.read_text("utf-8", "replace")
     ]
     if begun:
-        told.append(f"TO DO is left in {', '.join(str(page.relative_to(trial.root)) for page in begun)}")
-    return "; ".join(told)
+        facts.append(f"TO DO is left in {', '.join(str(page.relative_to(trial.root)) for page in begun)}")
+    return "; ".join(facts)
 
 
 def _kinds(values: dict[str, Any], expected: Mapping[str, type], prefix: str) -> Iterable[str]:
@@ -189,16 +190,16 @@ def large_files(trial: Trial) -> str:
 
 def _listed(root: Path) -> list[str]:
     """The paths in large_files.yml (or .yaml, .json), whose entries must be complete."""
-    found = [root / f"large_files.{suffix}" for suffix in ("yml", "yaml", "json")]
-    found = [path for path in found if path.is_file()]
-    if not found:
+    listings = [root / f"large_files.{suffix}" for suffix in ("yml", "yaml", "json")]
+    listings = [path for path in listings if path.is_file()]
+    if not listings:
         return []
-    entries = ConfigParser.load_config_file(str(found[0])).get("large_files") or []
+    entries = ConfigParser.load_config_file(str(listings[0])).get("large_files") or []
     for entry in entries:
         missing = [key for key in ("path", "url", "hash_val", "hash_type") if not entry.get(key)]
         if missing or entry["hash_type"] != "sha256":
             wrong = f"lacks {missing[0]}" if missing else "has another hash_type than sha256"
             raise Failed(
-                f"{found[0].name}: an entry {wrong}", "give path, url, hash_val and hash_type: sha256 for each"
+                f"{listings[0].name}: an entry {wrong}", "give path, url, hash_val and hash_type: sha256 for each"
             )
     return [str(entry["path"]) for entry in entries]

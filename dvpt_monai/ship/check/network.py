@@ -9,11 +9,10 @@ import torch
 from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 from torch import Tensor
 
+from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.errors import BundleError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
-from dvpt_monai.ship.complete import completion
-from dvpt_monai.ship.contents import ADAPTER
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
 
@@ -28,7 +27,7 @@ def checkpoint(trial: Trial) -> str:
     if not trial.model.is_file():
         trial.model.parent.mkdir(exist_ok=True)
         torch.save(network.state_dict(), trial.model)
-        slim = f"; `{completion(trial.source)}` makes it" * (trial.source / ADAPTER).is_file()
+        slim = f"; `{completion(trial.source)}` makes it" if (trial.source / ADAPTER).is_file() else ""
         return "none yet, random weights stand in for it" + slim
     try:
         state = torch.load(trial.model, map_location="cpu", weights_only=True)
@@ -51,7 +50,7 @@ def in_out(trial: Trial, config: str) -> str:
             bundle_root=str(trial.root),
         )
     except Exception as error:
-        raise Failed(_told(error), f"make configs/{config}.json and network_data_format agree") from error
+        raise Failed(_message(error), f"make configs/{config}.json and network_data_format agree") from error
     return ""
 
 
@@ -62,7 +61,7 @@ def torchscript(trial: Trial) -> str:
         ckpt_export("network_def", filepath=str(target), **_files(trial))
         _compare(trial, torch.jit.load(target), 1e-5)
     except Exception as error:
-        raise Failed(_told(error), EXPORTS) from error
+        raise Failed(_message(error), EXPORTS) from error
     return ""
 
 
@@ -72,7 +71,7 @@ def exported(trial: Trial) -> str:
         program = torch.export.export(trial.network, (trial.batch(2),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
         _compare(trial, program.module(), 1e-5)
     except Exception as error:
-        raise Failed(_told(error), EXPORTS) from error
+        raise Failed(_message(error), EXPORTS) from error
     return ""
 
 
@@ -99,7 +98,7 @@ def onnx(trial: Trial) -> str:
         session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
         _compare(trial, lambda batch: torch.from_numpy(session.run(None, {"image": batch.numpy()})[0]), 1e-4)
     except Exception as error:
-        raise Failed(_told(error), EXPORTS) from error
+        raise Failed(_message(error), EXPORTS) from error
     return ""
 
 
@@ -116,15 +115,15 @@ def _compare(trial: Trial, other: Any, tolerance: float) -> None:
     for size in (1, 3):
         batch = trial.batch(size)
         with torch.no_grad():
-            expected, found = trial.network(batch), other(batch)
-        if expected.shape != found.shape:
-            raise BundleError(f"{tuple(found.shape)} comes out, not {tuple(expected.shape)}")
-        far = distance(found, expected)
-        if not far <= tolerance:
-            raise BundleError(f"outputs differ by {far:.2g} of the largest")
+            expected, actual = trial.network(batch), other(batch)
+        if expected.shape != actual.shape:
+            raise BundleError(f"{tuple(actual.shape)} comes out, not {tuple(expected.shape)}")
+        difference = distance(actual, expected)
+        if not difference <= tolerance:
+            raise BundleError(f"outputs differ by {difference:.2g} of the largest")
 
 
-def distance(found: Tensor, expected: Tensor) -> float:
+def distance(actual: Tensor, expected: Tensor) -> float:
     """The largest difference, in shares of the largest value expected.
 
     Example:
@@ -132,10 +131,10 @@ def distance(found: Tensor, expected: Tensor) -> float:
         0.05
     """
     scale = max(float(expected.abs().max()), 1e-12)
-    return round(float((found - expected).abs().max()) / scale, 12)
+    return round(float((actual - expected).abs().max()) / scale, 12)
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """The first lines that say something, without the programs that exporters print."""
     text = " ".join(str(reason(error)).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]} ..."

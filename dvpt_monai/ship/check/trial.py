@@ -15,9 +15,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.bundle.scripts import _get_fake_spatial_shape
 from torch import Tensor, nn
 
+from dvpt_monai.bundle_files import MODEL
 from dvpt_monai.errors import DataError, reason
 from dvpt_monai.ship.check.row import Skipped
-from dvpt_monai.ship.contents import MODEL, contents
+from dvpt_monai.ship.contents import contents
 from dvpt_monai.ship.network import network_of
 
 __all__ = ["Trial"]
@@ -109,17 +110,17 @@ class Trial:
         Raises:
             Skipped: they are not at hand.
         """
-        found = self.images if "inference" in names else self.dataset_dir
-        if found is None:
+        place = self.images if "inference" in names else self.dataset_dir
+        if place is None:
             # Seen from the bundle's own place: some look for data beside it.
             parser = ConfigParser(ConfigParser.load_config_files([str(self.config(name)) for name in names]))
             parser["bundle_root"] = str(self.source)
             try:
-                found = str(parser.get_parsed_content("dataset_dir"))
+                place = str(parser.get_parsed_content("dataset_dir"))
             except Exception as error:  # a config can raise anything
                 if isinstance(reason(error), DataError):
                     raise Skipped("its data are not here", NO_DATA) from error
                 raise
-        if not Path(found).exists():
-            raise Skipped(f"no data at {found}", NO_DATA)
-        return str(Path(found).resolve())
+        if not Path(place).exists():
+            raise Skipped(f"no data at {place}", NO_DATA)
+        return str(Path(place).resolve())

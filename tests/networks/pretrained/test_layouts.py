@@ -279,9 +279,28 @@ def test_every_layout_is_tested_listed_and_documented():
         "monai",
         "monai_clip",
     }
-    assert {path.stem for path in Path(layouts.__file__).parent.glob("[a-z]*.py")} == names
+    families = [getattr(layouts, path.stem) for path in Path(layouts.__file__).parent.glob("[a-z]*.py")]
+    assert {layout.name for family in families for layout in family.LAYOUTS} == names
     page = (Path(__file__).parents[3] / "docs" / "pretrained.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "way"),
+    [
+        ("dinov2", ["pos_embed", "mask_token"], "offset"),
+        ("dinov2", ["pos_embed", "register_tokens"], "antialias"),
+        ("timm", ["pos_embed"], "plain"),
+        ("timm", ["pos_embed", "reg_token"], "antialias"),
+        ("timm", ["pos_embed", "dist_token"], "plain"),
+        ("hf_dinov2", ["embeddings.mask_token"], "plain"),
+        ("hf_dinov2", ["embeddings.register_tokens"], "antialias"),
+        ("hf_vit", ["embeddings.distillation_token"], "plain"),
+        ("monai", ["register_tokens"], "plain"),
+    ],
+)
+def test_a_layout_says_how_its_authors_resize_positions(name, names, way):
+    assert next(layout for layout in LAYOUTS if layout.name == name).resize_of(names) == way
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "net.vit.", "module._orig_mod.", "network.backbone.encoder."])

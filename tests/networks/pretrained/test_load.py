@@ -148,7 +148,8 @@ def test_the_real_file_is_read_whole(backbone_file):
     assert receipt.missing == ()
     assert receipt.folded[0] == "LayerScale of 24 branches into their projections"
     assert receipt.resized == ("patch kernel 14x14 -> 8x8",)
-    assert receipt.inflated == ("patch kernel 8x8 -> 8x8x8", "positions 37x37 -> 6x6x6")
+    assert receipt.inflated == ("patch kernel 8x8 -> 8x8x8", "positions 37x37 -> 6x6x6, antialiased")
+    assert receipt.position_resize == "antialias", "as its authors resize DINOv2 with registers"
     assert receipt.input.startswith("1 channel(s) in [0, 1]; minus (0.485, 0.456, 0.406), divided by (0.229, ")
     assert receipt.input.endswith(" is folded into the kernel")
     assert (receipt.source, len(receipt.sha256), receipt.layout) == (backbone_file.name, 64, "dinov2")
@@ -198,7 +199,7 @@ def test_another_image_size_resizes_the_positions_alone(image):
     state = timm_like(registers=1)
     network = ViTEncoder.from_pretrained(state, img_size=(84, 28))
     assert network.grid == [6, 2]
-    assert network.receipt.resized == ("positions 4x4 -> 6x2",)
+    assert network.receipt.resized == ("positions 4x4 -> 6x2, antialiased",)
     again = ViTEncoder.from_pretrained(state).resize((84, 28))
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in network.state_dict().items())
 

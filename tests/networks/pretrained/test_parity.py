@@ -93,6 +93,25 @@ def test_a_state_dict_in_memory_gives_them_too(name, transformers, image):
     assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("size", [24, (32, 64)])
+@pytest.mark.parametrize("name", ["ViTModel", "DeiTModel", "Dinov2Model", "Dinov2WithRegistersModel"])
+def test_at_another_size_positions_are_resized_as_its_network_does(name, size, transformers, tmp_path):
+    """Of an image that is no square, too."""
+    model = model_of(transformers, name)
+    model.save_pretrained(tmp_path)
+    height, width = (size, size) if isinstance(size, int) else size
+    image = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(2))
+    options = {} if name.startswith("Dinov2") else {"interpolate_pos_encoding": True}
+    with torch.no_grad():
+        expected = model.double()(image.double(), **options).last_hidden_state
+    network = ViTEncoder.from_pretrained(tmp_path, img_size=size)
+    assert network.receipt.position_resize == ("antialias" if "Registers" in name else "plain")
+    assert (features(network, image) - expected).abs().max() < 1e-5
+    other = "plain" if "Registers" in name else "antialias"
+    wrong = ViTEncoder.from_pretrained(tmp_path, img_size=size, position_resize=other)
+    assert (features(wrong, image) - expected).abs().max() > 1e-3
+
+
 def test_the_tolerance_sees_a_wrong_activation_eps_or_number_of_heads(transformers, image):
     model = model_of(transformers, "CLIPVisionModel")
     right = {"num_heads": 4, "activation": "quick_gelu", "eps": 1e-5}

@@ -1,40 +1,7 @@
-"""The layouts that load, one file each; a further one is a file and its name in this list."""
+"""The layouts that load, by family; a further one is a table and its name in the ``LAYOUTS`` of its file."""
 
-from dvpt_monai.networks.pretrained.layouts import (
-    dino,
-    dinov2,
-    hf_clip,
-    hf_dinov2,
-    hf_vit,
-    mae,
-    mocov3,
-    monai,
-    monai_clip,
-    open_clip,
-    open_clip_trunk,
-    openai_clip,
-    timm,
-    timm_clip,
-)
+from dvpt_monai.networks.pretrained.layouts import clip, dino, hugging_face, monai, timm
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS = tuple(
-    module.LAYOUT
-    for module in (
-        timm,
-        timm_clip,
-        mae,
-        dino,
-        dinov2,
-        mocov3,
-        open_clip,
-        openai_clip,
-        open_clip_trunk,
-        hf_vit,
-        hf_dinov2,
-        hf_clip,
-        monai,
-        monai_clip,
-    )
-)
+LAYOUTS = (*timm.LAYOUTS, *dino.LAYOUTS, *clip.LAYOUTS, *hugging_face.LAYOUTS, *monai.LAYOUTS)

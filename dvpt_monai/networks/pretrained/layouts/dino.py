@@ -1,18 +1,38 @@
-"""A training checkpoint of DINO (Caron et al., arXiv 2104.14294): a backbone beside its head, teacher and student."""
+"""DINO (arXiv 2104.14294), and DINOv2 without (arXiv 2304.07193) and with registers (arXiv 2309.16588)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from dvpt_monai.networks.pretrained.layouts import timm
+from dvpt_monai.networks.pretrained.layouts.timm import TIMM
 
-__all__ = ["LAYOUT"]
+__all__ = ["LAYOUTS"]
 
-LAYOUT = replace(
-    timm.LAYOUT,
+DINO = replace(
+    TIMM,
     name="dino",
     title="DINO's training checkpoints (the teacher is taken)",
     place="backbone.",
     beside=("head.mlp.0.weight",),
     refines="timm",
 )
+
+DINO_V2 = replace(
+    TIMM,
+    name="dinov2",
+    title="DINOv2, without and with registers",
+    marks=(
+        "patch_embed.proj.weight",
+        ("blocks.0.ls1.gamma", "blocks.0.0.ls1.gamma"),
+        ("mask_token", "register_tokens"),
+    ),
+    # Its training code stores the blocks in chunks: blocks.<chunk>.<block>.
+    names={
+        **TIMM.names,
+        **{name.replace("#", "?.#"): target for name, target in TIMM.names.items() if "#" in name},
+    },
+    refines="timm",
+    position_resize="offset",
+)
+
+LAYOUTS = (DINO, DINO_V2)

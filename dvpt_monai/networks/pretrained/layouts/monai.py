@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
 from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 
-__all__ = ["LAYOUT"]
+__all__ = ["LAYOUTS"]
 
 PERCEPTRON = "patch_embedding.patch_embeddings.1.weight"
 CHANNELS = "encoder1.layer.conv1.conv.weight"
@@ -40,7 +41,7 @@ class Monai(Layout):
         return inside
 
 
-LAYOUT = Monai(
+MONAI = Monai(
     name="monai",
     title="MONAI's ViT, ViTAutoEnc and UNETR, and the networks of this package",
     marks=(("patch_embedding.patch_embeddings.weight", PERCEPTRON),),
@@ -69,3 +70,15 @@ LAYOUT = Monai(
     slots=("none",),
     whole=True,
 )
+
+# This package's own networks over a CLIP image tower: MONAI's names, and a norm before the blocks.
+MONAI_CLIP = replace(
+    MONAI,
+    name="monai_clip",
+    title="this package's networks over a CLIP image tower",
+    marks=(*MONAI.marks, "norm_pre.weight"),
+    refines="monai",
+    activation=None,
+)
+
+LAYOUTS = (MONAI, MONAI_CLIP)

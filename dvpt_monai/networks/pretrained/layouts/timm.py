@@ -1,12 +1,14 @@
-"""timm's ``VisionTransformer``, whose names DeiT, MAE and DINO share."""
+"""timm's ``VisionTransformer``, and those that share its names: DeiT, MAE (arXiv 2111.06377), MoCo v3 (2104.02057)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 
-__all__ = ["LAYOUT"]
+__all__ = ["LAYOUTS", "TIMM"]
 
-LAYOUT = Layout(
+TIMM = Layout(
     name="timm",
     title="timm's ViT, AugReg and DeiT; encoders of MAE, DINO and RETFound",
     marks=("patch_embed.proj.weight", "blocks.0.attn.qkv.weight"),
@@ -33,4 +35,26 @@ LAYOUT = Layout(
     },
     ignored=("mask_token", "masked_embed"),  # the second is iBOT's
     slots=("none", "cls", "all"),
+    # Of those that have such names, only networks with registers all do it one way: timm's and DINOv2's.
+    antialiased=("reg_token", "register_tokens"),
 )
+
+MAE = replace(
+    TIMM,
+    name="mae",
+    title="MAE and RETFound with their decoder",
+    marks=(*TIMM.marks, "decoder_embed.weight"),
+    ignored=(*TIMM.ignored, "decoder_*"),
+    refines="timm",
+)
+
+MOCO_V3 = replace(
+    TIMM,
+    name="mocov3",
+    title="MoCo v3 (the base encoder is taken)",
+    place="base_encoder.",
+    refines="timm",
+    heads={384: 12},  # its ViT-S has heads 32 wide
+)
+
+LAYOUTS = (TIMM, MAE, MOCO_V3)

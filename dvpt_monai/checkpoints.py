@@ -1,0 +1,87 @@
+"""States of a training on the disk: whole or not there, each with its hash, the last two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dvpt_monai.errors import CheckpointError
+from dvpt_monai.whole_file import whole_file
+
+__all__ = ["latest_state", "save_state", "states"]
+
+logger = logging.getLogger(__name__)
+KEPT = 2
+"""States that a folder keeps; should the last one be damaged, the one before it serves."""
+DIGITS = 16
+"""Of a state's sha256, in its name."""
+
+
+def save_state(folder: str | os.PathLike[str], run: int, step: int, state: dict[str, Any]) -> Path:
+    """Write a state as ``state_<run>_<step>_<sha256>.pt``, and remove all but the last two.
+
+    The name carries the hash, so that content and hash appear in one step, and a file that a crash or the disk damaged
+    is known. The state holds tensors, numbers, strings and containers of them: it loads with ``weights_only=True``.
+
+    Args:
+        folder: made if missing.
+        run: when the training began, in seconds since 1970; what an earlier one left counts as older.
+        step: of the training; the higher, the later.
+        state: what to keep.
+
+    Raises:
+        CheckpointError: the disk is full, the folder cannot be written, or the state holds something else; the states
+            that were there are there still.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     path = save_state(home, 1, 7, {"loss": torch.tensor(0.5)})
+        ...     path.name[:26], latest_state(home)[1]["loss"].item()
+        ('state_0000000001_00000007_', 0.5)
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    data = content.getbuffer()
+    path = Path(folder) / f"state_{run:010d}_{step:08d}_{hashlib.sha256(data).hexdigest()[:DIGITS]}.pt"
+    try:
+        with whole_file(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: the state of the training cannot be written ({error}); make room or name another folder with "
+            "--models_dir. What was saved before is still there"
+        ) from error
+    for old in states(folder)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def states(folder: str | os.PathLike[str]) -> list[Path]:
+    """The states in a folder, the earliest first."""
+    return sorted(Path(folder).glob("state_*_*_*.pt"))
+
+
+def latest_state(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] | None:
+    """The last state that is whole, and its file; ``None`` where there is none at all.
+
+    A damaged one is passed over with a warning.
+
+    Raises:
+        CheckpointError: all that are there are damaged.
+    """
+    candidates = states(folder)
+    for path in reversed(candidates):
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest()[:DIGITS] == path.stem.split("_")[3]:
+            return path, torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        logger.warning("%s is damaged (its sha256 is another); the state before it is taken", path)
+    if candidates:
+        raise CheckpointError(f"{Path(folder)}: all states in it are damaged; train anew with --resume never")
+    return None

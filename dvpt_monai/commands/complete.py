@@ -1,0 +1,30 @@
+"""``complete``: a slim bundle made whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dvpt_monai.commands.audit import allow_option, check_trusted, trust_option
+
+__all__ = ["complete"]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), help="The bundle.")
+@click.option("-b", "--backbone", type=click.Path(), help="The file of its backbone, where it shall not be fetched.")
+@allow_option
+@trust_option
+def complete(folder: Path, backbone: str | None, allow: Path | None, trust: bool) -> str:
+    """Make a slim bundle whole: fetch its backbone and write models/model.pt.
+
+    The backbone must have the hash and the fingerprint that stand in the bundle's adapter.
+
+    Example: python -m dvpt_monai complete bundles/eyes
+    """
+    from dvpt_monai.ship.complete import complete as write_model
+
+    check_trusted(folder, allow, trust)
+    model = write_model(folder, backbone)
+    return f"{model}: {model.stat().st_size:,} bytes"

@@ -1,0 +1,130 @@
+"""A data loader whose every epoch can be had again, from any batch on and with any number of workers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import torch
+from monai.data import DataLoader
+from monai.transforms import Randomizable
+from torch.utils.data import Dataset, RandomSampler, Sampler, SequentialSampler
+
+__all__ = ["ReplayLoader"]
+
+
+class ReplayLoader(DataLoader):
+    """MONAI's data loader, with an order and an augmentation that depend on nothing but (seed, epoch, case).
+
+    What ``DataLoader`` draws depends on all that was drawn before it and on the number of workers, so that no training
+    can be taken up in the middle. Here the order of an epoch is drawn from (seed, epoch), and the random transforms of
+    a case from (seed, epoch, case); outside the loader no random number generator moves.
+
+    Args:
+        dataset: cases with their transforms; MONAI's random transforms, and those that draw from the generators of
+            torch, numpy or Python.
+        shuffle: whether each epoch has an order of its own; not beside a sampler.
+        sampler: any sampler that draws from its ``generator``, or has the ``set_epoch`` of distributed samplers.
+        seed: of everything that is drawn.
+        arguments: further ones of MONAI's ``DataLoader``: ``batch_size``, ``num_workers``, ``drop_last`` ...
+
+    Example:
+        >>> loader = ReplayLoader(range(4), shuffle=True, seed=0)
+        >>> first, second = [batch.tolist() for batch in loader], [batch.tolist() for batch in loader]
+        >>> loader.start(epoch=1, batch=2)
+        >>> [batch.tolist() for batch in loader] == second[2:]
+        True
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        shuffle: bool = False,
+        sampler: Sampler[int] | None = None,
+        seed: int = 0,
+        **arguments: Any,
+    ) -> None:
+        if shuffle and sampler is not None:
+            raise ValueError("ReplayLoader: give shuffle or a sampler, not both")
+        source: Any = sampler
+        if source is None:
+            source = RandomSampler(dataset, generator=torch.Generator()) if shuffle else SequentialSampler(dataset)
+        self.course = Course(source, seed, arguments.get("batch_size", 1))
+        # a generator of its own: the seeds that PyTorch hands to workers then come from no other
+        generator = torch.Generator().manual_seed(seed)
+        super().__init__(Drawn(dataset, seed), sampler=self.course, generator=generator, **arguments)
+
+    def start(self, epoch: int, batch: int = 0) -> None:
+        """Let the next iteration be that of an epoch, counted from 0, without its first batches."""
+        self.course.epoch, self.course.skipped = epoch, batch
+
+
+class Course(Sampler[tuple[int, int]]):
+    """The order of each epoch, as pairs (epoch, case); the next iteration is the next epoch."""
+
+    def __init__(self, source: Any, seed: int, batch_size: int) -> None:
+        self.source = source
+        self.seed = seed
+        self.batch_size = batch_size
+        self.epoch = 0
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch, skipped = self.epoch, self.skipped * self.batch_size
+        self.epoch, self.skipped = epoch + 1, 0
+        if hasattr(self.source, "set_epoch"):
+            self.source.set_epoch(epoch)
+        elif getattr(self.source, "generator", None) is not None:
+            self.source.generator.manual_seed(seed_of(self.seed, epoch))
+        return ((epoch, case) for case in list(self.source)[skipped:])
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class Drawn(Dataset[Any]):
+    """Another data set, whose random transforms draw from (seed, epoch, case)."""
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(cast(Sized, self.dataset))
+
+    def __getitem__(self, place: tuple[int, int]) -> Any:
+        epoch, case = place
+        seed = seed_of(self.seed, epoch, case)
+        for part in (self.dataset, getattr(self.dataset, "transform", None)):
+            if isinstance(part, Randomizable):
+                part.set_random_state(seed)
+        with generators(seed):
+            return self.dataset[case]
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed of 32 bits from several numbers, near ones of which give seeds that have nothing in common.
+
+    Example:
+        >>> seed_of(0, 1) == seed_of(0, 1), seed_of(0, 1) == seed_of(1, 0)
+        (True, False)
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@contextmanager
+def generators(seed: int) -> Iterator[None]:
+    """Seed the generators of torch, numpy and Python for a ``with`` block; afterwards they are as before it."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)

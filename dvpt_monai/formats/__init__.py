@@ -1,0 +1,33 @@
+"""Image files of every format that the field uses: pixels, where they lie, and back again.
+
+`read` gives an `Image` of a file or a DICOM series, `read_segmentation` the named structures of a segmentation,
+`write_labels` puts labels onto the grid and into the format of an image. Libraries are imported when a file needs them.
+"""
+
+from dvpt_monai.formats.grid import apart, into_grid, tolerance
+from dvpt_monai.formats.image import Image
+from dvpt_monai.formats.names import output_paths
+from dvpt_monai.formats.read import SUFFIXES, Format, format_of, name_of, read, read_segmentation
+from dvpt_monai.formats.segmentation import COLOURS, Segmentation
+from dvpt_monai.formats.series import series_files
+from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
+
+__all__ = [
+    "COLOURS",
+    "OUTPUTS",
+    "SUFFIXES",
+    "Format",
+    "Image",
+    "Segmentation",
+    "apart",
+    "format_of",
+    "into_grid",
+    "name_of",
+    "output_paths",
+    "read",
+    "read_segmentation",
+    "series_files",
+    "smallest",
+    "tolerance",
+    "write_labels",
+]

@@ -1,0 +1,95 @@
+"""Between which values the metrics of an evaluation lie, were its cases drawn anew."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.handlers import IgniteMetricHandler
+from monai.metrics import Cumulative
+from torch import Tensor
+
+from dvpt_monai.handlers.label_scores import LabelScores
+from dvpt_monai.handlers.processes import in_order
+from dvpt_monai.metrics import Interval, interval, resample, reweighted
+
+__all__ = ["intervals_of"]
+
+logger = logging.getLogger(__name__)
+
+
+def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[str, Interval]:
+    """The interval of each metric that keeps its cases, by its name in ``engine.state.metrics``.
+
+    Any number of processes gives the same. What has no interval is left out, and the log says why.
+
+    Args:
+        engine: an evaluator at its end; MONAI's metrics have gathered the cases of all processes.
+        counts: of the cases of each process, by rank.
+        seed: of the drawing.
+    """
+    cases = sum(counts)
+    if cases < 2:
+        logger.warning("no intervals: they need two cases or more, there are %d", cases)
+        return {}
+    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), resample(cases, seed=seed)))
+    weights = weights[:, _places(counts)]
+    resampled = {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
+    result = {}
+    for name, values in resampled.items():
+        metric, whole = _number(engine.state.metrics.get(name)), float(values[0])
+        if math.isnan(metric):
+            continue
+        # MONAI rounds some to four digits
+        if not math.isclose(metric, whole, rel_tol=1e-4, abs_tol=1e-4):
+            logger.warning("no interval of %s: it is %.6g, and %.6g of its cases; report this", name, metric, whole)
+            continue
+        ends = interval(values[1:], cases)
+        if ends.resamples < len(values) - 1:
+            logger.warning("%s has a value in %d of %d resamples", name, ends.resamples, len(values) - 1)
+        if ends:
+            result[name] = ends
+    return result
+
+
+def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores]:
+    """The metrics of an engine. Ignite has no public list of them; what it calls at the end of an epoch is theirs."""
+    for handlers in engine._event_handlers.values():
+        for handler, *_ in handlers:
+            owner = getattr(handler, "__self__", handler)
+            if isinstance(owner, LabelScores):
+                yield owner
+            elif isinstance(owner, IgniteMetricHandler) and owner._name is not None:
+                yield owner._name, owner.metric_fn
+
+
+def _values(attached: tuple[str, Cumulative] | LabelScores, weights: Tensor) -> dict[str, Tensor]:
+    if isinstance(attached, LabelScores):
+        return attached.reweighted(weights)
+    name, metric = attached
+    values = reweighted(metric, weights)
+    if isinstance(values, Mapping):
+        return {str(each): of_each for each, of_each in values.items()}
+    return {} if values is None else {name: values}
+
+
+def _places(counts: Sequence[int]) -> Tensor:
+    """Which case of the data set each row of the gathered buffers is, where rank follows rank.
+
+    Example:
+        >>> _places([3, 2])
+        tensor([0, 2, 4, 1, 3])
+    """
+    rows = iter(range(sum(counts)))
+    return torch.tensor(in_order([[next(rows) for _ in range(count)] for count in counts])).argsort()
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

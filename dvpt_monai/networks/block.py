@@ -1,0 +1,145 @@
+"""The parts of a vision transformer, with MONAI's parameter names: the block, and the patches with their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["ACTIVATIONS", "MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
+
+ACTIVATIONS = ("gelu", "quick_gelu")
+
+
+class ScaledDotProduct(nn.Module):
+    """softmax(q k^T scale) v through PyTorch's fused kernel, as a module that tuners of the scores can sit on.
+
+    Shape:
+        q (B, H, N, d), k and v (B, H, M, d) to (B, H, N, d).
+    """
+
+    def __init__(self, dropout_rate: float = 0.0) -> None:
+        super().__init__()
+        self.drop_weights = nn.Dropout(dropout_rate)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        # The leaf's own mode decides, not this module's: a tuner inside must not wake the dropout of frozen weights.
+        dropout = self.drop_weights.p if self.drop_weights.training else 0.0
+        return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention.
+
+    Shape:
+        (B, N, C) to (B, N, C).
+    """
+
+    def __init__(self, *, hidden_size: int, num_heads: int, qkv_bias: bool = True, dropout_rate: float = 0.0) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.scale = (hidden_size // num_heads) ** -0.5
+        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=qkv_bias)
+        self.attend = ScaledDotProduct(dropout_rate)
+        self.out_proj = nn.Linear(hidden_size, hidden_size)
+        self.drop_output = nn.Dropout(dropout_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, c = x.shape
+        q, k, v = self.qkv(x).reshape(b, n, 3, self.num_heads, c // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+        y = self.attend(q, k, v, self.scale)
+        return self.drop_output(self.out_proj(y.transpose(1, 2).reshape(b, n, c)))
+
+
+class MLP(nn.Module):
+    """The feed-forward part of a block: linear, GELU (or CLIP's QuickGELU, x sigmoid(1.702 x)), linear.
+
+    Shape:
+        (B, N, C) to (B, N, C).
+    """
+
+    def __init__(self, *, hidden_size: int, mlp_dim: int, dropout_rate: float = 0.0, activation: str = "gelu") -> None:
+        super().__init__()
+        self.quick_gelu = activation == "quick_gelu"
+        self.linear1 = nn.Linear(hidden_size, mlp_dim)
+        self.linear2 = nn.Linear(mlp_dim, hidden_size)
+        self.drop1 = nn.Dropout(dropout_rate)
+        self.drop2 = nn.Dropout(dropout_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear1(x)
+        x = x * torch.sigmoid(1.702 * x) if self.quick_gelu else functional.gelu(x)
+        return self.drop2(self.linear2(self.drop1(x)))
+
+
+class Residual(nn.Module):
+    """``x + y``: the residual sum as a module, so that a tuner can sit on it and see the stream ``x``.
+
+    Shape:
+        x, y and the output: (B, N, C).
+    """
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block; each residual sum is a module, where tuners that read the stream sit.
+
+    Shape:
+        (B, N, C) to (B, N, C).
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int,
+        mlp_dim: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        eps: float = 1e-6,
+        dropout_rate: float = 0.0,
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(hidden_size, eps=eps)
+        self.attn = Attention(
+            hidden_size=hidden_size, num_heads=num_heads, qkv_bias=qkv_bias, dropout_rate=dropout_rate
+        )
+        self.residual1 = Residual()
+        self.norm2 = nn.LayerNorm(hidden_size, eps=eps)
+        self.mlp = MLP(hidden_size=hidden_size, mlp_dim=mlp_dim, dropout_rate=dropout_rate, activation=activation)
+        self.residual2 = Residual()
+        self.register_load_state_dict_pre_hook(_drop_unused)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.residual1(x, self.attn(self.norm1(x)))
+        return self.residual2(x, self.mlp(self.norm2(x)))
+
+
+def _drop_unused(block: nn.Module, state: dict[str, Any], prefix: str, *unused: Any) -> None:
+    # MONAI's block owns a norm_cross_attn that no forward pass reaches; its checkpoints carry it.
+    for key in [key for key in state if key.startswith(f"{prefix}norm_cross_attn.")]:
+        del state[key]
+
+
+class PatchEmbedding(nn.Module):
+    """Non-overlapping patches, projected, plus their learned positions.
+
+    Shape:
+        (B, C_in, *img_size) to (B, prod(grid), C).
+    """
+
+    def __init__(self, *, in_channels: int, grid: Sequence[int], patch: Sequence[int], hidden_size: int) -> None:
+        super().__init__()
+        conv: type[Any] = nn.Conv2d if len(patch) == 2 else nn.Conv3d
+        self.patch_embeddings = conv(in_channels, hidden_size, kernel_size=tuple(patch), stride=tuple(patch))
+        self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), hidden_size))
+        nn.init.trunc_normal_(self.position_embeddings, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.patch_embeddings(x).flatten(2).transpose(1, 2) + self.position_embeddings

@@ -1,0 +1,226 @@
+"""The recipe of a new bundle: the parts that the project's own bundles are made of, chosen by a proposal."""
+
+from __future__ import annotations
+
+from dvpt_monai.new_bundle.documents import about
+from dvpt_monai.new_bundle.proposal import Proposal
+from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, kappa, metric, onehot
+from dvpt_monai.recipes.cases import in_folds, table_in_folds
+from dvpt_monai.recipes.networks import DVPT, classifier, unetr
+from dvpt_monai.recipes.recipe import Cases, Config, Images, Network, Recipe, Task
+from dvpt_monai.recipes.steps import (
+    BOTH,
+    NORMALIZED,
+    affine,
+    brightness,
+    check_labels,
+    contrast,
+    flip,
+    noise,
+    pad,
+    photographs,
+    random_window,
+    read_grade,
+    read_mask,
+    volumes,
+    window,
+    window_of_a_structure,
+)
+from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_volume, segmentation
+
+__all__ = ["CASES", "recipe"]
+
+CASES = {"classification": "configs/cases.csv", "segmentation": "configs/dataset.json"}
+"""The table of a bundle's own cases."""
+TURN = 0.2
+"""Radians: without knowing the images, a small rotation and a flip from left to right are safe."""
+
+
+def recipe(proposal: Proposal) -> Recipe:
+    """What a bundle is made of, by what its data are."""
+    classifies = proposal.task == "classification"
+    return Recipe(
+        name=proposal.name,
+        cases=_cases(proposal),
+        images=_images(proposal),
+        network=_network(proposal),
+        task=_classification(proposal) if classifies else _segmentation(proposal),
+        epochs=proposal.epochs,
+        batch_size=proposal.batch_size,
+        predict_batch_size=16 if classifies else 4,
+        val_interval=1 if classifies else max(1, proposal.epochs // 5),
+        recorded=(
+            *(("num_classes", "classes", "pooling", "decision") if classifies else ("structures", "feature_size")),
+            *(("image_mean", "image_std") if proposal.dims == 2 else ("spacing",)),
+            "image_size",
+            "tap",
+        ),
+        about=about(proposal),
+    )
+
+
+def _cases(proposal: Proposal) -> Cases:
+    test = next(case for case in proposal.parts.cases if case.part == "test")
+    folds = proposal.parts.folds
+    datalist = {"datalist": f"$@bundle_root + '/{CASES[proposal.task]}'"}
+    division = {**({"folds": folds} if folds else {}), "label_fraction": 1.0}
+    if proposal.task == "classification":
+        lists = {
+            **datalist,
+            "image_column": "image",
+            "label_column": "label",
+            "group_column": "group" if any(case.group for case in proposal.parts.cases) else None,
+            "train_split": "train",
+            **({} if folds else {"validation_split": "validation"}),
+            "test_split": "test",
+            **division,
+            "shots": None,
+        }
+        reading = table_in_folds("" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)")
+        test_cases = "data.read_csv(@datalist, split=@test_split, **@table)"
+    else:
+        lists = {**datalist, **division}
+        reading = {
+            "table": {"num_classes": "@num_classes", "root": "@dataset_dir"},
+            "cases": "$data.read_decathlon(@datalist, **@table)",
+            **in_folds(validation="" if folds else "data.read_decathlon(@datalist, 'validation', **@table)"),
+        }
+        test_cases = "data.read_decathlon(@datalist, 'test', **@table)"
+    return Cases(
+        dataset_dir=str(proposal.root),
+        to_predict=str(test.image.parent),
+        choice={"fold": 0} if folds else {},
+        lists=lists,
+        reading=reading,
+        test_cases=test_cases,
+        overlapping="@folds == 1" if folds else "",
+    )
+
+
+def _images(proposal: Proposal) -> Images:
+    flat = proposal.dims == 2
+    return Images(
+        dims=proposal.dims,
+        size=proposal.image_size[0] if flat else list(proposal.image_size),
+        ids={} if flat else {"spacing": list(proposal.spacing)},
+        options={"rotation": TURN} if flat else {},
+        normalized=NORMALIZED if flat else {},
+        prepare=_prepare(proposal),
+        augment=_augment(proposal),
+        cache_rate=proposal.cache_rate,
+    )
+
+
+def _prepare(proposal: Proposal) -> list[Config]:
+    """Load, check, resample and scale: the steps that draw no random numbers."""
+    low, high = proposal.window or (0, 0)
+    scale = window(low, high) if proposal.window else None
+    if proposal.task == "classification":
+        if proposal.dims == 2:
+            return [read_grade(), *photographs("image", low, high)]
+        fit = {"_target_": "ResizeWithPadOrCropd", "keys": "image", "spatial_size": "@image_size"}
+        return [read_grade(), *volumes("image", channels=proposal.channels, scale=scale), fit]
+    if proposal.dims == 2:
+        return photographs(BOTH, low, high, label=[read_mask()])
+    label = [check_labels()] if _plain(proposal) else [read_mask(), check_labels()]
+    return volumes(BOTH, channels=proposal.channels, label=label, scale=scale)
+
+
+def _augment(proposal: Proposal) -> list[Config]:
+    """What training changes at random."""
+    keys = BOTH if proposal.task == "segmentation" else "image"
+    if proposal.dims == 3:
+        crop = window_of_a_structure() if proposal.cropped else random_window()
+        return [
+            *([pad(BOTH), crop] if proposal.task == "segmentation" else []),
+            flip(keys, 0),
+            affine(keys, 0.75, rotate=[0.2] * 3, scale=[0.1] * 3, translate=[3, 3, 3]),
+            brightness(0.5),
+            contrast(),
+            noise(),
+        ]
+    turned: Config = {"rotate": "@rotation", "scale": [0.1, 0.1], "translate": "$[0.03 * @image_size] * 2"}
+    left_to_right = flip(keys, 1)  # upside down is no photograph of most things
+    if proposal.task == "classification":
+        return [left_to_right, affine(keys, 1.0, **turned), brightness(0.75), contrast()]
+    return [left_to_right, affine(keys, 0.75, **turned), brightness(0.5), contrast(), noise()]
+
+
+def _network(proposal: Proposal) -> Network:
+    architecture = proposal.architecture
+    inflated = architecture.dims == 2 and not architecture.random
+    arguments: Config = {
+        "tap": proposal.tap,
+        "weights": architecture.weights,
+        "architecture": architecture.arguments,
+        # frozen noise is nothing to tune
+        "method": {"_target_": "dvpt_monai.FullFineTuning"} if architecture.random else DVPT,
+        "in_channels": proposal.channels,
+        "patch_size": proposal.patch,
+        **({"spatial_dims": 3, "depth_embedding": inflated} if proposal.dims == 3 else {"spatial_dims": 2}),
+    }
+    if proposal.task == "segmentation":
+        return unetr(out_channels="@num_classes", **arguments)
+    return classifier(pooling="cls+mean" if architecture.arguments.get("cls_token", True) else "mean", **arguments)
+
+
+def _classification(proposal: Proposal) -> Task:
+    auc = {"_target_": "dvpt_monai.metrics.MeanAUC", "labels": "@classes"}
+    metrics = (
+        {"quadratic_kappa": kappa("QuadraticKappa"), "accuracy": accuracy()}
+        if proposal.ordered
+        else {"auc": metric(auc, "probability", "truth"), "accuracy": accuracy(), "kappa": kappa("Kappa")}
+    )
+    truth = [] if proposal.ordered else [copy("label", "truth"), onehot("truth")]
+    return classification(
+        ids={
+            "num_classes": len(proposal.classes),
+            "classes": list(proposal.classes),
+            "decision": "expected" if proposal.ordered else "argmax",
+        },
+        options={
+            "ordinal_distance": 16.0 if proposal.ordered else 0.0,
+            "class_weight_power": proposal.weigh,
+            "balanced": False,
+        },
+        loss=ORDINAL_LOSS,
+        balanced=True,
+        decide=grade(),
+        scored=truth,
+        key_metric={proposal.chooses: metrics.pop(proposal.chooses)},
+        additional_metrics=metrics,
+        columns={"classes": "@classes"},
+        figure=figure("ClassificationFigure", names="@classes"),
+    )
+
+
+def _segmentation(proposal: Proposal) -> Task:
+    structures = list(proposal.classes[1:])
+    values: Config = {"label_values": list(proposal.values)}
+    names: Config = {
+        "structures": structures,
+        "dice_names": ["dice_" + name.replace(" ", "_") for name in structures],
+    }
+    flat, plain = proposal.dims == 2, _plain(proposal)
+    back = {
+        "_target_": "MapLabelValued",
+        "keys": "pred",
+        "orig_labels": "$list(range(@num_classes))",
+        "target_labels": "@label_values",
+        "dtype": "$numpy.uint8",
+    }
+    save_mask = {"_target_": "dvpt_monai.transforms.SaveMaskd", "keys": "pred", "output_dir": "@output_dir"}
+    whole = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
+    return segmentation(
+        ids={"num_classes": len(proposal.classes), **({} if plain else values)},
+        names={**names, **(values if plain and flat else {})},
+        overlap=None if flat else 0.5,
+        save=[*([] if plain else [back]), save_mask if flat else save_volume()],
+        served=label_map(whole) if flat else {},
+        drawn=structures if flat else (),
+    )
+
+
+def _plain(proposal: Proposal) -> bool:
+    """Whether masks hold 0, 1, 2 and so on."""
+    return proposal.values == tuple(range(len(proposal.values)))

@@ -1,0 +1,85 @@
+"""The test set of a new bundle, where the data say nothing: about a fifth, which stays when cases are added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dvpt_monai.data.splits import fold_cases, share
+from dvpt_monai.errors import DataError
+
+__all__ = ["SetAside", "folds_of", "set_aside"]
+
+SEEDS = 100
+"""How many seeds are tried."""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A test set.
+
+    Args:
+        images: its images.
+        seed: what it was drawn with.
+        untested: classes without a test case.
+        better: a seed by which every class has cases on both sides, where there are untested ones; None if none is.
+    """
+
+    images: frozenset[str]
+    seed: int
+    untested: frozenset[Any]
+    better: int | None
+
+
+def set_aside(rows: list[dict[str, Any]], seed: int) -> SetAside:
+    """Draw about a fifth, by the first seed from `seed` on that leaves parts to work with.
+
+    These are two test cases (one is no test, and leaves the second of two processes without any) and two folds of the
+    rest. A seed that has them keeps them when cases are added, and so goes on to choose the same.
+
+    Args:
+        rows: cases as the lists of :mod:`dvpt_monai.data` have them.
+        seed: the first to try.
+
+    Raises:
+        DataError: there are too few cases, or groups of them.
+    """
+    units = len({row.get("group", row["image"]) for row in rows})
+    found = next((each for each in _seeds(seed) if _suffices(rows, _drawn(rows, each))), None) if units >= 4 else None
+    if found is None:
+        raise DataError(f"{len(rows)} cases of {units} groups are too few to train, validate and test; give more")
+    images = _drawn(rows, found)
+    untested = _classes(rows) - _classes(row for row in rows if row["image"] in images)
+    better = (
+        next((each for each in _seeds(found + 1) if _is_whole(rows, _drawn(rows, each))), None) if untested else None
+    )
+    return SetAside(images, found, untested, better)
+
+
+def folds_of(rows: list[dict[str, Any]]) -> int:
+    """The number of folds, at most 5, of which none is empty; 1 if there is none."""
+    return next((folds for folds in range(5, 1, -1) if all(fold_cases(rows, folds))), 1)
+
+
+def _seeds(first: int) -> range:
+    return range(first, first + SEEDS)
+
+
+def _drawn(rows: list[dict[str, Any]], seed: int) -> frozenset[str]:
+    return frozenset(row["image"] for row in share(rows, 0.2, seed))
+
+
+def _suffices(rows: list[dict[str, Any]], images: frozenset[str]) -> bool:
+    rest = [row for row in rows if row["image"] not in images]
+    return len(images) > 1 and folds_of(rest) > 1
+
+
+def _is_whole(rows: list[dict[str, Any]], images: frozenset[str]) -> bool:
+    """Whether every class has cases on both sides."""
+    sides = [[row for row in rows if (row["image"] in images) == side] for side in (True, False)]
+    return len(images) > 1 and all(_classes(side) == _classes(rows) for side in sides) and folds_of(sides[1]) > 1
+
+
+def _classes(rows: Iterable[dict[str, Any]]) -> frozenset[Any]:
+    return frozenset(row["label"] for row in rows if isinstance(row["label"], int))

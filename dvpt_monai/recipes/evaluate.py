@@ -1,0 +1,66 @@
+"""``evaluate.json``: what differs from ``train.json``, behind which it is read, where test cases are scored."""
+
+from __future__ import annotations
+
+from dvpt_monai.recipes.parts import CHECK_TRAINED, dataset, normalization, progress, trained_weights
+from dvpt_monai.recipes.recipe import Config, Recipe
+
+__all__ = ["evaluate"]
+
+
+def evaluate(recipe: Recipe) -> list[Config]:
+    """The paragraphs of a bundle's ``evaluate.json``."""
+    return [
+        {"+validate": {}},
+        {"checkpoint": "$@models_dir + '/model.pt'", "adapter": None, **normalization(recipe)},
+        {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
+        {
+            "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
+            "validate#handlers": [
+                trained_weights(),
+                progress("Test", _disabled_="$@rank > 0", persist=True),
+                {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
+                *recipe.task.tables,
+                _figure(recipe),
+            ],
+        },
+        {
+            "initialize": [
+                {"_target_": "dvpt_monai.bundle.plain_errors"},
+                {"_target_": "dvpt_monai.bundle.check_options"},
+                "$@bundle_root",
+                "$monai.utils.set_determinism(seed=@seed)",
+            ],
+            "evaluating": [
+                CHECK_TRAINED,
+                f"$print(len(@test_cases), {_tested(recipe)}, @note)",
+                "$@validate#evaluator.run()",
+                f"$print('Wrote {recipe.task.evaluated} to', @output_dir)",
+            ],
+            "run": "%evaluating",
+        },
+    ]
+
+
+def _test_cases(expression: str) -> Config:
+    """What an evaluation reads: never what the training had."""
+    return {
+        "_target_": "dvpt_monai.data.recorded_test",
+        "checkpoint": "$@adapter or @checkpoint",
+        "cases": f"${expression}",
+    }
+
+
+def _figure(recipe: Recipe) -> Config:
+    return {
+        **recipe.task.figure,
+        "_disabled_": "$@rank > 0",
+        "path": "$@output_dir + '/predictions.png'",
+        **({"mean": "@image_mean", "std": "@image_std"} if recipe.images.normalized else {}),
+        "note": "@note",
+    }
+
+
+def _tested(recipe: Recipe) -> str:
+    unit, name = recipe.images.unit, recipe.cases.test_list
+    return f"'{unit} to test on, of', {name}" if name else f"'{unit} to test on.'"

@@ -1,0 +1,126 @@
+"""``inference.json``: images without labels, the trained network, and what it says of them."""
+
+from __future__ import annotations
+
+from dvpt_monai.recipes.parts import (
+    CHECK_TRAINED,
+    DEVICE,
+    OPENING,
+    dataset,
+    network_def,
+    network_ids,
+    normalization,
+    normalize,
+    progress,
+    settings,
+    trained_weights,
+    whole_images,
+    without_labels,
+)
+from dvpt_monai.recipes.recipe import Config, Recipe
+
+__all__ = ["inference"]
+
+
+def inference(recipe: Recipe) -> list[Config]:
+    """The paragraphs of a bundle's ``inference.json``."""
+    images, network, task = recipe.images, recipe.network, recipe.task
+    changed, seen = _changed(recipe), dict(**task.ids, **images.ids, **normalization(recipe), **images.normalized)
+    return [
+        OPENING,
+        changed,
+        seen,
+        network_ids(network),
+        {
+            "workers": 0,
+            "suffixes": images.suffixes,
+            "cases": "$bundle.find_images(@dataset_dir, @suffixes)",
+            "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
+        },
+        {"settings": settings(recipe, changed, seen, network_ids(network))},
+        _data(recipe),
+        {
+            "backbone": network.build,
+            "network_def": network_def("@backbone"),
+            "network": "$@network_def.to(@device)",
+            "inferer": whole_images(task, "@batch_size"),
+        },
+        _answer(recipe),
+        {
+            "initialize": [
+                "$bundle.plain_errors()",
+                "$bundle.check_options()",
+                CHECK_TRAINED,
+                "$@bundle_root",
+            ],
+            "inferring": [
+                f"$print(len(@cases), '{images.unit} to predict from', @dataset_dir, @note)",
+                "$@evaluator.run()",
+                f"$print('Wrote', {task.predictions})",
+            ],
+            "run": "%inferring",
+        },
+    ]
+
+
+def _changed(recipe: Recipe) -> Config:
+    """What people change, most often on the command line."""
+    return {
+        "dataset_dir": recipe.cases.to_predict,
+        "output_dir": "$@bundle_root + '/output/inference'",
+        "checkpoint": "$@bundle_root + '/models/model.pt'",
+        "adapter": None,
+        "backbone_weights": recipe.network.weights,
+        "method": recipe.network.method,
+        "image_size": recipe.images.size,
+        "batch_size": recipe.predict_batch_size,
+        "device": DEVICE,
+        "precision": "float32",
+    }
+
+
+def _data(recipe: Recipe) -> Config:
+    transforms = [*without_labels(recipe.images.prepare), *normalize(recipe.images).get("normalize", [])]
+    return {
+        "preprocessing": {"_target_": "Compose", "transforms": transforms},
+        "dataset": dataset("@cases", "@preprocessing"),
+        "dataloader": {
+            "_target_": "DataLoader",
+            "dataset": "@dataset",
+            **recipe.task.batches,
+            "num_workers": "@workers",
+        },
+    }
+
+
+def _answer(recipe: Recipe) -> Config:
+    return dict(
+        postprocessing={"_target_": "Compose", "transforms": recipe.task.predicted},
+        **recipe.task.served,
+        handlers=[trained_weights(), progress("Inference", persist=True), *recipe.task.handlers, *_figure(recipe)],
+        evaluator={
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "val_handlers": "@handlers",
+        },
+    )
+
+
+def _figure(recipe: Recipe) -> list[Config]:
+    """The predictions of photographs as a picture, where the task has no other of its own."""
+    task = recipe.task
+    if recipe.images.dims == 3 or task.kind == "segmentation":
+        return []
+    return [
+        {
+            **task.figure,
+            "path": "$@output_dir + '/predictions.png'",
+            "mean": "@image_mean",
+            "std": "@image_std",
+            "note": "@note",
+        }
+    ]

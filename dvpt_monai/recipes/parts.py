@@ -1,0 +1,129 @@
+"""Parts that several configs of a bundle have alike."""
+
+from __future__ import annotations
+
+from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
+
+__all__ = [
+    "CHECK_TRAINED",
+    "DEVICE",
+    "OPENING",
+    "autocast",
+    "dataset",
+    "network_def",
+    "network_ids",
+    "normalization",
+    "normalize",
+    "progress",
+    "settings",
+    "trained_weights",
+    "whole_images",
+    "without_labels",
+]
+
+OPENING: Config = {
+    "imports": ["$import dvpt_monai", "$import dvpt_monai.bundle as bundle", "$import dvpt_monai.data as data"],
+    "bundle_root": "$bundle.root()",
+}
+DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
+PAIRED = ("keys", "mode", "anti_aliasing")
+"""What a step is told of the image and of its mask, in this order."""
+CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
+
+
+def normalization(recipe: Recipe, trained: bool = True) -> Config:
+    """What photographs are normalised with: as the backbone was trained, after a training as that was."""
+    if not recipe.images.normalized:
+        return {}
+    return {"normalization": AFTER_TRAINING if trained else "$bundle.normalization(@backbone_weights)"}
+
+
+def normalize(images: Images) -> Config:
+    """The id of the step that normalises photographs, behind everything that changes colours."""
+    if not images.normalized:
+        return {}
+    values = {"subtrahend": "@image_mean", "divisor": "@image_std", "channel_wise": True}
+    return {"normalize": [{"_target_": "NormalizeIntensityd", "keys": "image", **values}]}
+
+
+def without_labels(steps: Steps) -> list[Config]:
+    """The same steps for images that come without labels.
+
+    Example:
+        >>> without_labels([
+        ...     {"_target_": "Resized", "keys": ["image", "label"], "mode": ["area", "nearest"]},
+        ...     {"_target_": "ReadGraded", "keys": "label"},
+        ... ])
+        [{'_target_': 'Resized', 'keys': 'image', 'mode': 'area'}]
+    """
+    return [
+        {name: value[0] if name in PAIRED and isinstance(value, list) else value for name, value in step.items()}
+        for step in steps
+        if "image" in step["keys"]
+    ]
+
+
+def dataset(cases: str, transform: str, kept: bool = False) -> Config:
+    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory."""
+    if kept:
+        kind = "dvpt_monai.bundle.CacheDataset"
+        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": "@cache_rate"}
+    return {"_target_": "Dataset", "data": cases, "transform": transform}
+
+
+def network_def(backbone: str) -> Config:
+    """The network with its method, before any weights."""
+    return {"_target_": "dvpt_monai.tune", "network": backbone, "method": "@method", "train": "@train_patterns"}
+
+
+def network_ids(network: Network) -> Config:
+    """What training and inference know alike of the network, but for its method."""
+    return dict(**network.ids, train_patterns=None)
+
+
+def settings(recipe: Recipe, *paragraphs: Config) -> Config:
+    """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
+    known = {name for paragraph in paragraphs for name in paragraph}
+    return {name: f"@{name}" for name in recipe.recorded if not paragraphs or name in known}
+
+
+def autocast(inferer: Config) -> Config:
+    """An inferer at the chosen precision."""
+    return {
+        "_target_": "dvpt_monai.inferers.Autocast",
+        "inferer": inferer,
+        "dtype": "@precision",
+        "device": "@device",
+    }
+
+
+def whole_images(task: Task, windows: str) -> Config:
+    """How a whole image is predicted: at once, or in windows of which so many go through at a time."""
+    if task.overlap is None:
+        return autocast({"_target_": "SimpleInferer"})
+    return autocast(
+        {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": "@image_size",
+            "sw_batch_size": windows,
+            "overlap": task.overlap,
+            "mode": "gaussian",
+        }
+    )
+
+
+def trained_weights() -> Config:
+    """The handler that loads the checkpoint, or an adapter over its backbone."""
+    return {
+        "_target_": "dvpt_monai.handlers.TrainedWeights",
+        "network": "@network",
+        "checkpoint": "@checkpoint",
+        "adapter": "@adapter",
+        "backbone_weights": "@backbone_weights",
+    }
+
+
+def progress(desc: str, **options: object) -> Config:
+    """A progress bar."""
+    return {"_target_": "dvpt_monai.handlers.ProgressBar", **options, "desc": desc}

@@ -1,0 +1,139 @@
+"""What is asked of a network: one class, several labels, or a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dvpt_monai.recipes.answers import (
+    activation,
+    cases_table,
+    copy,
+    figure,
+    highest,
+    invert,
+    mean_dice,
+    metrics_table,
+    onehot,
+    predictions_table,
+    without_the_image,
+)
+from dvpt_monai.recipes.recipe import Config, Steps, Task
+
+__all__ = ["CLASS_WEIGHTS", "ORDINAL_LOSS", "classification", "label_map", "save_volume", "segmentation"]
+
+CLASS_WEIGHTS: Config = {
+    "class_weights": "$data.class_weights(@train#dataset#data, @num_classes, @class_weight_power).to(@device)"
+}
+ORDINAL_LOSS: Config = {
+    **CLASS_WEIGHTS,
+    "loss": {
+        "_target_": "dvpt_monai.losses.OrdinalLoss",
+        "num_classes": "@num_classes",
+        "weight": "@class_weights",
+        "distance": "@ordinal_distance",
+    },
+}
+"""Cross-entropy, and the farther the worse with a ``distance`` above 0."""
+
+
+def classification(
+    *,
+    activate: str = "softmax",
+    decide: Config,
+    scored: Steps = (),
+    tables: Steps | None = None,
+    columns: dict[str, str] | None = None,
+    **own: Any,
+) -> Task:
+    """A label for an image, or several.
+
+    Args:
+        activate: what makes probabilities of logits.
+        decide: the step that makes an answer of them.
+        scored: further postprocessing of a validation.
+        tables: that an evaluation writes, where they are others than of all classification.
+        columns: names in the table of predictions.
+        own: further fields of :class:`Task`.
+    """
+    probabilities, names = activation(activate), columns or {}
+    return Task(
+        kind="classification",
+        scored=[probabilities, copy("pred", "probability"), decide, *scored],
+        tables=tables or [metrics_table(), predictions_table(**names)],
+        evaluated="metrics.csv, predictions.csv and predictions.png",
+        predicted=[probabilities, copy("pred", "probability"), decide],
+        served={
+            "post_transforms": [
+                probabilities,
+                without_the_image("these instead of postprocessing: all scores, and no image to fit them to"),
+            ]
+        },
+        handlers=[predictions_table(**names)],
+        predictions="len(@cases), 'predictions to', @output_dir + '/predictions.csv'",
+        **own,
+    )
+
+
+def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any) -> Task:
+    """A structure for each pixel, or none, which is the background.
+
+    Args:
+        names: ids of the names of scores.
+        save: steps that write a mask.
+        drawn: names of the structures, where an inference draws its predictions of photographs.
+        own: further fields of :class:`Task`.
+    """
+    picture = {
+        **figure("SegmentationFigure", structures=list(drawn), truth=False, pred="seen"),
+        "path": "$@output_dir + '/predictions.png'",
+        "mean": "@image_mean",
+        "std": "@image_std",
+        "note": "@note",
+    }
+    # as the network saw it, before it is brought back to the size and the values of the file
+    seen = [copy("pred", "seen")] if drawn else []
+    return Task(
+        kind="segmentation",
+        names=names,
+        loss={"loss": {"_target_": "DiceCELoss", "softmax": True, "to_onehot_y": True, "include_background": False}},
+        scored=[{**highest(), "to_onehot": "@num_classes"}, onehot("label")],
+        key_metric={"mean_dice": mean_dice(include_background=False)},
+        additional_metrics={
+            "dice": mean_dice(include_background=False, reduction="mean_batch", return_with_label="@dice_names")
+        },
+        tables=[metrics_table(), cases_table()],
+        figure=figure("SegmentationFigure", structures="@structures"),
+        evaluated="metrics.csv, cases.csv and predictions.png",
+        predicted=[activation("softmax"), *seen, invert(), highest(), *save],
+        handlers=[picture] if drawn else [],
+        predictions="len(@cases), 'masks to', @output_dir",
+        **own,
+    )
+
+
+def save_volume() -> Config:
+    """A mask as NIfTI, in the grid of its image."""
+    return {
+        "_target_": "SaveImaged",
+        "keys": "pred",
+        "output_dir": "@output_dir",
+        "output_postfix": "seg",
+        "output_dtype": "$numpy.uint8",
+        "separate_folder": False,
+        "resample": False,
+        "print_log": False,
+    }
+
+
+def label_map(first: Config) -> Config:
+    """Ids of what MONAI Label takes of photographs: one map, which ``first`` makes, columns first."""
+    return {
+        "label_map": [
+            first,
+            {"_target_": "SqueezeDimd", "keys": "pred", "dim": 0},
+            {"_target_": "Transposed", "keys": "pred", "indices": [1, 0]},
+            without_the_image("post_transforms: one map, columns first, and no image to fit it to"),
+        ],
+        "post_transforms": "$[*@postprocessing.transforms, *@label_map]",
+    }

@@ -1,0 +1,1 @@
+"""What a person reads after a run: figures and tables, drawn of arrays and rows, whatever engine these come from."""

@@ -1,0 +1,83 @@
+"""The metrics of one evaluation as two files: a row for a spreadsheet, and the same with its intervals as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dvpt_monai.tables import write_table
+from dvpt_monai.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from dvpt_monai.metrics import Interval
+
+__all__ = ["metrics_line", "write_metrics"]
+
+
+def write_metrics(
+    folder: str | os.PathLike[str],
+    metrics: Mapping[str, Any],
+    intervals: Mapping[str, Interval],
+    facts: Mapping[str, Any],
+) -> None:
+    """Write ``metrics.csv`` and ``metrics.json``.
+
+    The table has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval, and
+    the facts. The JSON has metrics and facts by the same names, and under ``intervals``, by metric, ``value``, ``low``,
+    ``high``, ``n`` cases, and ``resamples``, in how many of the 1000 the metric had a value. What has none is null.
+
+    Args:
+        folder: of both files.
+        metrics: numbers, or words, in their order.
+        intervals: of some of them.
+        facts: of the data and the run.
+    """
+    values = {name: value if isinstance(value, str) else _number(value) for name, value in metrics.items()}
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        row[name] = value
+        if name in intervals:
+            row |= {f"{name}_low": _number(intervals[name].low), f"{name}_high": _number(intervals[name].high)}
+    described = {
+        name: {
+            "value": values[name],
+            "low": _number(ends.low),
+            "high": _number(ends.high),
+            "n": ends.cases,
+            "resamples": ends.resamples,
+        }
+        for name, ends in intervals.items()
+    }
+    with whole_file(Path(folder) / "metrics.json") as part:
+        part.write_text(json.dumps({**values, **facts, "intervals": described}, indent=4) + "\n", encoding="utf-8")
+    write_table(Path(folder) / "metrics.csv", [{**row, **facts}])
+
+
+def metrics_line(path: str | os.PathLike[str]) -> str:
+    """What ``metrics.json`` holds, as one line.
+
+    Example:
+        >>> import tempfile
+        >>> from dvpt_monai.metrics import Interval
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     write_metrics(home, {"dice": 0.812345}, {"dice": Interval(0.75, 0.86, 20, 1000)}, {"cases": 20})
+        ...     metrics_line(Path(home, "metrics.json"))
+        'dice 0.812 (0.750 to 0.860), cases 20'
+    """
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    intervals = content.pop("intervals", {})
+    words = []
+    for name, value in content.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        ends = intervals.get(name)
+        words.append(f"{name} {shown}" + (f" ({ends['low']:.3f} to {ends['high']:.3f})" if ends else ""))
+    return ", ".join(words)
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return round(number, 6) if math.isfinite(number) else None  # JSON has no NaN

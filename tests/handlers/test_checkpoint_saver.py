@@ -1,0 +1,141 @@
+"""Checkpoints that survive kills, full disks and values that are none."""
+
+import math
+import os
+import random
+import resource
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.handlers import CheckpointSaver as MonaiCheckpointSaver
+
+from dvpt_monai.errors import CheckpointError
+from dvpt_monai.handlers import CheckpointSaver
+
+
+class Validation:
+    """An evaluator whose metric is what it is told."""
+
+    def __init__(self, folder, network, saver=CheckpointSaver):
+        self.engine = Engine(lambda engine, batch: None)
+        self.engine.state.key_metric_name = "dice"
+        self.network = network
+        self.saver = saver(
+            str(folder), {"model": network}, save_key_metric=True, key_metric_filename="model.pt",
+            key_metric_greater_or_equal=True
+        )  # fmt: skip
+        self.saver.attach(self.engine)
+
+    def score(self, value, weight):
+        with torch.no_grad():
+            self.network.weight.fill_(weight)
+        self.engine.state.metrics = {"dice": value}
+        self.engine.run([0])
+
+
+def weight(folder):
+    return torch.load(Path(folder) / "model.pt", weights_only=True)["weight"].flatten()[0].item()
+
+
+def test_the_best_is_kept_and_a_value_that_is_none_is_worse_than_any(tmp_path):
+    validation = Validation(tmp_path, torch.nn.Linear(2, 2))
+    validation.score(math.nan, 1.0)
+    assert weight(tmp_path) == 1.0
+    validation.score(0.5, 2.0)
+    validation.score(0.4, 3.0)
+    assert weight(tmp_path) == 2.0
+    validation.score(math.nan, 4.0)
+    assert weight(tmp_path) == 2.0
+    validation.score(0.5, 5.0)
+    assert weight(tmp_path) == 5.0
+
+
+def test_a_network_that_is_not_finite_is_not_saved(tmp_path):
+    validation = Validation(tmp_path, torch.nn.Linear(2, 2))
+    validation.score(0.5, 1.0)
+    with pytest.raises(CheckpointError, match="weight holds NaN"):
+        validation.score(0.6, math.inf)
+    assert weight(tmp_path) == 1.0
+
+
+def test_the_best_value_is_taken_up_again(tmp_path):
+    first = Validation(tmp_path, torch.nn.Linear(2, 2))
+    first.score(0.5, 1.0)
+    second = Validation(tmp_path, torch.nn.Linear(2, 2))
+    second.saver.load_state_dict(first.saver.state_dict())
+    second.score(0.4, 2.0)
+    assert weight(tmp_path) == 1.0
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    validation = Validation(tmp_path, torch.nn.Linear(200, 200))
+    validation.score(0.5, 1.0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match="make room"):
+            validation.score(0.6, 2.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert weight(tmp_path) == 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        Validation(tmp_path, torch.nn.Linear(2, 2)).score(0.5, 1.0)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "model.pt").stat().st_mode) == 0o640
+
+
+def test_a_link_is_replaced_not_written_through(tmp_path):
+    elsewhere = tmp_path / "elsewhere.pt"
+    elsewhere.write_bytes(b"somebody else's")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model.pt").symlink_to(elsewhere)
+    Validation(tmp_path / "models", torch.nn.Linear(2, 2)).score(0.5, 1.0)
+    assert elsewhere.read_bytes() == b"somebody else's"
+    assert weight(tmp_path / "models") == 1.0
+
+
+def killed_while_saving(folder, saver, after):
+    """Save networks of one number in a process of its own, which is killed so many seconds after its first network."""
+    child = os.fork()
+    if child == 0:
+        validation = Validation(folder, torch.nn.Linear(400, 400), saver)
+        for number in range(1, 100_000):
+            validation.score(float(number), float(number))
+    while not (folder / "model.pt").exists():
+        time.sleep(0.001)
+    time.sleep(after)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def is_whole(folder):
+    try:
+        values = torch.load(folder / "model.pt", weights_only=True)["weight"]
+    except Exception:
+        return False
+    return bool((values == values.flatten()[0]).all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("saver", "kills"), [(CheckpointSaver, 200), (MonaiCheckpointSaver, 40)])
+def test_a_kill_leaves_a_network(tmp_path, saver, kills):
+    """MONAI's own saver, the control, loses some."""
+    moments = random.Random(0)
+    lost = 0
+    for number in range(kills):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        killed_while_saving(folder, saver, moments.uniform(0.0, 0.02))
+        lost += not is_whole(folder)
+    assert (lost == 0) == (saver is CheckpointSaver), f"{lost} of {kills} lost"
