@@ -121,7 +121,7 @@ def generators(seed: int) -> Iterator[None]:
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             np.random.seed(seed)  # noqa: NPY002
             random.seed(seed)
             yield

@@ -16,10 +16,10 @@ from monai.inferers import SimpleInferer
 from monai.transforms import Compose, RandFlipd, RandGaussianNoised
 from torch import nn
 
-from dvpt_monai import DVPT, ViTClassifier, parameter_groups, tune
+from dvpt_monai import DVPT, LoRA, ViTClassifier, parameter_groups, tune
 from dvpt_monai.checkpoints import latest_state, states
 from dvpt_monai.data.replay import ReplayLoader
-from dvpt_monai.errors import CheckpointError
+from dvpt_monai.errors import BackboneMismatchError, CheckpointError
 from dvpt_monai.handlers import Resume
 from dvpt_monai.optimizers import one_cycle
 from dvpt_monai.tuning.trains import trained_tensors
@@ -174,9 +174,18 @@ def test_the_state_before_a_damaged_one_serves(whole, tmp_path, caplog):
 
 
 def test_another_training_is_refused_by_name(tmp_path):
-    Training(tmp_path, method="DVPT").run(3)
-    with pytest.raises(CheckpointError, match="method 'DVPT', this one 'LoRA'"):
-        Training(tmp_path, "auto", method="LoRA").run()
+    Training(tmp_path, learning_rate=0.1).run(3)
+    with pytest.raises(CheckpointError, match=r"learning_rate 0\.1, this one 0\.2"):
+        Training(tmp_path, "auto", learning_rate=0.2).run()
+    other = Training(tmp_path, "auto", learning_rate=0.1)
+    other.resume.settings["method"] = LoRA().arguments()
+    with pytest.raises(CheckpointError, match=r"method .*'DVPT'.*, this one .*'LoRA'"):
+        other.run()
+    other = Training(tmp_path, "auto", learning_rate=0.1)
+    with torch.no_grad():
+        other.network.vit.blocks[0].attn.qkv.weight.mul_(1.01)
+    with pytest.raises(BackboneMismatchError, match=r"qkv\.weight differs"):
+        other.run()
     with pytest.raises(CheckpointError, match="no such file"):
         Training(tmp_path, str(tmp_path / "gone.pt")).run()
 
