@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "recipes": {"data"},
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
-    "verify": {"data", "new_bundle"},
+    "verify": {"data", "formats", "new_bundle"},
     "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
     "__main__": {"commands"},
 }

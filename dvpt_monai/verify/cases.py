@@ -60,7 +60,7 @@ def _of_layout(data: Path, columns: Columns | None, group_pattern: str | None) -
         alone = data.is_dir() and not any(images_below(folder) for folder in folders_in(data)) and not _tables(data)
         layout = "images alone" if alone else "no layout that is known"
         return DataSet(layout, data if data.is_dir() else data.parent, tuple(Case(path) for path in images),
-                       refusal="" if alone else str(error))  # fmt: skip
+                       refusal="" if alone else str(error), whole=alone)  # fmt: skip
     if group_pattern is not None:
         listing = grouped(listing, group_pattern)
     cases = tuple(map(_case, listing.cases))

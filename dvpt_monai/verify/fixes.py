@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from dvpt_monai import formats
 from dvpt_monai.errors import DataError
 from dvpt_monai.verify.finding import Finding
 from dvpt_monai.verify.geometry import aligned
-from dvpt_monai.verify.reading import Scan, read
+from dvpt_monai.verify.reading import Scan, read, scan_of
 from dvpt_monai.verify.report import Report
-from dvpt_monai.verify.stored import is_volume
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["Fixed", "fix"]
@@ -83,12 +83,14 @@ def _fixed(report: Report, path: Path, findings: Sequence[Finding], target: Path
 
 
 def _mask(path: Path, findings: Sequence[Finding], copy: Path) -> Fixed:
-    source: Any = nib.load(path) if is_volume(path) else None
+    if formats.format_of(path) not in ("nifti", "photograph"):
+        return Fixed(path, None, "corrected copies are written of NIfTI and photographs alone")
+    source: Any = nib.load(path) if formats.format_of(path) == "nifti" else None
     scan = read(path)
     words = []
     for finding in findings:
         if finding.kind.code == "axes":
-            image = read(finding.others[0])
+            image = scan_of(formats.read(finding.others[0]))
             assert image.affine is not None
             array = aligned(scan, image.affine, image.size)
             assert array is not None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.readers import itk_affine, monai_affine
 from dvpt_monai.verify.reading import Scan
-from dvpt_monai.verify.stored import Photograph, Volume
+from dvpt_monai.verify.stored import Header, Photograph, Volume
 
 __all__ = ["aligned", "distance", "pair_faults", "volume_faults"]
 
@@ -119,7 +119,7 @@ def _disagreements(path: Path, header: Volume, scan: Scan) -> Iterator[Finding]:
 
 
 def pair_faults(
-    image: Path, header: Photograph | Volume, scan: Scan, mask: Path, of_mask: Photograph | Volume, answer: Scan
+    image: Path, header: Header, scan: Scan, mask: Path, of_mask: Header, answer: Scan
 ) -> Iterator[Finding]:
     """What keeps a mask from belonging to its image; `scan` needs only its size and affine."""
     if answer.dims == 3 and answer.channels > 1:
@@ -144,7 +144,7 @@ def pair_faults(
 
 
 def _pixels_faults(
-    image: Path, header: Photograph | Volume, scan: Scan, mask: Path, of_mask: Photograph | Volume, answer: Scan
+    image: Path, header: Header, scan: Scan, mask: Path, of_mask: Header, answer: Scan
 ) -> Iterator[Finding]:
     turn = header.turn if isinstance(header, Photograph) else 1
     of_turn = of_mask.turn if isinstance(of_mask, Photograph) else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from dvpt_monai.verify.finding import Finding
 from dvpt_monai.verify.geometry import pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
 from dvpt_monai.verify.labels import counts_of, mask_faults
-from dvpt_monai.verify.opened import opened
+from dvpt_monai.verify.opened import Content, opened
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.sketch import sketch
-from dvpt_monai.verify.stored import Photograph, Volume
+from dvpt_monai.verify.stored import Header, Photograph, Volume
 
 __all__ = ["inspect"]
 
@@ -35,27 +35,34 @@ def inspect(case: Case, names: Mapping[int, str]) -> Facts:
     if isinstance(content, Finding):
         findings.append(content)
     else:
-        header, scan = content
-        findings += image_faults(case.image, header, scan)
-        findings += volume_faults(case.image, header, scan) if isinstance(header, Volume) else []
+        header, scan = content.header, content.scan
+        findings += _of_file(case.image, content, image_faults(case.image, header, scan))
         image = _image_facts(header, scan)
         # the values have done their service: of the image only its grid goes on
         place = header, replace(scan, array=np.broadcast_to(np.uint8(0), scan.array.shape))
+        del scan
     del content
     for path in case.masks:
-        answer = opened(path)
-        if isinstance(answer, Finding):
-            findings.append(answer)
+        content = opened(path)
+        if isinstance(content, Finding):
+            findings.append(content)
             continue
-        header, scan = answer
-        findings += volume_faults(path, header, scan) if isinstance(header, Volume) else []
+        header, scan = content.header, content.scan
+        findings += _of_file(path, content, mask_faults(path, header, scan, names))
         findings += pair_faults(case.image, *place, path, header, scan) if place is not None else []
-        findings += mask_faults(path, header, scan, names)
         masks[path] = counts_of(scan.array)
     return Facts(case, tuple(findings), image, masks)
 
 
-def _image_facts(header: Photograph | Volume, scan: Scan) -> ImageFacts:
+def _of_file(path: Path, content: Content, faults: Iterable[Finding]) -> list[Finding]:
+    """The faults of one file; that training refuses it is one of its own where no other explains it."""
+    header = content.header
+    findings = [*faults, *(volume_faults(path, header, content.scan) if isinstance(header, Volume) else ())]
+    explained = content.refusal is None or any(finding.kind.fatal for finding in findings)
+    return findings if explained or content.refusal is None else [*findings, content.refusal]
+
+
+def _image_facts(header: Header, scan: Scan) -> ImageFacts:
     array = np.ascontiguousarray(scan.array)
     digest = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
     digest.update(array.data)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dvpt_monai.verify.facts import Facts, ImageFacts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
-from dvpt_monai.verify.stored import Photograph, Volume
+from dvpt_monai.verify.stored import Header, Photograph
 
 __all__ = ["image_faults", "number", "unlike_faults"]
 
@@ -112,7 +112,7 @@ _FAR = 8.0
 _DEVIATIONS = 8.0
 
 
-def image_faults(path: Path, header: Photograph | Volume, scan: Scan) -> Iterator[Finding]:
+def image_faults(path: Path, header: Header, scan: Scan) -> Iterator[Finding]:
     """Faults of one image."""
     if isinstance(header, Photograph):
         yield from _stored_faults(path, header)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dvpt_monai.verify.facts import Facts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
-from dvpt_monai.verify.stored import Photograph, Volume
+from dvpt_monai.verify.stored import Header, Photograph
 
 __all__ = ["balance_faults", "counts_of", "mask_faults", "undeclared_faults"]
 
@@ -91,7 +91,7 @@ _ENOUGH = 8
 """Masks from which one can tell what is usual."""
 
 
-def mask_faults(path: Path, header: Photograph | Volume, scan: Scan, names: Mapping[int, str]) -> Iterator[Finding]:
+def mask_faults(path: Path, header: Header, scan: Scan, names: Mapping[int, str]) -> Iterator[Finding]:
     """Faults of one mask; `names` are those of its values, empty where nothing declares them."""
     array = scan.array
     if isinstance(header, Photograph):
@@ -113,7 +113,7 @@ def mask_faults(path: Path, header: Photograph | Volume, scan: Scan, names: Mapp
             first = array.ravel()[int(off.argmax())]
             yield FRACTION.at(path, f"such as {first:.6g}, in {int(np.count_nonzero(off > 1e-3)):,} voxels")
             return
-        yield FLOAT.at(path, f"{header.kind if isinstance(header, Volume) else header.mode}")
+        yield FLOAT.at(path, header.mode if isinstance(header, Photograph) else header.kind)
     counts = counts_of(array)
     unknown = [value for value in counts if value not in names] if names else [value for value in counts if value < 0]
     if unknown:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from dvpt_monai import formats
 from dvpt_monai.errors import DataError
 from dvpt_monai.verify.finding import Finding, Kind
-from dvpt_monai.verify.reading import Scan, read
-from dvpt_monai.verify.stored import Photograph, Volume, stored
+from dvpt_monai.verify.reading import Scan, read, scan_of
+from dvpt_monai.verify.stored import Header, stored
 from dvpt_monai.verify.stream import DamagedStream
 
-__all__ = ["MISSING", "opened"]
+__all__ = ["MISSING", "Content", "opened"]
 
 MISSING = Kind(
     "missing", "files", "Listed, but not there",
@@ -29,15 +31,52 @@ UNREADABLE = Kind(
 )  # fmt: skip
 
 
-def opened(path: Path) -> tuple[Photograph | Volume, Scan] | Finding:
-    """A file's header and its values, or what keeps them from being read."""
-    if not path.is_file():
+REFUSED = Kind(
+    "refused", "files", "Refused when it is loaded",
+    why="training and prediction end at this file",
+    remedy="do what the line above says, or move its case away",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Args:
+        header: how it is stored.
+        scan: its values, and where they lie.
+        refusal: of training and prediction, which do not take the file; ``None`` where they do.
+    """
+
+    header: Header
+    scan: Scan
+    refusal: Finding | None = None
+
+
+def opened(path: Path) -> Content | Finding:
+    """A file's header and its values, or what keeps them from being read.
+
+    It is read as training and prediction read it. What they refuse is looked at a second time, with less severity, for
+    what exactly is wrong.
+    """
+    if not path.exists():
         return MISSING.at(path, "no such file")
-    if not path.stat().st_size:
+    if path.is_file() and not path.stat().st_size:
         return UNREADABLE.at(path, "an empty file of 0 bytes")
     try:
+        scan = scan_of(formats.read(path))
+        return Content(stored(path, scan.array), scan)
+    except DataError as refusal:
+        return _second_look(path, refusal)
+
+
+def _second_look(path: Path, refusal: DataError) -> Content | Finding:
+    reason = _reason(refusal, path)
+    if formats.format_of(path) not in ("nifti", "photograph"):
+        return UNREADABLE.at(path, reason)
+    try:
         scan = read(path)
-        return stored(path), scan
+        return Content(stored(path, scan.array), scan, REFUSED.at(path, reason))
     except DamagedStream as error:
         return CORRUPT.at(path, _reason(error, path))
     except DataError as error:

@@ -1,4 +1,4 @@
-"""The values of an image file and where they lie: the one place that opens images for their values."""
+"""The values of an image file and where they lie, also of files that training refuses to load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from dvpt_monai import formats
 from dvpt_monai.errors import DataError
-from dvpt_monai.verify.stored import is_volume
 from dvpt_monai.verify.stream import unpacked
 
-__all__ = ["Scan", "read"]
+__all__ = ["Scan", "read", "scan_of"]
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,23 @@ class Scan:
         return int(np.prod(self.array.shape[self.dims :], dtype=np.int64))
 
 
+def scan_of(image: formats.Image) -> Scan:
+    """An image as training loads it."""
+    array = image.array.astype(np.uint8) if image.array.dtype == bool else image.array
+    if image.affine is not None and array.ndim < 3:
+        array = array.reshape(array.shape + (1,) * (3 - array.ndim))
+    return Scan(array, image.affine)
+
+
 def read(path: Path) -> Scan:
-    """Read an image whole.
+    """Read a NIfTI file or a photograph whole, wherever it lies and however it is stored.
 
     Raises:
         DamagedStream: it is compressed, and not as it was written.
         DataError: it cannot be read; names the file.
     """
     try:
-        return _volume(path) if is_volume(path) else _photograph(path)
+        return _volume(path) if formats.format_of(path) == "nifti" else _photograph(path)
     except DataError:
         raise
     except Exception as error:  # readers raise whatever they stumble over
@@ -70,7 +78,7 @@ def _volume(path: Path) -> Scan:
     image: Any = kind.from_stream(BytesIO(content))
     proxy = image.dataobj
     expected = int(proxy.offset) + proxy.dtype.itemsize * int(np.prod(proxy.shape, dtype=np.int64))
-    if len(content) < expected:
+    if len(content) != expected:
         raise DataError(f"{path}: holds {len(content):,} bytes, but its header describes {expected:,}")
     array = np.asanyarray(proxy)
     while array.ndim > 3 and array.shape[-1] == 1:

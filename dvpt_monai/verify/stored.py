@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Photograph", "Volume", "is_volume", "stored"]
+from dvpt_monai import formats
+
+__all__ = ["Header", "Other", "Photograph", "Volume", "stored"]
 
 _ORIENTATION = 0x0112
 """The EXIF tag of how to turn an image."""
@@ -60,14 +62,26 @@ class Volume:
     expected: int
 
 
-def is_volume(path: Path) -> bool:
-    """Whether a file's name is that of a NIfTI file."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+@dataclass(frozen=True)
+class Other:
+    """The header of an image in another format, of which its reader checks all there is to check.
+
+    Args:
+        kind: the data type of its values.
+    """
+
+    kind: str
 
 
-def stored(path: Path) -> Photograph | Volume:
-    """Read the header of an image; raises whatever its reader raises."""
-    return _volume(path) if is_volume(path) else _photograph(path)
+Header = Photograph | Volume | Other
+
+
+def stored(path: Path, array: NDArray[Any]) -> Header:
+    """Read the header of an image whose values are known; raises whatever its reader raises."""
+    kind = formats.format_of(path)
+    if kind == "nifti":
+        return _volume(path)
+    return _photograph(path) if kind == "photograph" else Other(str(array.dtype))
 
 
 def _photograph(path: Path) -> Photograph:
