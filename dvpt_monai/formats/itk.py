@@ -130,7 +130,7 @@ def _check(path: Path) -> None:
             if not stream.eof:
                 raise EOFError("the compressed voxels end too early")
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged ({error}); copy or export it again") from error
+        raise DataError(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
 
 
 def _parts(data: bytes, nrrd: bool) -> tuple[bytes, bytes]:

@@ -93,7 +93,7 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, zlib.error) as error:  # gzip's own is an OSError
-        raise DataError(f"{path}: damaged ({error}); copy or export it again") from error
+        raise DataError(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
 
 
 def _header(image: Any) -> dict[str, Any]:

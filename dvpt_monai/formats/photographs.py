@@ -71,7 +71,7 @@ def load_photograph(path: str | os.PathLike[str], page: int | None = None) -> Pi
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"{path}: no image that can be read; save it as PNG") from error
+        raise DataError(f"{path}: cannot be read (no image that Pillow knows); save it as PNG") from error
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except Exception as error:  # damaged files make Pillow raise OSError, SyntaxError, ValueError, struct.error, ...

@@ -165,7 +165,7 @@ def test_damaged_bytes_are_errors_whatever_the_reader(nifti, reader):
     with open(path, "r+b") as file:
         file.seek(2000)
         file.write(b"damaged")
-    with pytest.raises(DataError, match=f"^image {path}: damaged"):
+    with pytest.raises(DataError, match=f"^image {path}: cannot be read .damaged"):
         LoadImaged("image", reader=reader)({"image": path})
 
 
@@ -218,11 +218,15 @@ def test_an_error_of_a_worker_is_one_line_that_names_the_file(nifti):
     with pytest.raises(RuntimeError) as raised:
         list(loader)
     why = reason(raised.value)
-    assert isinstance(why, DataError) and str(why).startswith(f"image {bad}: damaged") and "\n" not in str(why)
+    assert (
+        isinstance(why, DataError)
+        and str(why).startswith(f"image {bad}: cannot be read (damaged")
+        and "\n" not in str(why)
+    )
     plain = torch.utils.data.DataLoader(
         [{"image": bad}], collate_fn=lambda cases: LoadImaged("image")(cases[0]), num_workers=1
     )
     with pytest.raises(DataError) as raised:
         list(plain)
-    assert str(reason(raised.value)).startswith(f"image {bad}: damaged")
+    assert str(reason(raised.value)).startswith(f"image {bad}: cannot be read (damaged")
     assert str(pickle.loads(pickle.dumps(why))) == str(why)
