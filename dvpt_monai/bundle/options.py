@@ -12,6 +12,8 @@ from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 from dvpt_monai.bundle.callers import callers
 from dvpt_monai.bundle.config_files import check_config_files
 from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
+from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
+from dvpt_monai.bundle.plain_errors import runs_a_command
 from dvpt_monai.errors import BundleError, did_you_mean
 
 __all__ = ["check_options"]
@@ -25,8 +27,8 @@ def check_options() -> None:
 
     Raises:
         BundleError: names the option, its value, and what would do: an option that no config has, a value of another
-            kind than the config's own, a device that is not there, a fold that there is not; or the config that has to
-            be given with the one that was.
+            kind than the config's own, a device that is not there, a fold that there is not; the config that has to be
+            given with the one that was; or a value of another program that would be evaluated.
     """
     for frame in callers():
         if frame.f_globals.get("__name__") == "monai.bundle.scripts" and frame.f_code.co_name == "run":
@@ -34,6 +36,9 @@ def check_options() -> None:
             if files:
                 config = ConfigParser.load_config_files(files)
                 check_config_files(files, config)
+                if not runs_a_command():
+                    check_outside(given, config)
+                check_written_by_a_host(files)
                 _check(given, config, tracking=bool(frame.f_locals.get("tracking")))
             return
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.utils import ensure_tuple
 
 from dvpt_monai.errors import BundleError
 
-__all__ = ["check_outside"]
+__all__ = ["check_outside", "check_written_by_a_host"]
 
 CODE = ("$", "%", "@")
 """What a string begins with that MONAI evaluates, replaces or looks up."""
 OF_MONAI_LABEL = frozenset({"CheckpointLoader", "$@network"})
 """What MONAI Label itself puts into a training, to begin from ``models/model.pt``."""
 TRUST = "DVPT_TRUST_OVERRIDES"
+WRITTEN = "monailabel_train.json"
+"""Where MONAI Label writes ``train.json`` with a client's values, beside it."""
 
 
 def check_outside(given: Mapping[str, Any], own: Any) -> None:
@@ -46,6 +52,21 @@ def check_outside(given: Mapping[str, Any], own: Any) -> None:
                     f"{place}: {text!r} comes from outside and would be evaluated; give a plain value. A program of "
                     f"your own sets {TRUST}=1"
                 )
+
+
+def check_written_by_a_host(files: Any) -> None:
+    """Refuse a config that MONAI Label wrote for several GPUs with what a client sent, if it would evaluate that.
+
+    Args:
+        files: the configs of a run, as MONAI takes them.
+
+    Raises:
+        BundleError: names the id and the value.
+    """
+    for file in (Path(str(file)) for file in ensure_tuple(files)):
+        own = file.with_name("train.json")
+        if file.name == WRITTEN and own.is_file():
+            check_outside(ConfigParser.load_config_file(file), ConfigParser.load_config_file(own))
 
 
 def _evaluated(place: str, value: Any) -> Iterator[tuple[str, str]]:

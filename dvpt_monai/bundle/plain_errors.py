@@ -8,7 +8,7 @@ from types import TracebackType
 
 from dvpt_monai.errors import DvptError, reason
 
-__all__ = ["plain_errors"]
+__all__ = ["plain_errors", "runs_a_command"]
 
 COMMANDS = ("monai.bundle.__main__", "dvpt_monai.__main__")
 """What ``python -m`` runs, alone or under ``torchrun``, when the process is a command of a person."""
@@ -24,11 +24,12 @@ def plain_errors() -> None:
     It does so for ``python -m monai.bundle`` and ``python -m dvpt_monai``. A program that runs a bundle as a part of
     itself, such as MONAI Label, a federated client or a notebook, keeps its own way with errors.
     """
-    if _runs_a_command() and getattr(sys.excepthook, "__module__", "") != __name__:
+    if runs_a_command() and getattr(sys.excepthook, "__module__", "") != __name__:
         sys.excepthook = _plainly
 
 
-def _runs_a_command() -> bool:
+def runs_a_command() -> bool:
+    """Whether this process is a command of a person, and not a program that runs a bundle as a part of itself."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     return getattr(spec, "name", None) in COMMANDS
 

@@ -155,12 +155,12 @@ class FewShot:
     Args:
         train: the training cases.
         validation: the validation cases; none of their images trains.
-        told: which lists they come from, what was left out, and which labels have no positive image.
+        summary: which lists they come from, what was left out, and which labels have no positive image.
     """
 
     train: list[Case]
     validation: list[Case]
-    told: str
+    summary: str
 
 
 def medfmc_shots(
@@ -200,7 +200,8 @@ def medfmc_shots(
         >>> import tempfile
         >>> from dvpt_monai.phantoms import write_medfmc
         >>> with tempfile.TemporaryDirectory() as home:
-        ...     print(medfmc_shots(write_medfmc(home, "endo", num_train=40, num_test=1, size=32), subset="endo").told)
+        ...     home = write_medfmc(home, "endo", num_train=40, num_test=1, size=32)
+        ...     print(medfmc_shots(home, subset="endo").summary)
         endo: ... official lists endo_1-shot_train_exp1.txt and endo_1-shot_val_exp1.txt; ...
     """
     names = medfmc_labels(subset, labels)
@@ -225,14 +226,14 @@ def medfmc_shots(
         origin = [f"{'all' if shots is None else drawn} from trainval.txt, fold {fold} of {folds} validates"]
     train = subsets.label_fraction(train, label_fraction, experiment)
     counts = f"{len(train)} images to train on, {len(validation)} to validate on"
-    told = [f"{subset}: {counts}", *origin]
+    notes = [f"{subset}: {counts}", *origin]
     for verb, part in (("train", train), ("validate", validation)):
         absent = [name for place, name in enumerate(names) if not any(case["label"][place] for case in part)]
         if len(absent) == len(names):
-            raise DataError(f"{told[0]} ({origin[0]}): none to {verb} on has a label; change shots or fold")
-        told += [f"no positive image to {verb} on: {', '.join(absent)}"] if absent else []
-    few = FewShot(train, validation, "; ".join(each for each in told if each))
-    logger.info("%s", few.told)
+            raise DataError(f"{notes[0]} ({origin[0]}): none to {verb} on has a label; change shots or fold")
+        notes += [f"no positive image to {verb} on: {', '.join(absent)}"] if absent else []
+    few = FewShot(train, validation, "; ".join(each for each in notes if each))
+    logger.info("%s", few.summary)
     return few
 
 
@@ -240,12 +241,12 @@ def _without(listed: list[Case], train: list[Case], new_patients: bool) -> tuple
     """A validation list without what trains, and what was left out of it."""
     images, patients = {case["image"] for case in train}, {case["group"] for case in train if "group" in case}
     new = [case for case in listed if case["image"] not in images]
-    told = f"{len(listed) - len(new)} images of the latter train and are left out"
+    note = f"{len(listed) - len(new)} images of the latter train and are left out"
     known = [case for case in new if case.get("group") in patients]
     if new_patients:
         new = [case for case in new if case.get("group") not in patients]
-        return new, f"{told}, with {len(known)} more of their patients"
-    return new, told + (f", {len(known)} more are of patients that train" if known else "")
+        return new, f"{note}, with {len(known)} more of their patients"
+    return new, note + (f", {len(known)} more are of patients that train" if known else "")
 
 
 def _list(lists_dir: PathLike, subset: str, part: str) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PARTS", "Case", "Listing", "Lost", "Note", "part_of"]
+__all__ = ["PARTS", "Case", "Listing", "Lost", "Note", "lost_of", "part_of"]
 
 PARTS = {
     **dict.fromkeys(("train", "training", "tr", "trainset"), "train"),
@@ -55,10 +55,18 @@ class Lost:
     Args:
         file: that is missing, or has no counterpart.
         reason: what is wrong with it.
+        others: the files of the case that are there.
     """
 
     file: Path
     reason: str
+    others: tuple[Path, ...] = ()
+
+
+def lost_of(files: Sequence[Path], reason: str) -> list[Lost]:
+    """The files of one case that are missing; none if all are there."""
+    there = tuple(file for file in files if file.is_file())
+    return [Lost(file, reason, there) for file in files if file not in there]
 
 
 @dataclass(frozen=True)

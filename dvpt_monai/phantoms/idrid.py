@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.phantoms.folder import begin, finish
-from dvpt_monai.phantoms.fundus import LESIONS, draw_fundus, draw_lesions
+from dvpt_monai.phantoms.fundus import draw_fundus, draw_lesions
+from dvpt_monai.phantoms.lesions import LESIONS
 
 __all__ = ["write_fundus", "write_lesions"]
 

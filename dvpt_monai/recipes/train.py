@@ -20,6 +20,7 @@ from dvpt_monai.recipes.recipe import Config, Network, Recipe
 __all__ = ["STARTING", "train"]
 
 STARTING = (
+    "$@resumption.attach(@train#trainer)",
     "$bundle.lock(@models_dir, @rank)",
     {
         "_target_": "dvpt_monai.data.write_parts",
@@ -29,9 +30,8 @@ STARTING = (
         "validation": "@validate#dataset#data",
         "seed": "@seed",
     },
-    "$@resumption.attach(@train#trainer)",
 )
-"""What a training does before its first step, in each of its processes."""
+"""What a training does before its first step, in each of its processes; it writes once all of it is built."""
 
 BALANCED = "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed) if @balanced else None"
 RESUMPTION: Config = {

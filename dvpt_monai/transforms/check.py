@@ -45,9 +45,9 @@ class CheckShaped(MapTransform):
         for key in self.key_iterator(case):
             shape = tuple(case[key].shape)
             if len(shape) != self.spatial_dims + 1 or shape[0] != self.channels:
+                channels = "1 channel" if self.channels == 1 else f"{self.channels} channels"
                 raise DataError(
-                    f"{key} {source_of(case[key])}: shape {shape} is no {self.spatial_dims}D image of {self.channels} "
-                    f"channel{'s' * (self.channels != 1)}"
+                    f"{key} {source_of(case[key])}: shape {shape} is no {self.spatial_dims}D image of {channels}"
                 )
         return case
 

@@ -10,7 +10,7 @@ from typing import Any
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import folders_in, images_below, nothing_here
 from dvpt_monai.new_bundle.layouts import Columns, list_cases
-from dvpt_monai.new_bundle.listing import Listing, Lost, part_of
+from dvpt_monai.new_bundle.listing import Listing, Lost, lost_of, part_of
 from dvpt_monai.new_bundle.patients import grouped
 from dvpt_monai.verify import structures
 from dvpt_monai.verify.case import Case, DataSet
@@ -84,8 +84,8 @@ def _of_list(path: Path, entries: list[Any]) -> DataSet:
         if not isinstance(entry, dict) or not isinstance(entry.get("image"), str):
             raise DataError(f"{path}: {entry!r} names no image; write a path, or {{'image': ..., 'label': ...}}")
         case = _from_dictionary(entry, path.parent, part_of(str(entry.get("split", ""))))
-        missing = [file for file in (case.image, *case.masks) if not file.is_file()]
-        lost += [Lost(file, f"{path.name} lists it, but there is no such file") for file in missing]
+        missing = lost_of((case.image, *case.masks), f"{path.name} lists it, but there is no such file")
+        lost += missing
         cases += [] if missing else [case]
     if not cases and not lost:
         raise DataError(f"{path}: an empty list; name the images, one a line")
@@ -101,10 +101,9 @@ def _of_config(config: Path) -> DataSet:
         for entry in entries
     ]
     names = {value: str(value) for value in range(settings.num_classes or 0)}
-    files = [(case, file) for case in cases for file in (case.image, *case.masks)]
-    gone = {id(case): file for case, file in files if not file.is_file()}
-    lost = tuple(Lost(file, "the config lists it, but there is no such file") for file in gone.values())
-    there = tuple(case for case in cases if id(case) not in gone)
+    missing = [lost_of((case.image, *case.masks), "the config lists it, but there is no such file") for case in cases]
+    lost = tuple(each for several in missing for each in several)
+    there = tuple(case for case, lacks in zip(cases, missing, strict=True) if not lacks)
     return DataSet(f"the cases of {config.name}", root, there, names, lost)
 
 

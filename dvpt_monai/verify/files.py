@@ -60,7 +60,7 @@ def listing_faults(data: DataSet) -> Iterator[Finding]:
 def folder_faults(data: DataSet) -> Iterator[Finding]:
     """What lies in the folders of the cases beside them."""
     listed = {path for case in data.cases for path in (case.image, *case.masks)}
-    lost = {case.file for case in data.lost}
+    lost = {path for case in data.lost for path in (case.file, *case.others)}
     for folder in sorted({path.parent for path in listed}):
         files = sorted(path for path in folder.iterdir() if path.is_file())
         yield from (HIDDEN.at(path, f"{path.stat().st_size:,} bytes") for path in files if _hidden(path))

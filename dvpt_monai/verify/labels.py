@@ -158,7 +158,8 @@ def balance_faults(facts: Sequence[Facts], root: Path, names: Mapping[int, str])
     """Classes and structures that are scarce, absent from a part, or spelled in two ways."""
     owners: dict[str, Counter[str]] = defaultdict(Counter)
     for each in facts:
-        for name in each.classes(names):
+        known = each.classes(names) if each.case.label or not names else set(each.classes(names)) & set(names.values())
+        for name in known:
             owners[name][each.case.part] += 1
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in sorted(owners):

@@ -40,7 +40,7 @@ def overview(report: Report) -> dict[str, str]:
     classes = len({value for each in report.facts for counts in each.masks.values() for value in counts})
     if masks:
         most = max(needed(image.size, max(classes, len(report.data.names))) for image in alike)
-        lines["size"] = f"prediction of one image takes up to {most:.2g} GiB"
+        lines["size"] = f"prediction of one image takes {f'up to {most:.1f}' if most > 0.1 else 'less than 0.1'} GiB"
     return lines
 
 

@@ -12,6 +12,11 @@ __all__ = ["DamagedStream", "unpacked"]
 _GZIP = 31
 """zlib's word for a window of 32 kB inside gzip's header and trailer, both of which it checks."""
 _PIECE = 1 << 24
+_PLAIN = {
+    "incorrect data check": "its checksum does not match",
+    "incorrect length check": "its length does not match",
+    "incorrect header check": "not compressed, whatever its name says",
+}
 
 
 class DamagedStream(DataError):
@@ -36,9 +41,10 @@ def unpacked(path: Path) -> bytes:
             while not stream.eof and stream.unconsumed_tail:
                 pieces.append(stream.decompress(stream.unconsumed_tail, _PIECE))
         except zlib.error as error:
+            reason = str(error).rpartition(": ")[2]
             offset = len(packed) - len(rest)
             place = f"in the member at byte {offset}: " if offset else ""
-            raise DamagedStream(f"{path}: {place}{str(error).rpartition(': ')[2]}") from error
+            raise DamagedStream(f"{path}: {place}{_PLAIN.get(reason, f'nonsense inside ({reason})')}") from error
         if not stream.eof:
             raise DamagedStream(f"{path}: cut off after {len(packed):,} bytes")
         rest = stream.unused_data.lstrip(b"\0")

@@ -1,8 +1,10 @@
 """What comes from outside is data."""
 
+import json
+
 import pytest
 
-from dvpt_monai.bundle.outside import check_outside
+from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
 from dvpt_monai.errors import BundleError
 
 OWN = {
@@ -50,3 +52,30 @@ def test_who_answers_for_the_values_says_so(monkeypatch):
     monkeypatch.setenv("DVPT_TRUST_OVERRIDES", "0")
     with pytest.raises(BundleError):
         check_outside({"device": "$'cpu'"}, OWN)
+
+
+def test_what_monai_label_writes_for_several_gpus_is_checked_too(tmp_path):
+    (tmp_path / "train.json").write_text(json.dumps({**OWN, "device": "cpu"}))
+    host = tmp_path / "monailabel_train.json"
+    host.write_text(json.dumps({**OWN, "device": "cuda:0"}))
+    check_written_by_a_host([str(host), str(tmp_path / "multi_gpu_train.json")])
+    host.write_text(json.dumps({**OWN, "device": "$open('x', 'w')"}))
+    with pytest.raises(BundleError, match="device"):
+        check_written_by_a_host(str(host))
+
+
+def test_a_program_that_runs_a_bundle_hands_over_data(fundus, tmp_path):
+    """As MONAI Label does: a client's device is evaluated by the control, and refused here before anything is."""
+    import monai.bundle
+    from monai.bundle import ConfigParser
+
+    from dvpt_monai.errors import reason
+
+    sentinel = tmp_path / "sentinel"
+    evil = f"$[open({str(sentinel)!r}, 'w').close(), torch.device('cpu')][1]"
+    with pytest.raises(Exception) as raised:
+        monai.bundle.run(config_file=fundus.config("train")[0], device=evil, dataset_dir=str(fundus.data))
+    assert isinstance(reason(raised.value), BundleError) and "device" in str(reason(raised.value))
+    assert not sentinel.exists()
+    ConfigParser({"device": evil}).get_parsed_content("device")
+    assert sentinel.exists()

@@ -128,8 +128,8 @@ def test_the_official_lists_are_what_trains_and_validates(phantoms, subset, shot
     trained = {case["image"] for case in few.train}
     everything = {case["image"] for case in read_medfmc(home, "trainval", subset)}
     assert {case["image"] for case in few.validation} == everything - trained  # the phantoms' lists name all
-    assert f"{subset}_{shots}-shot_train_exp3.txt and {subset}_{shots}-shot_val_exp3.txt" in few.told
-    assert f"{len(trained)} images of the latter train and are left out" in few.told
+    assert f"{subset}_{shots}-shot_train_exp3.txt and {subset}_{shots}-shot_val_exp3.txt" in few.summary
+    assert f"{len(trained)} images of the latter train and are left out" in few.summary
 
 
 def test_a_list_of_k_shots_holds_k_patients_of_each_label(phantoms):
@@ -149,12 +149,12 @@ def test_validation_without_patients_that_train(phantoms):
     usual = medfmc_shots(phantoms["endo"], 1, 1, "endo")
     known = [case for case in usual.validation if case["group"] in train]
     assert known and len(usual.validation) == len(few.validation) + len(known)  # negative control
-    assert f"{len(known)} more are of patients that train" in usual.told
+    assert f"{len(known)} more are of patients that train" in usual.summary
 
 
 def test_other_shots_are_drawn_by_patient_and_said_so(phantoms):
     few = medfmc_shots(phantoms["endo"], 2, 4, "endo")
-    assert "no official list of 2 shots, so drawn by patient with seed 4" in few.told
+    assert "no official list of 2 shots, so drawn by patient with seed 4" in few.summary
     groups = {case["group"] for case in few.train}
     assert groups.isdisjoint(case["group"] for case in few.validation)
     assert len(few.train) == sum(case["group"] in groups for case in read_medfmc(phantoms["endo"], subset="endo"))
@@ -169,7 +169,7 @@ def test_all_of_trainval(phantoms):
     few = medfmc_shots(phantoms["chest"], None)
     everything = {case["name"] for case in read_medfmc(phantoms["chest"])}
     train, validation = ({case["name"] for case in part} for part in (few.train, few.validation))
-    assert train | validation == everything and not train & validation and "all from trainval.txt" in few.told
+    assert train | validation == everything and not train & validation and "all from trainval.txt" in few.summary
     assert 10 <= len(validation) <= 32  # a fifth of 100, give or take three deviations
     part = medfmc_shots(phantoms["chest"], None, label_fraction=0.5)
     assert {case["name"] for case in part.train} < train and part.validation == few.validation
@@ -180,7 +180,7 @@ def test_labels_without_a_positive_image_are_told(listed):
     lines = ["a_1.png 1 0 0 0", "b_1.png 1 1 0 0", "c_1.png 0 1 0 0"]
     listed("endo", lines[0], part="endo_1-shot_train_exp1")
     home = listed("endo", *lines[1:], part="endo_1-shot_val_exp1")
-    told = medfmc_shots(home, 1, 1, "endo").told
+    told = medfmc_shots(home, 1, 1, "endo").summary
     assert "to train on: erosion, polyp, tumor" in told and "to validate on: polyp, tumor" in told
     listed("endo", "b_1.png 0 0 0 0", part="endo_1-shot_val_exp1")
     with pytest.raises(DataError, match="none to validate on has a label"):

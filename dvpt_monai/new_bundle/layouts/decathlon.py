@@ -8,7 +8,7 @@ from typing import Any
 
 from dvpt_monai.data import read_decathlon
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note
+from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note, lost_of
 
 __all__ = ["find", "names_of", "read"]
 
@@ -51,14 +51,14 @@ def _listed(path: Path, section: str, entries: list[Any], lost: list[Lost] | Non
     try:
         return read_decathlon(path, section)
     except DataError:
+        reason = f"{path.name} lists it, but there is no such file"
         named = [entry for entry in entries if isinstance(entry, dict)]
-        files = [(entry, path.parent / str(entry.get(key))) for entry in named for key in ("image", "label")]
-        missing = [(entry, file) for entry, file in files if not file.is_file()]
-        if lost is None or not missing:
+        cases = [{**entry, **{key: path.parent / str(entry.get(key)) for key in ("image", "label")}} for entry in named]
+        missing = [lost_of((case["image"], case["label"]), reason) for case in cases]
+        if lost is None or not any(missing):
             raise
-    lost += [Lost(file, f"{path.name} lists it, but there is no such file") for _, file in missing]
-    there = [entry for entry in named if all(entry is not other for other, _ in missing)]
-    return [{**entry, **{key: path.parent / entry[key] for key in ("image", "label")}} for entry in there]
+    lost += [each for several in missing for each in several]
+    return [case for case, lacks in zip(cases, missing, strict=True) if not lacks]
 
 
 def names_of(content: dict[str, Any]) -> dict[int, str]:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from dvpt_monai.errors import DataError
 from dvpt_monai.new_bundle.files import images_below, stem_of
 from dvpt_monai.new_bundle.layouts.columns import Columns, named
-from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note, part_of
+from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note, lost_of, part_of
 
 __all__ = ["SUFFIXES", "find", "read"]
 
@@ -64,9 +64,10 @@ def read(path: Path, columns: Columns, lost: list[Lost] | None = None) -> Listin
         where = f"{path}, line {line}"
         if not row[label]:
             raise DataError(f"{where}: column {label!r} is empty; fill it or delete the row")
-        gone = [row[column] for column in ([image, label] if masks else [image]) if not files.find(row[column])]
-        if gone and lost is not None:
-            lost.append(Lost(path.parent / gone[0], f"line {line} of {path.name} names it, but there is no such file"))
+        named_files = [files.find(row[key]) or path.parent / row[key] for key in ([image, label] if masks else [image])]
+        missing = lost_of(named_files, f"line {line} of {path.name} names it, but there is no such file")
+        if missing and lost is not None:
+            lost += missing
             continue
         found = _file(files, row[image], where, image)
         if found in first:
