@@ -72,7 +72,7 @@ def models(tmp_path):
 
 def test_settings_are_an_argument(models, caplog):
     """No config and no stack: what is passed is compared, in one warning for each that differs."""
-    now = {"image_size": 32, "spacing": [1.0, 2.0], "decision": "argmax", "task": "ears", "unheard": 1}
+    now = {"image_size": 32, "spacing": [1.0, 2.0], "decision": "argmax", "phantom": False, "unheard": 1}
     check_trained(str(models / "model.pt"), method=DVPT(), settings=now)
     [line] = warned(caplog)
     assert line.endswith("was trained with --image_size 16; it is now 32")
