@@ -67,7 +67,7 @@ def test_the_list_of_commands_is_whole_words(say, monkeypatch):
 def test_words_are_completed(process):
     asked = {"_DVPT_MONAI_COMPLETE": "bash_complete", "COMP_WORDS": "dvpt_monai pack --s", "COMP_CWORD": "2"}
     code = "import sys; sys.argv = ['dvpt_monai']; from dvpt_monai.commands import main; main()"
-    printed, _ = process("-c", code, environment=asked).communicate(timeout=60)
+    printed, _ = process("-c", code, environment=asked).communicate(timeout=300)
     assert printed.split() == ["plain,--slim"]
 
 

@@ -79,7 +79,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(process):
     os.close(reader)
     running = process("-m", "dvpt_monai", "backbones", stdout=writer)
     os.close(writer)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert (running.returncode, said) == (0, "")
 
 
@@ -87,7 +87,7 @@ def test_an_interrupt_is_one_line(process, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import dvpt_monai.networks.pretrained, types, sys, time\n"
         "slow = types.ModuleType('dvpt_monai.networks.pretrained.listing')\n"
-        "slow.table = lambda: print('at work', flush=True) or time.sleep(60)\n"
+        "slow.table = lambda: print('at work', flush=True) or time.sleep(600)\n"
         "slow.details = None\n"
         "sys.modules[slow.__name__] = slow\n"
     )
@@ -95,5 +95,5 @@ def test_an_interrupt_is_one_line(process, tmp_path):
     running = process("-m", "dvpt_monai", "backbones", environment=path)
     assert running.stdout.readline() == "at work\n"
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert (running.returncode, said.strip()) == (130, "interrupted")
