@@ -18,7 +18,13 @@ import dvpt_monai
 from dvpt_monai import UNETR
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "SimpleITK": "simpleitk"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "ignite": "pytorch-ignite",
+    "sklearn": "scikit-learn",
+    "SimpleITK": "simpleitk",
+    "yaml": "pyyaml",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ def names(requirements):
 
 def imported(folder):
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 yield from (alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

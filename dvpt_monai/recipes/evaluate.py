@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.parts import CHECK_TRAINED, dataset, normalization, progress, trained_weights
+from dvpt_monai.recipes.parts import (
+    CHECK_TRAINED,
+    dataset,
+    normalization,
+    predictions_figure,
+    progress,
+    trained_weights,
+)
 from dvpt_monai.recipes.recipe import Config, Recipe
 
 __all__ = ["evaluate"]
@@ -21,7 +28,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
                 progress("Test", _disabled_="$@rank > 0", persist=True),
                 {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
                 *recipe.task.tables,
-                _figure(recipe),
+                predictions_figure(recipe, _disabled_="$@rank > 0"),
             ],
         },
         {
@@ -48,16 +55,6 @@ def _test_cases(expression: str) -> Config:
         "_target_": "dvpt_monai.data.recorded_test",
         "checkpoint": "$@adapter or @checkpoint",
         "cases": f"${expression}",
-    }
-
-
-def _figure(recipe: Recipe) -> Config:
-    return {
-        **recipe.task.figure,
-        "_disabled_": "$@rank > 0",
-        "path": "$@output_dir + '/predictions.png'",
-        **({"mean": "@image_mean", "std": "@image_std"} if recipe.images.normalized else {}),
-        "note": "@note",
     }
 
 

@@ -11,6 +11,7 @@ from dvpt_monai.recipes.parts import (
     network_ids,
     normalization,
     normalize,
+    predictions_figure,
     progress,
     settings,
     trained_weights,
@@ -111,16 +112,7 @@ def _answer(recipe: Recipe) -> Config:
 
 
 def _figure(recipe: Recipe) -> list[Config]:
-    """The predictions of photographs as a picture, where the task has no other of its own."""
-    task = recipe.task
-    if recipe.images.dims == 3 or task.kind == "segmentation":
+    """What was predicted as a picture; of a segmentation the task says how."""
+    if recipe.task.kind == "segmentation":
         return []
-    return [
-        {
-            **task.figure,
-            "path": "$@output_dir + '/predictions.png'",
-            "mean": "@image_mean",
-            "std": "@image_std",
-            "note": "@note",
-        }
-    ]
+    return [predictions_figure(recipe)]

@@ -14,6 +14,7 @@ __all__ = [
     "network_ids",
     "normalization",
     "normalize",
+    "predictions_figure",
     "progress",
     "settings",
     "trained_weights",
@@ -121,6 +122,17 @@ def trained_weights() -> Config:
         "checkpoint": "@checkpoint",
         "adapter": "@adapter",
         "backbone_weights": "@backbone_weights",
+    }
+
+
+def predictions_figure(recipe: Recipe, **options: object) -> Config:
+    """The picture of predictions, ``predictions.png``."""
+    return {
+        **recipe.task.figure,
+        **options,
+        "path": "$@output_dir + '/predictions.png'",
+        **({"mean": "@image_mean", "std": "@image_std"} if recipe.images.normalized else {}),
+        "note": "@note",
     }
 
 

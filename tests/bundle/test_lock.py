@@ -1,37 +1,39 @@
 """Two trainings never write into one folder."""
 
 import os
-import subprocess
-import sys
+import signal
+import time
+from contextlib import contextmanager
 
 import pytest
 
 from dvpt_monai.bundle import lock
 from dvpt_monai.errors import BundleError
 
-TRAINS = """
-import sys, time
-from dvpt_monai.bundle.lock import lock
-lock(sys.argv[1])
-print("locked", flush=True)
-time.sleep(60)
-"""
 
-
+@contextmanager
 def other_training(folder):
-    child = subprocess.Popen([sys.executable, "-c", TRAINS, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "locked\n"
-    return child
+    """Another process that trains into a folder, by its id."""
+    ready, locked = os.pipe()
+    child = os.fork()
+    if child == 0:
+        lock(folder)
+        os.write(locked, b"locked")
+        time.sleep(60)
+        os._exit(0)
+    assert os.read(ready, 6) == b"locked"
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(locked)
 
 
 def test_the_second_is_refused_until_the_first_ends_however_it_ends(tmp_path):
-    child = other_training(tmp_path)
-    try:
-        with pytest.raises(BundleError, match=rf"process {child.pid} on .* --models_dir"):
-            lock(tmp_path)
-    finally:
-        child.kill()
-        child.wait()
+    with other_training(tmp_path) as child, pytest.raises(BundleError, match=rf"process {child} on .* --models_dir"):
+        lock(tmp_path)
     (tmp_path / ".model.part-abc.pt").write_bytes(b"half")
     (tmp_path / "model.pt").write_bytes(b"whole")
     lock(tmp_path)
@@ -39,12 +41,8 @@ def test_the_second_is_refused_until_the_first_ends_however_it_ends(tmp_path):
 
 
 def test_ranks_of_one_training_do_not_hinder_each_other(tmp_path):
-    child = other_training(tmp_path)
-    try:
+    with other_training(tmp_path):
         lock(tmp_path, rank=1)
-    finally:
-        child.kill()
-        child.wait()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")

@@ -158,8 +158,12 @@ def test_train_and_inference_fit_each_other(data, make):
         assert {key: value for key, value in train["backbone"].items() if key not in left_out} == inference["backbone"]
         for key in train.keys() & inference.keys() - {"imports", "dataset_dir", "output_dir", "batch_size", "network",
                                                       "backbone", "network_def", "inferer", "normalization",
-                                                      "initialize", "run", "cases", "note"}:  # fmt: skip
+                                                      "initialize", "run", "cases", "note", "settings"}:  # fmt: skip
             assert train[key] == inference[key], key
+        assert train["settings"].items() >= inference["settings"].items()
+        assert train["settings"].keys() - inference["settings"].keys() <= {
+            "structures"
+        }  # which an inference does not ask
         steps = [each for each in train["prepare"] + train.get("normalize", []) if each["keys"] != "label"]
         for each in steps:
             each["keys"] = "image"

@@ -282,7 +282,7 @@ def test_every_layout_is_tested_listed_and_documented():
     families = [getattr(layouts, path.stem) for path in Path(layouts.__file__).parent.glob("[a-z]*.py")]
     assert {layout.name for family in families for layout in family.LAYOUTS} == names
     page = (Path(__file__).parents[3] / "docs" / "pretrained.md").read_text()
-    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == names | {"position_resize"}  # the head of another table
 
 
 @pytest.mark.parametrize(
