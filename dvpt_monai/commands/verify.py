@@ -46,8 +46,8 @@ def verify(
     columns = Columns(**{name: settings[f"{name}_column"] for name in ("image", "label", "split", "group")})
     run(
         data,
-        json and str(json),
-        fix and str(fix),
+        json,
+        fix,
         budget=budget,
         num_classes=num_classes,
         columns=columns,
