@@ -33,5 +33,4 @@ def verify(data: str, json: Path | None, fix: Path | None, **settings: Any) -> N
     from dvpt_monai.new_bundle import Columns
     from dvpt_monai.verify.command import run
 
-    columns = Columns(**columns_of(settings))
-    run(data, None if json is None else str(json), None if fix is None else str(fix), columns=columns, **settings)
+    run(data, json, fix, columns=Columns(**columns_of(settings)), **settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import os
 import shutil
 import sys
 
@@ -13,11 +14,13 @@ from dvpt_monai.whole_file import whole_file
 
 __all__ = ["run"]
 
+PathLike = str | os.PathLike[str]
+
 
 def run(
-    data: str,
-    json: str | None = None,
-    fix: str | None = None,
+    data: PathLike,
+    json: PathLike | None = None,
+    fix: PathLike | None = None,
     budget: float | None = None,
     num_classes: int | None = None,
     columns: Columns | None = None,
