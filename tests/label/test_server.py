@@ -378,11 +378,11 @@ def test_training_from_the_backbone(server, labelled):
     assert model.is_file()
 
 
-def refuses(server, answer, said, words):
+def refuses(server, answer, said, words, kind="DataError"):
     assert answer.status_code == 500
     for _ in range(50):  # it answers first and logs afterwards
         new = server.log()[said:]
-        if "dvpt_monai.errors.DataError" in new and words in new:
+        if f"dvpt_monai.errors.{kind}" in new and words in new:
             break
         time.sleep(0.1)
     else:
@@ -393,10 +393,10 @@ def refuses(server, answer, said, words):
 @pytest.mark.parametrize(
     ("model", "name", "content", "words"),
     [
-        (FUNDUS, "photograph.jpg", 2000, ".jpg: cannot be read (OSError: image file is truncated"),
+        (FUNDUS, "photograph.jpg", 2000, ".jpg: cannot be read (image file is truncated"),
         (FUNDUS, "rgba.png", 0, ".png: cannot be read"),
         (FUNDUS, "plain.nii.gz", None, ".nii.gz: shape"),
-        (HIPPOCAMPUS, "plain.nii.gz", 2000, ".nii.gz: cannot be read (EOFError"),
+        (HIPPOCAMPUS, "plain.nii.gz", 2000, ".nii.gz: cannot be read (damaged: "),
         (HIPPOCAMPUS, "photograph.jpg", None, "is no 3D image of 1 channel"),
     ],
 )
@@ -410,6 +410,16 @@ def test_an_image_that_cannot_be_used_is_named(server, model, name, content, wor
 def test_an_image_that_is_not_there(server):
     said = len(server.log())
     refuses(server, server.infer(FUNDUS, "nobody", "json"), said, "image '': no such file")
+
+
+def test_what_a_client_sends_is_data(server, labelled, grade, tmp_path):
+    """A device that the config would evaluate: whoever reaches the port could otherwise run code."""
+    said, sentinel = len(server.log()), tmp_path / "sentinel"
+    labelled("photograph", grade({"label": 1}))
+    labelled("gray", grade({"label": 2}))
+    evil = f"$[open({str(sentinel)!r}, 'w').close(), torch.device('cpu')][1]"
+    refuses(server, server.train(FUNDUS, device=evil), said, "comes from outside and would be evaluated", "BundleError")
+    assert not sentinel.exists()
 
 
 def test_a_mask_with_other_labels(server, labelled, tmp_path):

@@ -30,11 +30,14 @@ def copied(tmp_path_factory) -> Path:
     for name in ("setup.cfg", "pyproject.toml", "tests/conftest.py", "tests/test_contract.py"):
         (home / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, home / name)
-    method, *exports = blocks()
+    method, export = blocks()
     (home / "dvpt_monai/methods/ia3.py").write_text(method, encoding="utf-8")
-    for name, line in zip(("methods/__init__.py", "__init__.py"), exports, strict=True):
-        with open(home / "dvpt_monai" / name, "a", encoding="utf-8") as file:
-            file.write(line)
+    with open(home / "dvpt_monai/methods/__init__.py", "a", encoding="utf-8") as file:
+        file.write(export)
+    names = home / "dvpt_monai/__init__.py"
+    text = names.read_text(encoding="utf-8")
+    assert '"CVPT DVPT' in text
+    names.write_text(text.replace('"CVPT DVPT', '"IA3 CVPT DVPT'), encoding="utf-8")
     return home
 
 
