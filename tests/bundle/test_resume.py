@@ -37,9 +37,8 @@ def train(bundle, folder, resume="never", kill=None, **overrides):
 def test_a_killed_training_ends_as_if_nothing_had_happened(request, tmp_path, name):
     bundle = request.getfixturevalue(name)
     whole = train(bundle, tmp_path / "whole")
-    with pytest.raises(BaseException) as raised:
+    with pytest.raises(Killed):
         train(bundle, tmp_path / "killed", kill=1)
-    assert "Killed" in repr(reason(raised.value)) or isinstance(raised.value, Killed)
     again = train(bundle, tmp_path / "killed", resume="auto")
     for file in ("output/curves.csv", "models/parts.json"):
         assert (again / file).read_text() == (whole / file).read_text()
@@ -50,7 +49,7 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(request, tmp_path, na
 
 
 def test_another_training_is_refused_by_name(fundus, tmp_path):
-    with pytest.raises(BaseException, match=r".*"):
+    with pytest.raises(Killed):
         train(fundus, tmp_path, kill=1)
     with pytest.raises(RuntimeError) as raised:
         train(fundus, tmp_path, resume="auto", method="LoRA")
