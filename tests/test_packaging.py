@@ -18,7 +18,13 @@ import dvpt_monai
 from dvpt_monai import UNETR
 
 ROOT = Path(__file__).parents[1]
-DISTRIBUTION = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "SimpleITK": "simpleitk"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "ignite": "pytorch-ignite",
+    "sklearn": "scikit-learn",
+    "SimpleITK": "simpleitk",
+    "yaml": "pyyaml",
+}
 
 
 @pytest.fixture(scope="module")
