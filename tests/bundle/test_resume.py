@@ -1,4 +1,4 @@
-"""``--resume auto`` of every bundle: killed anywhere, a training ends with the same adapter as if nothing had happened."""
+"""``--resume auto`` of every bundle: a killed training ends with the same adapter as one that nothing happened to."""
 
 import pytest
 import torch
