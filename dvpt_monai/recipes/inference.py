@@ -112,7 +112,7 @@ def _answer(recipe: Recipe) -> Config:
 
 
 def _figure(recipe: Recipe) -> list[Config]:
-    """What was predicted as a picture; of a segmentation the task says how."""
-    if recipe.task.kind == "segmentation":
+    """What was predicted of photographs as a picture; of a segmentation the task says how."""
+    if recipe.images.dims == 3 or recipe.task.kind == "segmentation":
         return []
     return [predictions_figure(recipe)]
