@@ -24,8 +24,9 @@ def data_set(data: Path, columns: Columns | None = None, group_pattern: str | No
 
     Args:
         data: a folder in any layout that ``init`` knows or of images alone; a table; a ``dataset.json``; a list, of
-            images in a text file, one a line, or of ``{"image": ..., "label": ...}`` in JSON; or a bundle, by its
-            folder or its ``train.json``. **A bundle's config is evaluated**, which runs its code, as ``run`` does.
+            images in a text file or a table of one column, or of ``{"image": ..., "label": ...}`` in JSON; or a
+            bundle, by its folder or its ``train.json``. **A bundle's config is evaluated**, which runs its code, as
+            ``run`` does.
         columns: of a table, where their names or contents do not tell.
         group_pattern: a regular expression that finds the patient in the path of an image.
 
@@ -38,9 +39,8 @@ def data_set(data: Path, columns: Columns | None = None, group_pattern: str | No
     content = _json(config) if config.is_file() and config.suffix == ".json" else None
     if isinstance(content, dict) and {"bundle_root", "train", "train#dataset"} & set(content):
         return _of_config(config)
-    if data.is_file() and data.suffix == ".txt":
-        lines = data.read_text(encoding="utf-8-sig").splitlines()
-        return _of_list(data, [line.strip() for line in lines if line.strip()])
+    if data.is_file() and (lines := _lines(data)):
+        return _of_list(data, lines)
     if isinstance(content, list):
         return _of_list(data, content)
     return _of_layout(data, columns, group_pattern)
@@ -115,6 +115,16 @@ def _from_dictionary(entry: Mapping[str, Any], root: Path, part: str) -> Case:
     masks = tuple(root / file for file in files) if files and all(is_mask) else ()
     name = "" if masks or isinstance(label, dict) else str(label)
     return Case(root / str(entry["image"]), masks, name, part, str(entry.get("group", "")))
+
+
+def _lines(path: Path) -> list[str]:
+    """The images that a text file names, one a line, or a table of one column; none of another file."""
+    if path.suffix.lower() not in (".txt", ".csv"):
+        return []
+    lines = [line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines() if line.strip()]
+    if path.suffix.lower() == ".txt":
+        return lines
+    return [] if not lines or set(lines[0]) & set(",;\t") else lines[1:]
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -32,6 +32,13 @@ def test_a_list_in_text(tmp_path):
     assert len(report.facts) == 1
 
 
+def test_a_table_of_one_column(tmp_path):
+    folder = photographs(tmp_path / "data", count=3)
+    (folder / "list.csv").write_text("image\nimages/p000.png\nimages/p002.png\n")
+    report = verify(folder / "list.csv", workers=1, progress=False)
+    assert report.findings == () and [each.case.image.name for each in report.facts] == ["p000.png", "p002.png"]
+
+
 def test_a_list_in_json(tmp_path):
     folder = volumes(tmp_path / "data", count=2)
     entries = json.loads((folder / "dataset.json").read_text())["training"]
