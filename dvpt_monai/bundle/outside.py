@@ -80,4 +80,4 @@ def _evaluated(place: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, str):
         special = re.split("#|::", place)[-1].lstrip("+") in ("_target_", "_mode_")
         if special or value.startswith(CODE):
-            yield place, value
+            yield place, value.replace("#", "::")  # as MONAI writes ids once it has parsed a config

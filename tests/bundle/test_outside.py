@@ -8,6 +8,7 @@ from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
 from dvpt_monai.errors import BundleError
 
 OWN = {
+    "width": "@network#width",
     "network": {"_target_": "dvpt_monai.UNETR"},
     "train": {"handlers": [{"_target_": "StatsHandler", "output_transform": "$monai.handlers.from_engine(['loss'])"}]},
 }
@@ -40,6 +41,7 @@ def test_plain_values_and_the_bundles_own_pass():
             "train#handlers": [
                 {"_target_": "CheckpointLoader", "load_path": "/m.pt", "load_dict": {"model": "$@network"}},
                 *OWN["train"]["handlers"],
+                {"_target_": "StatsHandler", "tag": "@network::width"},  # as MONAI writes what it has parsed
             ],
         },
         OWN,
