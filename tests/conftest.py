@@ -181,7 +181,7 @@ def hippocampus(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("hippocampus")
     root = tiny("hippocampus_mri_segmentation", folder, feature_size=2, tap=None)
-    data = write_hippocampus(folder / "volumes", num=10)  # two of them test, one for each of two processes
+    data = write_hippocampus(folder / "volumes", num=13)  # three of them test, unequally in two processes
     return Bundle(root, data, "imagesTr", {"epochs": 1, "val_interval": 1, "folds": 3})
 
 
@@ -217,7 +217,7 @@ def lesions(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lesions")
     sizes = {"image_size": [32, 32], "longest_side": 64, "feature_size": 2, "patch_size": 8, "tap": None}
     root = tiny("fundus_lesion_segmentation", folder, **sizes)
-    data = write_lesions(folder / "eyes", num_train=6, num_test=3, size=64)
+    data = write_lesions(folder / "eyes", num_train=10, num_test=3, size=64)
     return Bundle(root, data, "test/images", {"epochs": 1, "val_interval": 1, "folds": 3})
 
 

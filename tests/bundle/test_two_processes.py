@@ -32,10 +32,8 @@ def together(bundle, *names, fails=False, **overrides):
 def test_evaluation_gives_the_tables_of_one_process(trained, tmp_path):
     """Also where the cases divide unequally: the tables hold every case once, in order."""
     alone, several = tmp_path / "alone", tmp_path / "several"
-    options = json.loads(Path(trained.config("train")[0]).read_text())
-    cases = {"test_size": 3} if "test_size" in options else {}
-    trained.run("train", "evaluate", output_dir=str(alone), **cases)
-    together(trained, "train", "evaluate", "multi_gpu_evaluate", output_dir=several, **cases)
+    trained.run("train", "evaluate", output_dir=str(alone))
+    together(trained, "train", "evaluate", "multi_gpu_evaluate", output_dir=several)
     metrics, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (several, alone))
     drawn, expected_drawn = metrics.pop("intervals"), expected.pop("intervals")
     assert metrics == pytest.approx(expected, abs=1e-5) and drawn.keys() == expected_drawn.keys() != set()
