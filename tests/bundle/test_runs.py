@@ -74,12 +74,13 @@ def test_kappa_is_the_quadratic_one(trained_fundus):
 
 
 def test_dice_of_each_structure_and_case(trained_hippocampus):
+    """The tables agree to the four decimals that MONAI gives the Dice of a structure."""
     metrics = json.loads((trained_hippocampus.root / "output" / "metrics.json").read_text())
     rows = read(trained_hippocampus.root / "output" / "cases.csv")
     assert len(rows) == metrics["cases"] == 3
     for name in ("dice_anterior", "dice_posterior"):
-        assert metrics[name] == pytest.approx(np.mean([float(row[name]) for row in rows]), abs=1e-5)
-    assert metrics["mean_dice"] == pytest.approx((metrics["dice_anterior"] + metrics["dice_posterior"]) / 2, abs=1e-5)
+        assert metrics[name] == pytest.approx(np.mean([float(row[name]) for row in rows]), abs=5e-5)
+    assert metrics["mean_dice"] == pytest.approx((metrics["dice_anterior"] + metrics["dice_posterior"]) / 2, abs=5e-5)
 
 
 def test_parts_do_not_overlap(trained):
