@@ -138,5 +138,5 @@ def test_columns_of_a_table_reach_what_reads_it(say, monkeypatch):
     words = ("--json", "a.json", "--label_column", "grade", "--group-pattern", "p[0-9]+", "--workers", 2)
     assert say("verify", "--data", "d", *words) == (0, "", "")
     [(places, settings)] = calls
-    assert places == ("d", "a.json", None) and settings.pop("columns") == Columns(label="grade")
+    assert places == ("d", Path("a.json"), None) and settings.pop("columns") == Columns(label="grade")
     assert settings == {"budget": None, "num_classes": None, "group_pattern": "p[0-9]+", "workers": 2}
