@@ -1,5 +1,7 @@
 """`python -m dvpt_monai` names words that it does not understand, and what was meant, before it does anything."""
 
+from pathlib import Path
+
 import pytest
 
 from dvpt_monai.commands import COMMANDS, app
