@@ -31,8 +31,8 @@ MAY_IMPORT = {
     "reports": {"metrics"},
     "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
     # what stands on top
-    "bundle": {"networks", "phantoms", "tuning"},
-    "recipes": {"data"},
+    "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
