@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DvptError",
+    "PredictionError",
     "PretrainedError",
     "TuningError",
     "did_you_mean",
@@ -32,6 +33,10 @@ class DvptError(ValueError):
 
 class DataError(DvptError):
     """Images, labels or lists of them cannot be used."""
+
+
+class PredictionError(DvptError):
+    """Some cases could not be predicted; all others were."""
 
 
 class PretrainedError(DvptError):

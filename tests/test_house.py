@@ -32,11 +32,12 @@ MAY_IMPORT = {
     "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "predict": {"data", "formats", "handlers", "inferers", "transforms"},
     "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "commands": {"data", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship", "tuning", "verify"},
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

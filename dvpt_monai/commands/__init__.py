@@ -24,6 +24,7 @@ from dvpt_monai.commands.medmnist import medmnist
 from dvpt_monai.commands.methods import methods
 from dvpt_monai.commands.pack import pack
 from dvpt_monai.commands.phantoms import phantoms
+from dvpt_monai.commands.predict import predict
 from dvpt_monai.commands.verify import verify
 from dvpt_monai.commands.write_bundles import write_bundles
 from dvpt_monai.errors import DvptError
@@ -33,7 +34,7 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = (
     *(adapter, audit, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms),
-    *(verify, write_bundles),
+    *(predict, verify, write_bundles),
 )
 NAME = "dvpt_monai"
 
