@@ -4,6 +4,7 @@ from importlib import import_module
 
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
+from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
 from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
@@ -21,6 +22,9 @@ __all__ = [
     "Tuner",
     "attach",
     "disabled",
+    "from_activations",
+    "frozen_activations",
+    "frozen_cut",
     "is_tuned",
     "load_adapter",
     "match_budget",
