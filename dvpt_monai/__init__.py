@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
     from dvpt_monai.methods import (
         CVPT,
+        DTL,
         DVPT,
         EPT,
         EVP,
+        LST,
         SSF,
         VPT,
         Adapter,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         MLPProbe,
         NormTuning,
         PartialFineTuning,
+        SideDVPT,
         VisualPrompt,
         attention_entropy,
         collapse,
@@ -57,8 +60,9 @@ else:
         {
             "errors": "AdapterError BackboneMismatchError PretrainedError TuningError",
             "methods": (
-                "CVPT DVPT EPT EVP SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning GatedVPT "
-                "LinearProbe LoRA MLPProbe NormTuning PartialFineTuning VisualPrompt attention_entropy collapse"
+                "CVPT DTL DVPT EPT EVP LST SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning "
+                "GatedVPT LinearProbe LoRA MLPProbe NormTuning PartialFineTuning SideDVPT VisualPrompt "
+                "attention_entropy collapse"
             ),
             "networks": "UNETR Receipt ViTClassifier ViTEncoder load_pretrained",
             "networks.dvpt": "DVPTUNETR DVPTViT",
@@ -73,10 +77,12 @@ else:
 
 __all__ = [
     "CVPT",
+    "DTL",
     "DVPT",
     "DVPTUNETR",
     "EPT",
     "EVP",
+    "LST",
     "METHODS",
     "SSF",
     "UNETR",
@@ -100,6 +106,7 @@ __all__ = [
     "PretrainedError",
     "Receipt",
     "Report",
+    "SideDVPT",
     "Stack",
     "Tuned",
     "TunedResidual",

@@ -118,10 +118,10 @@ def _encoder(network: nn.Module) -> Any:
 
 
 def _blocks_before(name: str, depth: int) -> int:
-    """How many blocks stand before a parameter of the encoder."""
+    """How many blocks stand before a parameter of the encoder; what is in ``back`` stands behind its block."""
     part, _, rest = name.partition(".")
-    if part == "blocks":
-        return int(rest.partition(".")[0])
+    if part in ("blocks", "back"):
+        return int(rest.partition(".")[0]) + (part == "back")
     return depth if part in BESIDE else 0
 
 
