@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dvpt_monai.optimizers import parameter_groups
     from dvpt_monai.tuning import (
         METHODS,
+        Ensemble,
         Method,
         Report,
         Stack,
@@ -68,7 +69,7 @@ else:
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
-                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
+                "METHODS Ensemble Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
                 "match_budget merge read_header report save_adapter swap_adapter tune untune"
             ),
         },
@@ -95,6 +96,7 @@ __all__ = [
     "Convpass",
     "DVPTViT",
     "DoRA",
+    "Ensemble",
     "FullFineTuning",
     "GatedVPT",
     "LinearProbe",

@@ -72,7 +72,7 @@ class LST(Method):
         >>> with torch.device("meta"):  # sizes without weights
         ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), LST())
         >>> report(net).method
-        2302860
+        2302476
     """
 
     paper: ClassVar[str] = "Sung et al., LST: Ladder Side-Tuning, arXiv 2206.06522"

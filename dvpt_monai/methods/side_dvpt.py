@@ -86,7 +86,7 @@ class SideDVPT(Method):
         >>> with torch.device("meta"):  # sizes without weights
         ...     net = tune(ViTClassifier(num_classes=5, in_channels=3, img_size=224), SideDVPT())
         >>> f"{report(net).percent:.3f} %"
-        '0.609 %'
+        '0.610 %'
     """
 
     paper: ClassVar[str] = "after He et al., DVPT: Dynamic Visual Prompt Tuning, arXiv 2307.09787"

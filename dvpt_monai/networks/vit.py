@@ -208,6 +208,17 @@ class ViTEncoder(FromPretrained):
             tokens = self.norm_pre(tokens)
         return self.embed(tokens)
 
+    def states(self, x: Tensor, read: list[bool]) -> dict[int, Tensor]:
+        """The outputs of those of the first ``len(read)`` blocks that are read, for :meth:`rest`."""
+        tokens = self.embedded(x)
+        states: dict[int, Tensor] = {}
+        for index, block in enumerate(self.blocks):
+            if index < len(read):
+                tokens = block(tokens)
+                if read[index]:
+                    states[index] = tokens
+        return states
+
     def rest(self, states: dict[int, Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What :meth:`forward` gives, from the outputs of blocks that are known already.
 

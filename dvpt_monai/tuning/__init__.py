@@ -4,6 +4,7 @@ from importlib import import_module
 
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
+from dvpt_monai.tuning.ensemble import Ensemble
 from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
 from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Stack
@@ -14,6 +15,7 @@ from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = [
     "METHODS",
+    "Ensemble",
     "Method",
     "Report",
     "Stack",

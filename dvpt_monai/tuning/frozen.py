@@ -18,7 +18,7 @@ from dvpt_monai.tuning.trains import tuning_of
 from dvpt_monai.tuning.tuned import Tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["from_activations", "frozen_activations", "frozen_cut"]
+__all__ = ["blocks_read", "from_activations", "frozen_activations", "frozen_cut"]
 
 BESIDE = ("origin", "beside", "readout", "norm")
 """Parts of an encoder that no block reads."""
@@ -84,17 +84,20 @@ def frozen_activations(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         >>> from_activations(net, activations).shape
         torch.Size([2, 5])
     """
-    cut, encoder = frozen_cut(network), _encoder(network)
-    activations = {}
+    read, encoder = blocks_read(network, frozen_cut(network)), _encoder(network)
     with torch.no_grad():
-        tokens = encoder.embedded(images)
-        for index in range(cut):
-            tokens = encoder.blocks[index](tokens)
-            if index == cut - 1 or encoder.tapped[index] or isinstance(encoder.beside[index], Tuned):
-                activations[f"block_{index}"] = tokens
+        states = encoder.states(images, read)
+    activations = {f"block_{index}": tokens for index, tokens in states.items()}
     if getattr(unwrap_model(network), "reads_images", False) or isinstance(encoder.origin, Tuned):
         activations["images"] = images
     return activations
+
+
+def blocks_read(network: nn.Module, cut: int) -> list[bool]:
+    """Which of the first ``cut`` blocks the rest of a tuned network reads: the last, and those with a tap or a side."""
+    encoder = _encoder(network)
+    beside = [tapped or isinstance(place, Tuned) for tapped, place in zip(encoder.tapped, encoder.beside, strict=True)]
+    return [*beside[: cut - 1], True]
 
 
 def from_activations(network: nn.Module, activations: dict[str, Tensor]) -> Any:

@@ -6,9 +6,11 @@ from monai.networks.nets import SwinUNETR
 from torch import nn
 
 from dvpt_monai import (
+    DTL,
     DVPT,
     EPT,
     EVP,
+    LST,
     UNETR,
     VPT,
     Adapter,
@@ -18,6 +20,7 @@ from dvpt_monai import (
     LinearProbe,
     LoRA,
     PartialFineTuning,
+    SideDVPT,
     Stack,
     TuningError,
     VisualPrompt,
@@ -47,6 +50,9 @@ METHODS = {
     "Adapter": Adapter(bottleneck=4, layers=LATE),
     "Convpass": Convpass(bottleneck=2, layers=LATE),
     "Stack": Stack(LoRA(rank=2, layers=LATE), DVPT(layers=[3])),
+    "SideDVPT": SideDVPT(num_prompts=3, bottleneck=4, width=5),
+    "DTL+": DTL(start=2, convolution=True),
+    "LST": LST(reduction=2),
     "LinearProbe": LinearProbe(),
     "PartialFineTuning": PartialFineTuning(1),
 }
@@ -95,6 +101,8 @@ def test_both_parts_are_the_network(network, label, mode):
 def test_what_the_rest_reads_and_nothing_else():
     classifier, x = tuned("vit-2d", DVPT(layers=LATE))
     assert {k: tuple(v.shape) for k, v in frozen_activations(classifier, x).items()} == {"block_1": (2, 7, 12)}
+    beside, x = tuned("vit-2d", SideDVPT(layers=[0, 2]))
+    assert frozen_activations(beside, x).keys() == {"block_0", "block_2", "block_3"}
     unetr, x = tuned("unetr-2d", DVPT(layers=[3]))  # of its taps 1 and 2 both stand before the cut
     activations = frozen_activations(unetr, x)
     assert activations.keys() == {"block_1", "block_2", "images"}
@@ -124,7 +132,16 @@ def test_activations_stay_while_the_rest_trains(network):
 
 @pytest.mark.parametrize(
     ("method", "cut"),
-    [(DVPT(layers=[3]), 3), (LinearProbe(), 4), (PartialFineTuning(2), 2), (DVPT(layers=[1, 3], share=2), 1)],
+    [
+        (DVPT(layers=[3]), 3),
+        (LinearProbe(), 4),
+        (PartialFineTuning(2), 2),
+        (DVPT(layers=[1, 3], share=2), 1),
+        (SideDVPT(), 4),
+        (DTL(start=2), 3),
+        (DTL(start=2, convolution=True), 3),
+        (Stack(LST(reduction=2), LoRA(rank=2, layers=[3])), 3),
+    ],
 )
 def test_the_cut(method, cut):
     assert frozen_cut(tuned("vit-2d", method)[0]) == cut
