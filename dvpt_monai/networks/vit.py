@@ -218,7 +218,7 @@ class ViTEncoder(FromPretrained):
         """
         known = max(states.keys())
         tokens = states[known]
-        stream = self.origin(x, tokens.new_empty(0))
+        stream = self.origin(x, tokens.new_empty((0,)))
         maps: list[Tensor] = []
         for index, (block, beside, back) in enumerate(zip(self.blocks, self.beside, self.back)):  # noqa: B905
             if index > known or index in states:
