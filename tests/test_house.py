@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
+    "features": {"data", "tuning"},
     "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"networks", "phantoms", "tuning"},
@@ -36,7 +37,7 @@ MAY_IMPORT = {
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "commands": {"data", "features", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

@@ -23,6 +23,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
         {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
         {
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
+            "validate#dataloader#dataset": "@validate#dataset",
             "validate#handlers": [
                 trained_weights(),
                 progress("Test", _disabled_="$@rank > 0", persist=True),

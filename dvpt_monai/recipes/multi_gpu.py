@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.parts import CHECK_TRAINED
+from dvpt_monai.recipes.parts import CHECK_TRAINED, taking_features
 from dvpt_monai.recipes.recipe import Config, Recipe
 from dvpt_monai.recipes.train import STARTING
 
@@ -20,7 +20,7 @@ def multi_gpu_train(recipe: Recipe) -> list[Config]:
             **_PROCESS,
             parallel={
                 "_target_": "torch.nn.parallel.DistributedDataParallel",
-                "module": "@network",
+                "module": taking_features(),
                 "device_ids": "$[@device] if @backend == 'nccl' else None",
             },
             **(_BALANCED if recipe.task.balanced else {"train#sampler": SHARDS}),

@@ -10,6 +10,7 @@ __all__ = [
     "OPENING",
     "autocast",
     "dataset",
+    "from_features",
     "network_def",
     "network_ids",
     "normalization",
@@ -17,6 +18,7 @@ __all__ = [
     "predictions_figure",
     "progress",
     "settings",
+    "taking_features",
     "trained_weights",
     "whole_images",
     "without_labels",
@@ -66,10 +68,13 @@ def without_labels(steps: Steps) -> list[Config]:
 
 
 def dataset(cases: str, transform: str, kept: bool = False) -> Config:
-    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory."""
+    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory.
+
+    Where their activations are cached, none are kept.
+    """
     if kept:
-        kind = "dvpt_monai.bundle.CacheDataset"
-        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": "@cache_rate"}
+        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @cache_features else @cache_rate"
+        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": rate}
     return {"_target_": "Dataset", "data": cases, "transform": transform}
 
 
@@ -97,6 +102,16 @@ def autocast(inferer: Config) -> Config:
         "dtype": "@precision",
         "device": "@device",
     }
+
+
+def from_features(inferer: Config | str) -> Config:
+    """The same inferer, for images and for what is cached of them."""
+    return {"_target_": "dvpt_monai.features.FromFeatures", "inferer": inferer}
+
+
+def taking_features() -> Config:
+    """The network of the engines, which takes images and what is cached of them."""
+    return {"_target_": "dvpt_monai.features.TakesFeatures", "network": "@network"}
 
 
 def whole_images(task: Task, windows: str) -> Config:

@@ -59,6 +59,7 @@ BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
     "dvpt_monai.bundle": "[A-Z]* check_options load_backbone plain_errors",
     "dvpt_monai.data": "[A-Z]* balanced_sampler recorded_test write_parts",
+    "dvpt_monai.features": "[A-Z]*",
     "dvpt_monai.handlers": "[A-Z]*",
     "dvpt_monai.inferers": "[A-Z]*",
     "dvpt_monai.losses": "[A-Z]*",
@@ -107,8 +108,8 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith
-    state_dict strip to train transforms upper validation values weights"""
+    append attach endswith fill get items join keys lower parameters removeprefix removesuffix run split startswith
+    state_dict strip to train training transforms upper validation values weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:
