@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,8 @@ class CheckpointSaver(MonaiCheckpointSaver):
 
     MONAI's own deletes the old file and then writes the new one in place: what ends the process in between leaves no
     network. Here the new file takes the place of the old one in one step, once it is on the disk. A metric without a
-    value (NaN) is worse than any, and a network that holds NaN or infinity is not saved.
+    value (NaN) is worse than any, and a network that holds NaN or infinity is not saved. Of a file of one name the one
+    before it is kept, as ``model.previous.pt``, for the day when the disk damages the last one.
 
     Args:
         save_dir: folder of the checkpoints.
@@ -72,6 +75,26 @@ class CheckpointSaver(MonaiCheckpointSaver):
             self._key_metric_checkpoint._saved = [item(value, name) for value, name in state_dict["saved"]]
 
 
+def previous_of(path: Path) -> Path:
+    """Where the checkpoint lies that stood at a path before the last one.
+
+    Example:
+        >>> previous_of(Path("models/model.pt")).as_posix()
+        'models/model.previous.pt'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def keep_previous(path: Path) -> None:
+    """Give a checkpoint that is about to be replaced a second name, in place of the one that had that name."""
+    with whole_file(previous_of(path)) as part:
+        part.unlink()
+        try:
+            os.link(path, part)
+        except OSError:  # file systems of some sticks and shares have no links
+            shutil.copyfile(path, part)
+
+
 def _or_lowest(score: Any) -> Any:
     """The same score, where NaN is lower than every value: MONAI's first NaN would stay the best for ever."""
 
@@ -99,6 +122,8 @@ class WholeFiles(DiskSaver):
         try:
             with whole_file(path) as part:
                 torch.save(checkpoint, part)
+                if self.filename is not None and path.is_file() and not path.is_symlink():
+                    keep_previous(path)
         except (OSError, RuntimeError) as error:  # PyTorch's zip writer says RuntimeError where the disk is full
             raise CheckpointError(
                 f"{path} cannot be written ({str(error).splitlines()[0]}); make room, or name another folder with "
