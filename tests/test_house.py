@@ -32,8 +32,8 @@ MAY_IMPORT = {
     "features": {"data", "tuning"},
     "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
     # what stands on top
-    "bundle": {"networks", "phantoms", "tuning"},
-    "recipes": {"data"},
+    "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},

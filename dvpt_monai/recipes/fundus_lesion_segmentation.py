@@ -22,6 +22,7 @@ from dvpt_monai.recipes.steps import (
     affine,
     brightness,
     check_shape,
+    colours,
     contrast,
     flip,
     load_photographs,
@@ -66,7 +67,7 @@ RECIPE = Recipe(
         },
         prepare=[
             *load_photographs("image"),
-            {"_target_": "dvpt_monai.transforms.EnsureRGBd", "_disabled_": "$@in_channels != 3", "keys": "image"},
+            colours(_disabled_="$@in_channels != 3"),
             check_shape("image", 2, "@in_channels"),
             {"_target_": "dvpt_monai.transforms.LoadMasksd", "keys": "label", "structures": "@structures"},
             window(),

@@ -31,6 +31,8 @@ OPENING: Config = {
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 PAIRED = ("keys", "mode", "anti_aliasing")
 """What a step is told of the image and of its mask, in this order."""
+OF_MASKS = ("structures",)
+"""What a step is told of masks alone."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
@@ -61,7 +63,11 @@ def without_labels(steps: Steps) -> list[Config]:
         [{'_target_': 'Resized', 'keys': 'image', 'mode': 'area'}]
     """
     return [
-        {name: value[0] if name in PAIRED and isinstance(value, list) else value for name, value in step.items()}
+        {
+            name: value[0] if name in PAIRED and isinstance(value, list) else value
+            for name, value in step.items()
+            if name not in OF_MASKS
+        }
         for step in steps
         if "image" in step["keys"]
     ]
@@ -91,7 +97,8 @@ def network_ids(network: Network) -> Config:
 def settings(recipe: Recipe, *paragraphs: Config) -> Config:
     """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
     known = {name for paragraph in paragraphs for name in paragraph}
-    return {name: f"@{name}" for name in recipe.recorded if not paragraphs or name in known}
+    recorded = (*recipe.recorded, *recipe.images.reading)
+    return {name: f"@{name}" for name in recorded if not paragraphs or name in known}
 
 
 def autocast(inferer: Config) -> Config:

@@ -20,7 +20,7 @@ from dvpt_monai.recipes.answers import (
 )
 from dvpt_monai.recipes.recipe import Config, Steps, Task
 
-__all__ = ["CLASS_WEIGHTS", "ORDINAL_LOSS", "classification", "label_map", "save_volume", "segmentation"]
+__all__ = ["CLASS_WEIGHTS", "ORDINAL_LOSS", "classification", "label_map", "save_labels", "segmentation"]
 
 CLASS_WEIGHTS: Config = {
     "class_weights": "$data.class_weights(@train#dataset#data, @num_classes, @class_weight_power).to(@device)"
@@ -75,10 +75,14 @@ def classification(
     )
 
 
-def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any) -> Task:
+def segmentation(
+    *, ids: Config, structures: Any, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any
+) -> Task:
     """A structure for each pixel, or none, which is the background.
 
     Args:
+        ids: what training and inference know alike.
+        structures: names of the classes but for the background.
         names: ids of the names of scores.
         save: steps that write a mask.
         drawn: names of the structures, where an inference draws its predictions of photographs.
@@ -95,6 +99,7 @@ def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own
     seen = [copy("pred", "seen")] if drawn else []
     return Task(
         kind="segmentation",
+        ids={**ids, "structures": structures},
         names=names,
         loss={"loss": {"_target_": "DiceCELoss", "softmax": True, "to_onehot_y": True, "include_background": False}},
         scored=[{**highest(), "to_onehot": "@num_classes"}, onehot("label")],
@@ -105,6 +110,7 @@ def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own
         tables=[metrics_table(), cases_table()],
         figure=figure("SegmentationFigure", structures="@structures"),
         evaluated="metrics.csv, cases.csv and predictions.png",
+        output={"output_format": None},
         predicted=[activation("softmax"), *seen, invert(), highest(), *save],
         handlers=[picture] if drawn else [],
         predictions="len(@cases), 'masks to', @output_dir",
@@ -112,17 +118,14 @@ def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own
     )
 
 
-def save_volume() -> Config:
-    """A mask as NIfTI, in the grid of its image."""
+def save_labels(structures: str = "@structures") -> Config:
+    """A mask on the grid of its image, in the format of that or in ``output_format``."""
     return {
-        "_target_": "SaveImaged",
+        "_target_": "dvpt_monai.transforms.SaveSegmentationd",
         "keys": "pred",
         "output_dir": "@output_dir",
-        "output_postfix": "seg",
-        "output_dtype": "$numpy.uint8",
-        "separate_folder": False,
-        "resample": False,
-        "print_log": False,
+        "structures": structures,
+        "output_format": "@output_format",
     }
 
 
