@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
-    "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
+    "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"networks", "phantoms", "tuning"},
     "recipes": {"data"},

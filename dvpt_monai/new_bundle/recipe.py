@@ -26,7 +26,7 @@ from dvpt_monai.recipes.steps import (
     window,
     window_of_a_structure,
 )
-from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, ORDINAL_LOSS, classification, label_map, save_volume, segmentation
 
 __all__ = ["CASES", "recipe"]
 
@@ -197,10 +197,7 @@ def _classification(proposal: Proposal) -> Task:
 def _segmentation(proposal: Proposal) -> Task:
     structures = list(proposal.classes[1:])
     values: Config = {"label_values": list(proposal.values)}
-    names: Config = {
-        "structures": structures,
-        "dice_names": ["dice_" + name.replace(" ", "_") for name in structures],
-    }
+    names: Config = {"structures": structures, **DICE_NAMES}
     flat, plain = proposal.dims == 2, _plain(proposal)
     back = {
         "_target_": "MapLabelValued",

@@ -18,7 +18,7 @@ from dvpt_monai.recipes.steps import (
     random_window,
     volumes,
 )
-from dvpt_monai.recipes.tasks import save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, save_volume, segmentation
 
 __all__ = ["RECIPE"]
 
@@ -74,7 +74,7 @@ RECIPE = Recipe(
         names={
             "structures": "$['anterior', 'posterior'] if @num_classes == 3 "
             "else [str(i) for i in range(1, @num_classes)]",
-            "dice_names": "$['dice_' + name for name in @structures]",
+            **DICE_NAMES,
         },
         overlap=0.5,
         save=[save_volume()],

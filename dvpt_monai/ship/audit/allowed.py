@@ -92,6 +92,7 @@ USED = {
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
         medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
         train_and_validation write_parts""",
+    "dvpt_monai.metrics": "better metric_names",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
     "glob": "glob",
     "math": "ceil floor inf log nan pi sqrt",
@@ -107,7 +108,7 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith
+    append attach columns endswith get items join keys lower parameters removeprefix removesuffix run split startswith
     state_dict strip to train transforms upper validation values weights"""
 
 
