@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "phantoms": {"data"},
     "reports": {"metrics"},
     "features": {"data", "tuning"},
-    "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
+    "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"formats", "networks", "phantoms", "tuning"},
     "recipes": {"data", "formats"},

@@ -4,8 +4,10 @@ from dvpt_monai.handlers.adapter_loader import AdapterLoader
 from dvpt_monai.handlers.adapter_saver import AdapterSaver
 from dvpt_monai.handlers.aupr_table import AUPRTable
 from dvpt_monai.handlers.cases_table import CasesTable
+from dvpt_monai.handlers.check_answers import CheckAnswers
 from dvpt_monai.handlers.checkpoint_loader import CheckpointLoader
 from dvpt_monai.handlers.checkpoint_saver import CheckpointSaver
+from dvpt_monai.handlers.class_scores import ClassScores
 from dvpt_monai.handlers.classification_figure import ClassificationFigure
 from dvpt_monai.handlers.curves import Curves
 from dvpt_monai.handlers.figure import PredictionFigure
@@ -20,6 +22,7 @@ from dvpt_monai.handlers.predictions_table import PredictionsTable
 from dvpt_monai.handlers.progress_bar import ProgressBar
 from dvpt_monai.handlers.resume import Resume
 from dvpt_monai.handlers.segmentation_figure import SegmentationFigure
+from dvpt_monai.handlers.structure_scores import StructureScores
 from dvpt_monai.handlers.trained_weights import TrainedWeights
 
 __all__ = [
@@ -27,8 +30,10 @@ __all__ = [
     "AdapterLoader",
     "AdapterSaver",
     "CasesTable",
+    "CheckAnswers",
     "CheckpointLoader",
     "CheckpointSaver",
+    "ClassScores",
     "ClassificationFigure",
     "Curves",
     "GradientClip",
@@ -43,5 +48,6 @@ __all__ = [
     "Resume",
     "SegmentationFigure",
     "StopAtNonFinite",
+    "StructureScores",
     "TrainedWeights",
 ]

@@ -269,6 +269,7 @@ def _validation(recipe: Recipe) -> Config:
         key_metric=task.key_metric,
         additional_metrics=task.additional_metrics,
         handlers=[
+            {"_target_": "dvpt_monai.handlers.CheckAnswers"},
             {
                 "_target_": "dvpt_monai.handlers.CheckpointSaver",
                 "save_dir": "@models_dir",
@@ -299,6 +300,7 @@ def _validation(recipe: Recipe) -> Config:
             "postprocessing": "@validate#postprocessing",
             "key_val_metric": "@validate#key_metric",
             "additional_metrics": "@validate#additional_metrics",
+            "metric_cmp_fn": "$dvpt_monai.metrics.better",
             "val_handlers": "@validate#handlers",
         },
     )
