@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_PREDICTIONS,
     CHECK_TRAINED,
     dataset,
     normalization,
@@ -25,6 +26,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
             "validate#handlers": [
                 trained_weights(),
+                CHECK_PREDICTIONS,
                 progress("Test", _disabled_="$@rank > 0", persist=True),
                 {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
                 *recipe.task.tables,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
+    "CHECK_PREDICTIONS",
     "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
@@ -30,6 +31,7 @@ DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 PAIRED = ("keys", "mode", "anti_aliasing")
 """What a step is told of the image and of its mask, in this order."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 
