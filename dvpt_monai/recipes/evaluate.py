@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_PREDICTIONS,
     CHECK_TRAINED,
     dataset,
     normalization,
@@ -32,7 +33,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "validate#scores": _scores(recipe),
             "validate#handlers": [
                 trained_weights(),
-                {"_target_": "dvpt_monai.handlers.CheckAnswers"},
+                CHECK_PREDICTIONS,
                 progress("Test", _disabled_="$@rank > 0", persist=True),
                 {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
                 "@validate#scores",

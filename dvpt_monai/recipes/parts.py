@@ -5,6 +5,7 @@ from __future__ import annotations
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
+    "CHECK_PREDICTIONS",
     "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
@@ -34,6 +35,7 @@ PAIRED = ("keys", "mode", "anti_aliasing")
 OF_MASKS = ("structures",)
 """What a step is told of masks alone."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_PREDICTIONS,
     DEVICE,
     OPENING,
     autocast,
@@ -19,11 +20,12 @@ from dvpt_monai.recipes.parts import (
 )
 from dvpt_monai.recipes.recipe import Config, Network, Recipe
 
-__all__ = ["STARTING", "train"]
+__all__ = ["LOCK", "STARTING", "train"]
 
+LOCK = "$bundle.lock(@models_dir, @rank)"
+"""The first thing that a training does: a folder that it cannot have is found before anything is loaded."""
 STARTING = (
     "$@resumption.attach(@train#trainer)",
-    "$bundle.lock(@models_dir, @rank)",
     {
         "_target_": "dvpt_monai.data.write_parts",
         "_disabled_": "$@rank > 0",
@@ -54,6 +56,7 @@ RESUMPTION: Config = {
         "precision": "@precision",
         "cache_features": "$@cache_features or None",
         "cache_dtype": "$@cache_dtype if @cache_features else None",
+        "ema": "@ema",
     },
     "resume": "@resume",
 }
@@ -138,6 +141,7 @@ def _course(recipe: Recipe) -> Config:
         weight_decay=0.0001,
         warmup=0.2,
         max_gradient_norm=1.0,
+        ema=0.0,
         non_finite="stop",
         **recipe.task.options,
         **recipe.images.options,
@@ -209,6 +213,13 @@ def _training(recipe: Recipe) -> Config:
                 "parameters": "$@network.parameters()",
                 "max_norm": "@max_gradient_norm",
             },
+            {
+                "_target_": "dvpt_monai.handlers.AveragedWeights",
+                "_disabled_": "$not @ema",
+                "network": "@network",
+                "decay": "@ema",
+                "evaluator": "@validate#evaluator",
+            },
             progress("Training", _disabled_="$@rank > 0", persist=True),
             {
                 "_target_": "ValidationHandler",
@@ -269,7 +280,7 @@ def _validation(recipe: Recipe) -> Config:
         key_metric=task.key_metric,
         additional_metrics=task.additional_metrics,
         handlers=[
-            {"_target_": "dvpt_monai.handlers.CheckAnswers"},
+            CHECK_PREDICTIONS,
             {
                 "_target_": "dvpt_monai.handlers.CheckpointSaver",
                 "save_dir": "@models_dir",
@@ -317,6 +328,7 @@ def _run(recipe: Recipe) -> Config:
             "$monai.utils.set_determinism(seed=@seed)",
         ],
         "training": [
+            LOCK,
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
             "$bundle.warn_of_replacing(@models_dir)",
