@@ -16,6 +16,7 @@ from dvpt_monai.commands.adapter import adapter
 from dvpt_monai.commands.audit import audit
 from dvpt_monai.commands.backbone import backbone
 from dvpt_monai.commands.backbones import backbones
+from dvpt_monai.commands.cache import cache
 from dvpt_monai.commands.check_bundle import check_bundle
 from dvpt_monai.commands.complete import complete
 from dvpt_monai.commands.convert import convert
@@ -32,7 +33,21 @@ from dvpt_monai.version import __version__
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = (
-    *(adapter, audit, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms),
+    *(
+        adapter,
+        audit,
+        backbone,
+        backbones,
+        cache,
+        check_bundle,
+        complete,
+        convert,
+        init,
+        medmnist,
+        methods,
+        pack,
+        phantoms,
+    ),
     *(verify, write_bundles),
 )
 NAME = "dvpt_monai"

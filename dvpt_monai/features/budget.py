@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from dvpt_monai.errors import CacheError
-from dvpt_monai.features.shard import SUFFIX
+from dvpt_monai.features.folder import shards_of
 
 __all__ = ["check_room", "kept_bytes", "written"]
 
@@ -16,7 +16,7 @@ GB = 10**9
 
 def kept_bytes(root: Path) -> int:
     """Bytes of all caches in a folder."""
-    return sum(path.stat().st_size for path in root.glob(f"*/[!.]*{SUFFIX}"))
+    return sum(path.stat().st_size for folder in root.glob("*/") for path in shards_of(folder))
 
 
 def check_room(root: Path, needed: int, budget: float, views: int, of_views: int) -> None:
@@ -32,7 +32,7 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
     Raises:
         CacheError: it is more than the budget leaves, or the disk; says how many views would fit.
     """
-    kept = kept_bytes(root) if root.is_dir() else 0
+    kept = kept_bytes(root)
     folder = next(path for path in (root, *root.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     left = min(budget * GB - kept, free)

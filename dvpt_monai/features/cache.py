@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,14 +15,13 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from dvpt_monai.cache import cache
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.budget import check_room, written
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
-from dvpt_monai.features.store import HEADER, filling
+from dvpt_monai.features.folder import HEADER, features_dir, filling
 
-__all__ = ["DTYPES", "FeatureCache", "features_dir"]
+__all__ = ["DTYPES", "FeatureCache"]
 
 logger = logging.getLogger(__name__)
 DTYPES = ("float16", "bfloat16", "float32")
@@ -31,11 +29,6 @@ SHARD, SECONDS = 64 * 10**6, 60.0
 """A shard is written when it has so many bytes, or took so long: a killed process loses no more than that."""
 TOLERANCE = {"float16": 0.02, "bfloat16": 0.05, "float32": 1e-3}
 """By how much of its norm what was read may differ from what is computed now, on another device for example."""
-
-
-def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of all caches: by default below that of :func:`dvpt_monai.cache.cache`."""
-    return cache() / "features" if folder is None else Path(folder).expanduser()
 
 
 class FeatureCache:
@@ -138,9 +131,10 @@ class FeatureCache:
     @staticmethod
     def _cost(dataset: CachedDataset, missing: Sequence[Missing]) -> tuple[int, float]:
         """Bytes and seconds that what is missing takes, by those of the first case."""
-        begun = time.perf_counter()
-        [entries] = list(dataset.make(missing[:1]))
-        seconds = (time.perf_counter() - begun) / len(entries)
+        for _ in range(2):  # the first time things are loaded that stay
+            begun = time.perf_counter()
+            [entries] = list(dataset.make(missing[:1]))
+            seconds = (time.perf_counter() - begun) / len(entries)
         size = sum(entry.bytes for entry in entries.values()) / len(entries)
         count = sum(len(views) for _, views in missing)
         return int(size * count), seconds * count

@@ -24,12 +24,12 @@ from torch import Tensor
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import IMAGE, Entry
+from dvpt_monai.features.folder import SUFFIX
 from dvpt_monai.tuning.content import content
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["SUFFIX", "Shard", "write_shard"]
+__all__ = ["Shard", "write_shard"]
 
-SUFFIX = ".safetensors"
 HEADER = 1 << 28
 """Bytes that no header of a shard has."""
 

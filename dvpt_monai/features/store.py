@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import Entry
+from dvpt_monai.features.folder import HEADER, shards_of
 from dvpt_monai.features.key import digest_of
-from dvpt_monai.features.shard import SUFFIX, Shard, write_shard
-from dvpt_monai.whole_file import remove_parts, whole_file
+from dvpt_monai.features.shard import Shard, write_shard
+from dvpt_monai.whole_file import whole_file
 
-__all__ = ["HEADER", "Store", "filling"]
+__all__ = ["Store"]
 
-logger = logging.getLogger(__name__)
-HEADER = "cache.json"
-LOCK, NOTE = ".lock", ".filling"
 DIGITS = 16
 
 
@@ -75,7 +69,7 @@ class Store:
             CacheError: a shard is another cache's.
         """
         damaged = {}
-        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
+        for path in shards_of(self.folder):
             if path in self.shards:
                 continue
             try:
@@ -112,37 +106,3 @@ class Store:
         except OSError as error:
             raise CacheError(f"{self.folder}: cannot be written ({error}); train with --cache_dir DIR") from error
         self._keep(Shard(write_shard(self.folder, self.key, entries)))
-
-
-@contextmanager
-def filling(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Keep other processes from writing into the folder of a cache, or wait until they have.
-
-    Args:
-        folder: of the cache; made if missing.
-        wait: whether to wait.
-
-    Raises:
-        CacheError: another process is filling it, or nobody may.
-    """
-    note = folder / NOTE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mine = FileLock(folder / LOCK)
-        try:
-            mine.acquire(timeout=0)
-        except Timeout:
-            other = note.read_text(encoding="utf-8") if note.is_file() else "another process"
-            if not wait:
-                raise CacheError(f"{folder}: {other} is filling it; wait, or end that one") from None
-            logger.info("%s: waiting for %s, which is filling it", folder, other)
-            mine.acquire()
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-    except OSError as error:
-        raise CacheError(f"{folder}: cannot be written ({error}); train with --cache_dir DIR") from error
-    try:
-        remove_parts(folder)
-        yield
-    finally:
-        note.unlink(missing_ok=True)
-        mine.release()
