@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
+    "commands": {"compare", "data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

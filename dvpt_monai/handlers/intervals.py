@@ -17,7 +17,7 @@ from dvpt_monai.handlers.label_scores import LabelScores
 from dvpt_monai.handlers.processes import in_order
 from dvpt_monai.metrics import Interval, interval, resample, reweighted
 
-__all__ = ["intervals_of"]
+__all__ = ["intervals_of", "resampled"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +36,8 @@ def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[s
     if cases < 2:
         logger.warning("no intervals: they need two cases or more, there are %d", cases)
         return {}
-    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), resample(cases, seed=seed)))
-    weights = weights[:, _places(counts)]
-    resampled = {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
     result = {}
-    for name, values in resampled.items():
+    for name, values in resampled(engine, counts, seed).items():
         metric, whole = _number(engine.state.metrics.get(name)), float(values[0])
         if math.isnan(metric):
             continue
@@ -54,6 +51,24 @@ def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[s
         if ends:
             result[name] = ends
     return result
+
+
+def resampled(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[str, Tensor]:
+    """What each metric that keeps its cases is of all of them, and then of each resample.
+
+    Resamples of the same seed and number of cases draw the same cases, so values of two networks are paired.
+
+    **Shape**: (1 + resamples,) each
+
+    Args:
+        engine: as in :func:`intervals_of`.
+        counts: likewise.
+        seed: likewise.
+    """
+    cases = sum(counts)
+    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), resample(cases, seed=seed)))
+    weights = weights[:, _places(counts)]
+    return {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
 
 
 def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores]:

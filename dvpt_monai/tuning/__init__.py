@@ -5,7 +5,7 @@ from importlib import import_module
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.header import read_header
-from dvpt_monai.tuning.method import METHODS, Method, Stack
+from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
 from dvpt_monai.tuning.tune import disabled, merge, rebase, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
@@ -15,6 +15,7 @@ __all__ = [
     "METHODS",
     "Method",
     "Report",
+    "Space",
     "Stack",
     "Tuned",
     "TunedResidual",
