@@ -34,22 +34,8 @@ from dvpt_monai.version import __version__
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = (
-    *(
-        adapter,
-        audit,
-        backbone,
-        backbones,
-        check_bundle,
-        compare,
-        complete,
-        convert,
-        init,
-        medmnist,
-        methods,
-        pack,
-        phantoms,
-    ),
-    *(recommend, verify, write_bundles),
+    *(adapter, audit, backbone, backbones, check_bundle, compare, complete, convert, init, medmnist, methods, pack),
+    *(phantoms, recommend, verify, write_bundles),
 )
 NAME = "dvpt_monai"
 

@@ -102,9 +102,7 @@ class Bundle:
         return {"folds": 1, "fold": 0}
 
     def searching(self, fraction: float) -> dict[str, Any]:
-        """The options with which a fold's training cases hold no copy of those that validate, and a share of the
-        labels is a share of both.
-        """
+        """The options with which no copy of a case that validates trains, and labels are few on both sides."""
         changes = {}
         training, validation = (self._config(False)[name] for name in ("train_cases", "val_cases"))
         if fraction < 1:

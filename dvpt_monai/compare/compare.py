@@ -62,7 +62,7 @@ class Comparison:
         most = [each for each in self.scores if each.fraction == max(fractions)]
         costs = {
             "trained parameters, with the head": "trained_parameters",
-            "memory of a training step, MB": "memory_mb",
+            "memory of a step, MB": "memory_mb",
         }
         points = {
             title: {each.method: _point(each, float(each.row[column])) for each in most if each.row[column]}

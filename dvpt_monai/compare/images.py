@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import cached_property
 from typing import Any
 
 from monai.data.utils import pickle_hashing
@@ -31,22 +32,20 @@ class SharedImages(CacheDataset):
     """
 
     def _load_cache_item(self, idx: int) -> Any:
-        steps = self._steps()
-        if steps is None:
+        if self._steps is None:
             return super()._load_cache_item(idx)
-        key = steps, pickle_hashing(self.data[idx])
+        key = self._steps, pickle_hashing(self.data[idx])
         if key not in _prepared:
             _prepared[key] = super()._load_cache_item(idx)
         return _prepared[key]
 
+    @cached_property
     def _steps(self) -> bytes | None:
+        """The steps before the first random one, in short; None where they cannot be compared."""
         transform: Any = self.transform
-        random = transform.get_index_of_first(
-            lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform)
-        )
+        first = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform))
         try:
             # each step for itself: an object that two of them share would be written once, and twice elsewhere
-            parts = [pickle.dumps(step) for step in transform.flatten().transforms[:random]]
+            return pickle_hashing([pickle.dumps(step) for step in transform.transforms[:first]])
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
-        return pickle_hashing(parts)

@@ -16,7 +16,7 @@ __all__ = ["machine"]
 
 
 def machine(device: Any) -> dict[str, Any]:
-    """The columns ``machine``, ``threads``, ``commit`` and ``versions`` of a row; the kind of a machine, never its name.
+    """The columns ``machine`` (its kind, never its name), ``threads``, ``commit`` and ``versions`` of a row.
 
     Args:
         device: that trained.

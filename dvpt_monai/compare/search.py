@@ -1,6 +1,6 @@
 """What a search tries, and what it drops.
 
-Settings are drawn in strata: of n draws, one falls into each n-th of a range on its logarithmic scale, and the strata of
+Settings are drawn in strata: of n draws one falls into each n-th of a range on its logarithmic scale, and strata of
 several names are paired at random (a Latin hypercube), so few draws cover a range better than independent ones. Halving
 goes by folds: all settings are trained for one fold, the better half of them for another, and so on. Every training is
 as long as the last one will be: short ones would prefer high rates.

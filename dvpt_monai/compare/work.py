@@ -131,9 +131,11 @@ def _seconds_left(study: Study, rows: Mapping[str, Row]) -> float:
 
 
 def _time(seconds: float) -> str:
-    """Example:
-    >>> _time(7.2), _time(200), _time(9000)
-    ('7 s', '3 min', '2.5 h')
+    """Seconds as a person says them.
+
+    Example:
+        >>> _time(7.2), _time(200), _time(9000)
+        ('7 s', '3 min', '2.5 h')
     """
     if seconds < 99.5:
         return f"{seconds:.0f} s"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Point", "draw_costs", "draw_labels"]
 
 MARKERS = "osD^vP*X<>ph"
+WIDE = 20
+"""How far apart costs lie that are drawn on a logarithmic axis."""
 
 
 class Point(NamedTuple):
@@ -60,7 +62,7 @@ def draw_labels(
 def draw_costs(
     path: str | os.PathLike[str], costs: Mapping[str, Mapping[str, Point]], metric: str, note: str = ""
 ) -> None:
-    """Draw quality against one or more costs, each on a panel with a logarithmic axis.
+    """Draw quality against one or more costs, each on a panel.
 
     Args:
         path: the PNG.
@@ -74,9 +76,13 @@ def draw_costs(
     for axes, (cost, points) in zip(panels, costs.items(), strict=True):
         for method, point in points.items():
             _bars(axes, methods.index(method), method, [point], line="")
-        axes.set_xscale("log")
-        axes.set(xlabel=cost)
         axes.margins(x=0.15)
+        axes.set(xlabel=cost)
+        places = [point.x for point in points.values()]
+        if max(places) > WIDE * min(places):
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(metric.replace("_", " "))
     handles, names = panels[0].get_legend_handles_labels()
