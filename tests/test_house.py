@@ -37,7 +37,10 @@ MAY_IMPORT = {
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "features", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
+    "commands": {
+        *("compare", "data", "features", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"),
+    },
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

@@ -18,7 +18,7 @@ from dvpt_monai.handlers.processes import in_order
 from dvpt_monai.handlers.scores import Scores, scores_of
 from dvpt_monai.metrics import Interval, interval, resample, reweighted
 
-__all__ = ["intervals_of"]
+__all__ = ["intervals_of", "resampled"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +42,9 @@ def intervals_of(
         what = "cases" if patients is None else "patients"
         logger.warning("no intervals: they need two %s or more, there are %d", what, units)
         return {}
-    drawn = resample(cases, seed=seed, groups=patients)
-    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), drawn))
-    weights = weights[:, _places(counts)]
-    resampled = {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
     measured = {**scores_of(engine), **engine.state.metrics}
     result = {}
-    for name, values in resampled.items():
+    for name, values in resampled(engine, counts, seed, patients).items():
         metric, whole = _number(measured.get(name)), float(values[0])
         if math.isnan(metric):
             continue
@@ -62,6 +58,27 @@ def intervals_of(
         if ends:
             result[name] = ends
     return result
+
+
+def resampled(
+    engine: Engine, counts: Sequence[int], seed: int = 0, patients: Sequence[Hashable] | None = None
+) -> dict[str, Tensor]:
+    """What each metric that keeps its cases is of all of them, and then of each resample.
+
+    Resamples of the same seed and number of cases draw the same cases, so values of two networks are paired.
+
+    **Shape**: (1 + resamples,) each
+
+    Args:
+        engine: as in :func:`intervals_of`.
+        counts: likewise.
+        seed: likewise.
+        patients: likewise.
+    """
+    cases = sum(counts)
+    drawn = resample(cases, seed=seed, groups=patients)
+    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), drawn))[:, _places(counts)]
+    return {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
 
 
 def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores | Scores]:

@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, positive, sequence_of
-from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, attach
+from dvpt_monai.tuning import Method, Space, Tuned, TunedResidual, Tuner, attach
 
 __all__ = ["DVPT", "attention_entropy"]
 
@@ -181,6 +181,7 @@ class DVPT(Method):
 
     paper: ClassVar[str] = "He et al., DVPT: Dynamic Visual Prompt Tuning, arXiv 2307.09787"
     size: ClassVar[str] = "bottleneck"
+    search: ClassVar[Space] = {"learning_rate": (1e-4, 5e-3)}
 
     num_prompts: int = 50
     bottleneck: int = 20

@@ -7,7 +7,7 @@ from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.ensemble import Ensemble
 from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
 from dvpt_monai.tuning.header import read_header
-from dvpt_monai.tuning.method import METHODS, Method, Stack
+from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
 from dvpt_monai.tuning.tune import disabled, merge, rebase, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
@@ -18,6 +18,7 @@ __all__ = [
     "Ensemble",
     "Method",
     "Report",
+    "Space",
     "Stack",
     "Tuned",
     "TunedResidual",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import nn
 
 from dvpt_monai.errors import TuningError, did_you_mean
 
-__all__ = ["METHODS", "Method", "Stack"]
+__all__ = ["METHODS", "Method", "Space", "Stack"]
 
 METHODS: dict[str, type[Method]] = {}
 """Every method by the name of its class; the header of an adapter and the contract tests read it."""
+
+Space = Mapping[str, Sequence[Any]]
+"""Values to try, by the name of a method's argument or of a bundle's option: a tuple (low, high) of positive numbers
+between which one is drawn, evenly on a logarithmic scale, or a list of choices."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Method:
 
     merges: ClassVar[bool] = False
     """Whether :func:`merge` folds a trained network into plain weights."""
+
+    search: ClassVar[Space] = {"learning_rate": (1e-4, 1e-2)}
+    """What ``compare`` tries with this method, beside the head's learning rate."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -55,6 +62,17 @@ class Method:
         """The constructor's arguments as JSON-ready values, with the method's name under ``method``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"method": type(self).__name__, **values}
+
+    def changed(self) -> dict[str, Any]:
+        """The arguments that are not the defaults.
+
+        Example:
+            >>> from dvpt_monai import DVPT
+            >>> DVPT(num_prompts=10).changed()
+            {'num_prompts': 10}
+        """
+        fields = dataclasses.fields(self)
+        return {f.name: value for f in fields if (value := getattr(self, f.name)) != f.default}
 
     @staticmethod
     def named(name: str) -> Method:
