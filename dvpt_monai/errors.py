@@ -13,6 +13,7 @@ __all__ = [
     "AdapterError",
     "BackboneMismatchError",
     "BundleError",
+    "CacheError",
     "CheckpointError",
     "DataError",
     "DvptError",
@@ -57,6 +58,10 @@ class BackboneMismatchError(AdapterError):
 
 class CheckpointError(DvptError):
     """A checkpoint is missing, damaged, or of another network."""
+
+
+class CacheError(DvptError):
+    """Cached activations cannot be made, kept or used."""
 
 
 class BundleError(DvptError):

@@ -30,7 +30,7 @@ from dvpt_monai.recipes.steps import (
     window,
     window_of_a_structure,
 )
-from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_labels, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, ORDINAL_LOSS, classification, label_map, save_labels, segmentation
 
 __all__ = ["CASES", "recipe"]
 
@@ -201,7 +201,7 @@ def _classification(proposal: Proposal) -> Task:
 def _segmentation(proposal: Proposal) -> Task:
     structures = list(proposal.classes[1:])
     values: Config = {"label_values": list(proposal.values)}
-    names: Config = {"dice_names": ["dice_" + name.replace(" ", "_") for name in structures]}
+    names: Config = dict(DICE_NAMES)
     flat, plain = proposal.dims == 2, _plain(proposal)
     whole = f"$numpy.{_smallest(proposal.values)}"
     back = {

@@ -18,7 +18,7 @@ from dvpt_monai.recipes.steps import (
     random_window,
     volumes,
 )
-from dvpt_monai.recipes.tasks import save_labels, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, save_labels, segmentation
 
 __all__ = ["RECIPE"]
 
@@ -72,7 +72,7 @@ RECIPE = Recipe(
     task=segmentation(
         ids={"num_classes": 3},
         structures="$['anterior', 'posterior'] if @num_classes == 3 else [str(i) for i in range(1, @num_classes)]",
-        names={"dice_names": "$['dice_' + name for name in @structures]"},
+        names=DICE_NAMES,
         overlap=0.5,
         save=[save_labels()],
     ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
+    "CHECK_PREDICTIONS",
     "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
     "autocast",
     "dataset",
+    "from_features",
     "network_def",
     "network_ids",
     "normalization",
@@ -17,6 +19,7 @@ __all__ = [
     "predictions_figure",
     "progress",
     "settings",
+    "taking_features",
     "trained_weights",
     "whole_images",
     "without_labels",
@@ -32,6 +35,7 @@ PAIRED = ("keys", "mode", "anti_aliasing")
 OF_MASKS = ("structures",)
 """What a step is told of masks alone."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 
@@ -72,10 +76,13 @@ def without_labels(steps: Steps) -> list[Config]:
 
 
 def dataset(cases: str, transform: str, kept: bool = False) -> Config:
-    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory."""
+    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory.
+
+    Where their activations are cached, none are kept.
+    """
     if kept:
-        kind = "dvpt_monai.bundle.CacheDataset"
-        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": "@cache_rate"}
+        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @cache_features else @cache_rate"
+        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": rate}
     return {"_target_": "Dataset", "data": cases, "transform": transform}
 
 
@@ -104,6 +111,16 @@ def autocast(inferer: Config) -> Config:
         "dtype": "@precision",
         "device": "@device",
     }
+
+
+def from_features(inferer: Config | str) -> Config:
+    """The same inferer, for images and for what is cached of them."""
+    return {"_target_": "dvpt_monai.features.FromFeatures", "inferer": inferer}
+
+
+def taking_features() -> Config:
+    """The network of the engines, which takes images and what is cached of them."""
+    return {"_target_": "dvpt_monai.features.TakesFeatures", "network": "@network"}
 
 
 def whole_images(task: Task, windows: str) -> Config:

@@ -125,6 +125,8 @@ class Task:
         key_metric: chooses the best epoch.
         additional_metrics: are written beside it.
         tables: handlers that write the scores of an evaluation.
+        scores: handler that scores an evaluation beyond the metrics.
+        scored_at: ids that it is told, such as the tolerance of a distance.
         figure: handler that draws its predictions.
         evaluated: files that these write, in words.
         output: ids of an inference that say what it writes, such as ``output_format``.
@@ -148,6 +150,8 @@ class Task:
     key_metric: Config
     additional_metrics: Config
     tables: Steps
+    scores: Config
+    scored_at: Config
     figure: Config
     evaluated: str
     output: Config = field(default_factory=dict)
