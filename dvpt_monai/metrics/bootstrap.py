@@ -70,8 +70,7 @@ def resample(cases: int, resamples: int = RESAMPLES, seed: int = 0, groups: Sequ
 def interval(values: Tensor, cases: int) -> Interval:
     """The middle 95 % of a metric's values.
 
-    There is none of a single case, which resamples to itself; also where the metric has a value in a single case alone,
-    and other resamples have none. Nor is there one where fewer than half of the resamples have a value.
+    There is none of a single case, which resamples to itself, nor where fewer than half of the resamples have a value.
 
     Args:
         values: of the resamples, NaN where the metric is undefined.
@@ -92,6 +91,4 @@ def interval(values: Tensor, cases: int) -> Interval:
         return Interval(math.nan, math.nan, cases, known)
     tails = torch.tensor([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], dtype=torch.float64)
     low, high = values[values.isfinite()].double().quantile(tails).tolist()
-    if low == high and known < len(values):
-        low = high = math.nan
     return Interval(low, high, cases, known)

@@ -101,6 +101,15 @@ def test_intervals_are_drawn_by_patient_where_patients_are_known(tmp_path):
     assert (by["intervals"]["dice_cyst"]["n"], other["intervals"]["dice_cyst"]["n"]) == (4, 8)
 
 
+def test_what_one_case_alone_has_has_no_interval(tmp_path):
+    data = [*volumes(2), *volumes(1)]
+    segment([StructureScores(tmp_path / "scores.png", NAMES), MetricsTable(tmp_path, "/data/x")], data)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["scores"]["scored_cyst"] == 1 and content["mean_dice"] > 0 and content["intervals"].keys() <= {
+        "false_positive_ml_cyst", "false_positive_ml_tumour_50_core"
+    }  # fmt: skip
+
+
 def test_a_first_value_that_is_none_is_not_the_best_for_ever():
     empty, full = volumes(1), volumes(4)
     evaluator = segment([], empty)
@@ -140,7 +149,8 @@ def test_classes_are_scored_and_drawn(tmp_path):
     truth = torch.tensor([case["label"] for case in data])
     assert scores["nll"] == pytest.approx(float(-probability.gather(1, truth[:, None]).log().mean()), abs=1e-6)
     assert scores["positive_2"] == 10 and scores["scored"] == 30
-    for name in ("auroc_0", "sensitivity_at_specificity_90_1", "ece", "kappa", "mean_average_precision"):
+    assert content["intervals"]["ece"]["low"] < content["intervals"]["ece"]["high"]
+    for name in ("auroc_0", "sensitivity_at_specificity_90_1", "brier", "kappa", "mean_average_precision"):
         ends = content["intervals"][name]
         assert ends["low"] <= ends["value"] == scores[name] <= ends["high"] and ends["low"] < ends["high"]
     assert imread(tmp_path / "scores.png").shape[1] > 1000

@@ -19,7 +19,6 @@ from dvpt_monai.metrics import (
     resample,
     reweighted,
 )
-from dvpt_monai.metrics.weighted import weighted_mean
 
 CASES, RESAMPLES = 40, 60
 
@@ -170,15 +169,6 @@ def test_resamples_without_a_class_count_nowhere_and_are_counted():
     assert not interval(mostly, cases=3)
     mostly[499] = 0.5
     assert interval(mostly, cases=3)
-
-
-def test_what_one_case_alone_has_has_no_interval():
-    """Of ten cases one has a value: it is the same in every resample that has one."""
-    values = torch.full((10,), math.nan)
-    values[3] = 0.5
-    weighted = weighted_mean(values, resample(10, 500))
-    assert 0.5 * 500 < int(weighted.isfinite().sum()) < 500 and not interval(weighted, 10)
-    assert interval(torch.ones(500), 10)  # all cases right is another matter
 
 
 def test_patients_are_drawn_with_all_of_their_cases():
