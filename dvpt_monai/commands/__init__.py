@@ -19,6 +19,7 @@ from dvpt_monai.commands.backbones import backbones
 from dvpt_monai.commands.check_bundle import check_bundle
 from dvpt_monai.commands.complete import complete
 from dvpt_monai.commands.convert import convert
+from dvpt_monai.commands.download import download
 from dvpt_monai.commands.init import init
 from dvpt_monai.commands.medmnist import medmnist
 from dvpt_monai.commands.methods import methods
@@ -32,8 +33,8 @@ from dvpt_monai.version import __version__
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = (
-    *(adapter, audit, backbone, backbones, check_bundle, complete, convert, init, medmnist, methods, pack, phantoms),
-    *(verify, write_bundles),
+    *(adapter, audit, backbone, backbones, check_bundle, complete, convert, download, init, medmnist, methods, pack),
+    *(phantoms, verify, write_bundles),
 )
 NAME = "dvpt_monai"
 
