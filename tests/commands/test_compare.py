@@ -79,7 +79,7 @@ def test_a_killed_comparison_goes_on(process, say, words, tmp_path):
 @pytest.mark.bundle
 def test_two_at_a_time_make_the_same_runs(say, words, tmp_path):
     assert say(*words(tmp_path / "one"))[0] == 0
-    code, text, _ = say(*words(tmp_path / "two", "DVPT(num_prompts=4,bottleneck=2),LinearProbe", "--jobs", 2))
+    code, _, _ = say(*words(tmp_path / "two", "DVPT(num_prompts=4,bottleneck=2),LinearProbe", "--jobs", 2))
     rows = [read_rows(tmp_path / name / "runs.csv") for name in ("one", "two")]
     assert code == 0 and len(rows[0]) == 6
     assert {key: row["value"] for key, row in rows[0].items()} == {key: row["value"] for key, row in rows[1].items()}
