@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ from dvpt_monai.errors import BundleError
 
 __all__ = ["compare"]
 
+WIDTH = 140
+"""Of a table where no terminal tells."""
 OUT = click.option(
     *("-o", "--out"), required=True, type=click.Path(path_type=Path), help="Folder of the runs, to go on with, too."
 )
@@ -64,7 +67,7 @@ def compare(
     check_shares(shares)
     check_trusted(bundle, allow, trust)
     result = run(bundle, entrants, fractions=shares, options=options, **settings)
-    text = result.table(colour=sys.stdout.isatty())
+    text = result.table(sys.stdout.isatty(), get_terminal_size((WIDTH, 0)).columns)
     if result.failures:
         print(text)
         raise SystemExit(1)

@@ -43,7 +43,9 @@ class Comparison:
         if self.scores:
             most = max(each.fraction for each in self.scores)
             best = max((each for each in self.scores if each.fraction == most), key=lambda each: each.value)
-            parts.append(f"The highest score, of {best.method}, again:\n  {command(self.config, best.row)}")
+            parts.append(
+                f"With the settings of {best.method}, whose score is the highest:\n  {command(self.config, best.row)}"
+            )
         return "\n".join([*parts, f"{self.out}: {TABLE}, table.md and figures"])
 
     def write(self) -> None:

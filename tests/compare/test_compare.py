@@ -125,6 +125,20 @@ def test_it_works_on_every_bundle(name, request, tmp_path):
     assert (tmp_path / "table.md").is_file()
 
 
+def test_a_last_training_is_the_bundle_s_own(fundus, tmp_path):
+    """To the bit: what `python -m monai.bundle run` makes with the same options."""
+    own = {"folds": 1, "fold": 0, "seed": 0, "val_interval": 2, "method": "LinearProbe", "head_learning_rate": 0.02}
+    own |= {"models_dir": str(tmp_path / "own"), "output_dir": str(tmp_path / "own")}
+    fundus.run("train", **own)
+    fundus.run("train", "evaluate", **own)
+    options = {"head_learning_rate": 0.02}
+    run(fundus, tmp_path / "out", methods="LinearProbe", trials=1, options=options)
+    [row] = rows_of(tmp_path / "out")
+    ours = tmp_path / "out" / "runs" / row["run"] / "predictions.csv"
+    assert ours.read_bytes() == (tmp_path / "own" / "predictions.csv").read_bytes()
+    assert float(row["value"]) == json.loads((tmp_path / "own" / "metrics.json").read_text())["quadratic_kappa"]
+
+
 # --- what is never read
 
 
