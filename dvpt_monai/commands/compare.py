@@ -15,8 +15,6 @@ from dvpt_monai.errors import BundleError
 
 __all__ = ["compare"]
 
-WIDTH = 140
-"""Of a table where no terminal tells."""
 OUT = click.option(
     *("-o", "--out"), required=True, type=click.Path(path_type=Path), help="Folder of the runs, to go on with, too."
 )
@@ -58,6 +56,7 @@ def compare(
     """
     from dvpt_monai.compare import compare as run
     from dvpt_monai.compare import parse_methods
+    from dvpt_monai.compare.printed import WIDTH
 
     entrants = parse_methods(methods)
     options = options_of(settings.pop("options"))
