@@ -44,9 +44,12 @@ def work(study: Study, bundle: Bundle, out: Path, jobs: int = 1) -> dict[str, Ro
         each.start()
     try:
         _work(study, bundle, out, jobs, since)
-    finally:
+    except BaseException:
         for each in others:
-            each.join() if sys.exc_info()[0] is None else each.terminate()
+            each.terminate()
+        raise
+    for each in others:
+        each.join()
     return finished(out, since)
 
 
