@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "losses": set(),
     "metrics": set(),
     "optimizers": {"tuning"},
-    "data": set(),
+    "data": {"formats"},
+    "layouts": {"data", "formats"},
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
@@ -34,9 +35,9 @@ MAY_IMPORT = {
     "bundle": {"networks", "phantoms", "tuning"},
     "recipes": {"data"},
     "ship": {"networks", "tuning"},
-    "new_bundle": {"data", "networks", "recipes", "transforms"},
-    "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "verify": {"data", "formats", "layouts"},
+    "new_bundle": {"data", "formats", "layouts", "networks", "recipes", "transforms", "verify"},
+    "commands": {"data", "layouts", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from dvpt_monai.new_bundle.files import FOREIGN, is_image, stem_of
+from dvpt_monai.layouts.files import FOREIGN, is_image, stem_of
 from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.opened import MISSING
@@ -59,7 +59,7 @@ def listing_faults(data: DataSet) -> Iterator[Finding]:
 
 def folder_faults(data: DataSet) -> Iterator[Finding]:
     """What lies in the folders of the cases beside them."""
-    listed = {path for case in data.cases for path in (case.image, *case.masks)}
+    listed = {path for case in data.cases for path in case.files}
     lost = {path for case in data.lost for path in (case.file, *case.others)}
     for folder in sorted({path.parent for path in listed}):
         files = sorted(path for path in folder.iterdir() if path.is_file())
