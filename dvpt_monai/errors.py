@@ -13,6 +13,7 @@ __all__ = [
     "AdapterError",
     "BackboneMismatchError",
     "BundleError",
+    "CacheError",
     "CheckpointError",
     "DataError",
     "DvptError",
@@ -52,6 +53,10 @@ class BackboneMismatchError(AdapterError):
 
 class CheckpointError(DvptError):
     """A checkpoint is missing, damaged, or of another network."""
+
+
+class CacheError(DvptError):
+    """Cached activations cannot be made, kept or used."""
 
 
 class BundleError(DvptError):

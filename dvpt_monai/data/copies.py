@@ -1,4 +1,4 @@
-"""Cases whose images are one file, byte for byte: no split may divide them."""
+"""Cases whose image is the same file as another's, under another name: no split may divide them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from dvpt_monai.data.case import Case
 from dvpt_monai.data.name import image_of
+from dvpt_monai.data.parts import fingerprint
 from dvpt_monai.sha256 import sha256_of
 
-__all__ = ["bind_copies", "warn_of_copies"]
+__all__ = ["bind_copies", "warn_of_copies", "without_copies"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,24 @@ def warn_of_copies(images: Iterable[str], others: Iterable[str], where: str) -> 
                 "%s: %s and %s, of another part, are the same image: what is learned from one is known of the other",
                 *(where, here[0], there[0]),
             )
+
+
+def without_copies(cases: Iterable[Case], others: Iterable[Case]) -> list[Case]:
+    """The cases of which none of the others is a copy: to train without what validates under another name.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     paths = [Path(home, name) for name in ("a.png", "b.png", "c.png")]
+        ...     for path, content in zip(paths, "xyx"):
+        ...         _ = path.write_text(content)
+        ...     a, b, c = ({"image": str(path)} for path in paths)
+        ...     without_copies([a, b], [c]) == [b]
+        True
+    """
+    known = {fingerprint(image_of(case)) for case in others} - {""}
+    return [case for case in cases if fingerprint(image_of(case)) not in known]
 
 
 def _copies(paths: Iterable[str]) -> list[list[str]]:

@@ -6,7 +6,7 @@
 
 from dvpt_monai.formats.grid import apart, into_grid, tolerance
 from dvpt_monai.formats.image import Image
-from dvpt_monai.formats.names import output_paths
+from dvpt_monai.formats.names import MASK_TAILS, image_name, output_paths, without_masks
 from dvpt_monai.formats.read import SUFFIXES, Format, format_of, name_of, read, read_segmentation
 from dvpt_monai.formats.seg_nrrd import segment_names
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
@@ -15,6 +15,7 @@ from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
 
 __all__ = [
     "COLOURS",
+    "MASK_TAILS",
     "OUTPUTS",
     "SUFFIXES",
     "Format",
@@ -22,6 +23,7 @@ __all__ = [
     "Segmentation",
     "apart",
     "format_of",
+    "image_name",
     "into_grid",
     "name_of",
     "output_paths",
@@ -31,5 +33,6 @@ __all__ = [
     "series_files",
     "smallest",
     "tolerance",
+    "without_masks",
     "write_labels",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from dvpt_monai.data.beside import MASK_ENDINGS
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import image_name
 from dvpt_monai.layouts.files import folders_in, images_below, stem_of
 from dvpt_monai.layouts.listing import Case, Listing, Lost
 
@@ -29,7 +29,7 @@ def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
     for subject in subjects:
         for path in images_below(subject):
             images[_scan(path)].append(path)
-    masks = [path for path in images_below(folder / "derivatives") if stem_of(path).lower().endswith(MASK_ENDINGS)]
+    masks = [path for path in images_below(folder / "derivatives") if image_name(stem_of(path)) != stem_of(path)]
     if not masks:
         return None
     answers: dict[Path, list[Path]] = defaultdict(list)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from dvpt_monai.data.beside import MASK_ENDINGS
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import MASK_TAILS
 from dvpt_monai.layouts.files import folders_in, images_in, stem_of
 from dvpt_monai.layouts.listing import Case, Listing, Lost, Note, part_of
 
 __all__ = ["find"]
 
-MASKS = {ending.strip("_-") for ending in MASK_ENDINGS} | {"masks", "annotation", "groundtruth", "manual"}
+MASKS = {*MASK_TAILS, "annotation", "groundtruth", "manual"}
 USUAL = 0.5
 """The share of all cases that must have a file of a name for it to be a part of every case."""
 

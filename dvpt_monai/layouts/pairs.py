@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai import formats
-from dvpt_monai.data.beside import image_name
 from dvpt_monai.errors import DataError
 from dvpt_monai.layouts.decathlon import content_of
 from dvpt_monai.layouts.files import folders_in, images_below, stem_of
@@ -71,11 +70,14 @@ def _by_key(paths: list[Path], root: Path) -> dict[str, Path]:
 
 def _key(path: Path, root: Path) -> str:
     """The path below a folder without suffixes, and without what only masks' names end in."""
-    return (path.parent.relative_to(root) / image_name(stem_of(path))).as_posix()
+    return (path.parent.relative_to(root) / formats.image_name(stem_of(path))).as_posix()
 
 
 def _is_mask(path: Path) -> bool:
-    return image_name(stem_of(path)) != stem_of(path) or formats.format_of(path) in ("segmentation", "dicom-seg")
+    return formats.image_name(stem_of(path)) != stem_of(path) or formats.format_of(path) in (
+        "segmentation",
+        "dicom-seg",
+    )
 
 
 def _side_by_side(folder: Path, lost: list[Lost] | None) -> list[Case]:

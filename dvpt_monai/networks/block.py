@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ACTIVATIONS", "MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
+__all__ = ["ACTIVATIONS", "MLP", "Attention", "Beside", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
 
 ACTIVATIONS = ("gelu", "quick_gelu")
 
@@ -85,6 +85,17 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return x + y
+
+
+class Beside(nn.Module):
+    """``y`` as it is: a place beside the stream, where a tuner that sees ``x`` changes ``y``.
+
+    Shape:
+        x of any, y and the output of the same.
+    """
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return y
 
 
 class Block(nn.Module):

@@ -121,6 +121,10 @@ class ViTClassifier(FromPretrained):
     def features(self, x: Tensor) -> Tensor:
         """The pooled feature, (B, C) or (B, 2C)."""
         tokens, _ = self.vit(x)
+        return self.pooled(tokens)
+
+    def pooled(self, tokens: Tensor) -> Tensor:
+        """The feature of the encoder's tokens."""
         if self.pooling == "cls":
             return tokens[:, 0]
         mean = self.vit.patches(tokens).mean(1)
@@ -131,4 +135,9 @@ class ViTClassifier(FromPretrained):
         return torch.cat((tokens[:, :1], tokens[:, self.vit.end :]), dim=1).mean(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        tokens, maps = self.vit(x)
+        return self.decode(x, tokens, maps)
+
+    def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:
+        """The logits, from what the encoder gives."""
+        return self.head(self.pooled(tokens))

@@ -17,6 +17,7 @@ from dvpt_monai.networks.block import (
     ACTIVATIONS,
     MLP,
     Attention,
+    Beside,
     Block,
     PatchEmbedding,
     Residual,
@@ -172,6 +173,11 @@ class ViTEncoder(FromPretrained):
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
+        # Parameterless: where side networks sit, whose stream begins at the image, follows the blocks and is read out.
+        self.origin = Beside()
+        self.beside = nn.ModuleList(Beside() for _ in range(depth))
+        self.back = nn.ModuleList(Beside() for _ in range(depth))
+        self.readout = Beside()
         for block in self.blocks:
             for layer in (m for m in block.modules() if isinstance(m, nn.Linear)):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -179,6 +185,10 @@ class ViTEncoder(FromPretrained):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.rest({-1: self.embedded(x)}, x)
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """The sequence of tokens as the first block reads it."""
         if x.shape[1] != self.in_channels or list(x.shape[2:]) != self.img_size:
             raise ValueError(
                 f"ViTEncoder: expected images of {self.in_channels} channels and size {self.img_size}, "
@@ -196,13 +206,39 @@ class ViTEncoder(FromPretrained):
             tokens = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), tokens), dim=1)
         if self.norm_pre is not None:
             tokens = self.norm_pre(tokens)
-        tokens = self.embed(tokens)
-        maps: list[Tensor] = []
+        return self.embed(tokens)
+
+    def states(self, x: Tensor, read: list[bool]) -> dict[int, Tensor]:
+        """The outputs of those of the first ``len(read)`` blocks that are read, for :meth:`rest`."""
+        tokens = self.embedded(x)
+        states: dict[int, Tensor] = {}
         for index, block in enumerate(self.blocks):
-            tokens = block(tokens)
-            if self.tapped[index]:
-                maps.append(self.as_map(tokens))
-        return self.norm(tokens), maps
+            if index < len(read):
+                tokens = block(tokens)
+                if read[index]:
+                    states[index] = tokens
+        return states
+
+    def rest(self, states: dict[int, Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What :meth:`forward` gives, from the outputs of blocks that are known already.
+
+        Args:
+            states: tokens behind a block by its index, -1 for those that the first block reads: of the last block that
+                need not run again, and of those before it that are tapped or that a side network reads.
+            x: the images, which no part but :attr:`origin` reads.
+        """
+        known = max(states.keys())
+        tokens = states[known]
+        stream = self.origin(x, tokens.new_zeros(1))
+        maps: list[Tensor] = []
+        for index, (block, beside, back) in enumerate(zip(self.blocks, self.beside, self.back)):  # noqa: B905
+            if index > known or index in states:
+                tokens = states[index] if index in states else block(tokens)
+                stream = beside(tokens, stream)
+                tokens = back(stream, tokens)
+                if self.tapped[index]:
+                    maps.append(self.as_map(tokens))
+        return self.readout(stream, self.norm(tokens)), maps
 
     def patches(self, tokens: Tensor) -> Tensor:
         """The patch tokens alone: without CLS, registers and whatever was appended."""

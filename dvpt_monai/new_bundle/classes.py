@@ -55,6 +55,8 @@ def names_of(
         labels = tuple(listed.get(value, usual[value]) for value in values)
     if given is None:
         return labels, values
+    if survey.listing.segments:
+        raise DataError(f"--names {list(given)}: the masks name their segments ({', '.join(labels[1:])}); leave it out")
     first = int(bool(values))  # the background has its name
     if len(given) != len(labels) - first or len(set(given)) != len(given):
         raise DataError(

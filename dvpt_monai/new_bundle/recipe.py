@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from numpy import min_scalar_type
+import numpy as np
 
 from dvpt_monai.new_bundle.documents import about
 from dvpt_monai.new_bundle.proposal import Proposal
@@ -32,7 +33,7 @@ from dvpt_monai.recipes.steps import (
     window_of_a_structure,
     window_of_regions,
 )
-from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, ORDINAL_LOSS, classification, label_map, save_labels, segmentation
 
 __all__ = ["CASES", "recipe"]
 
@@ -131,10 +132,8 @@ def _prepare(proposal: Proposal) -> list[Config]:
         return [read_grade(), *volumes("image", channels=proposal.channels, scale=scale), fit]
     label = _label(proposal)
     if proposal.dims == 2:
-        steps = photographs(BOTH, low, high, label=label)
-    else:
-        steps = volumes(BOTH, channels=proposal.channels, label=label, scale=scale)
-    return _with_segments(steps) if proposal.survey.listing.segments else steps
+        return photographs(BOTH, low, high, label=label)
+    return volumes(BOTH, channels=proposal.channels, label=label, scale=scale)
 
 
 def _label(proposal: Proposal) -> list[Config]:
@@ -147,16 +146,6 @@ def _label(proposal: Proposal) -> list[Config]:
     if proposal.dims == 2:
         return [read_mask()]
     return [check_labels()] if _plain(proposal) else [read_mask(), check_labels()]
-
-
-def _with_segments(steps: list[Config]) -> list[Config]:
-    """The same steps, with masks that name their structures numbered as the bundle does."""
-    load, *rest = steps
-    return [
-        {**load, "keys": "image"},
-        {**load, "keys": "label", "structures": "@structures"},
-        *rest,
-    ]
 
 
 def _augment(proposal: Proposal) -> list[Config]:
@@ -231,37 +220,39 @@ def _classification(proposal: Proposal) -> Task:
 def _segmentation(proposal: Proposal) -> Task:
     structures = list(proposal.classes[1:])
     values: Config = {"label_values": list(proposal.values)}
-    names: Config = {
-        "structures": structures,
-        "dice_names": ["dice_" + name.replace(" ", "_") for name in structures],
-    }
+    names: Config = dict(DICE_NAMES)
     flat, plain = proposal.dims == 2, _plain(proposal)
     ignored = proposal.survey.listing.ignored
-    save_mask = {"_target_": "dvpt_monai.transforms.SaveMaskd", "keys": "pred", "output_dir": "@output_dir"}
-    save = save_mask if flat else save_volume()
     if proposal.regions:
-        members, written = proposal.regions, proposal.values[1:]
-        return regions(structures, members, written, proposal.dims, [save], ignored is not None)
-    smallest = min_scalar_type(max(proposal.values))
+        return regions(structures, proposal.regions, proposal.values[1:], proposal.dims, ignored is not None)
+    whole = f"$numpy.{_smallest(proposal.values)}"
     back = {
         "_target_": "MapLabelValued",
         "keys": "pred",
         "orig_labels": "$list(range(@num_classes))",
         "target_labels": "@label_values",
-        "dtype": f"$numpy.{smallest}",
+        "dtype": whole,
     }
-    whole = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
+    numbers = "@structures" if plain else "$dict(zip(@structures, @label_values[1:]))"
     task = segmentation(
         ids={"num_classes": len(proposal.classes), **({} if plain else values)},
+        structures=structures,
         names={**names, **(values if plain and (flat or ignored is not None) else {})},
         overlap=None if flat else 0.5,
-        save=[*([] if plain else [back]), save],
-        served=label_map(whole) if flat else {},
+        save=[*([] if plain else [back]), save_labels(numbers)],
+        served=label_map({"_target_": "CastToTyped", "keys": "pred", "dtype": whole}) if flat else {},
         drawn=structures if flat else (),
     )
     if ignored is None:
         return task
     return replace(task, loss=KNOWN_LOSS, scored=[highest(), without_unknown(), onehot("pred"), onehot("label")])
+
+
+def _smallest(values: Sequence[int]) -> str:
+    """The smallest type of whole numbers that holds the values of masks, and that masks are stored in."""
+    types = ("uint8", "uint16", "int32") if min(values) >= 0 else ("int16", "int32")
+    fitting = (name for name in types if np.iinfo(name).min <= min(values) and max(values) <= np.iinfo(name).max)
+    return next(fitting, "int64")
 
 
 def _plain(proposal: Proposal) -> bool:

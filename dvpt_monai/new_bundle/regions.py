@@ -8,13 +8,14 @@ from dvpt_monai.recipes.answers import (
     above_threshold,
     activation,
     cases_table,
+    dice,
     figure,
     invert,
-    mean_dice,
     metrics_table,
+    structure_scores,
 )
-from dvpt_monai.recipes.recipe import Config, Steps, Task
-from dvpt_monai.recipes.tasks import label_map
+from dvpt_monai.recipes.recipe import Config, Task
+from dvpt_monai.recipes.tasks import DICE_NAMES, SURFACES, label_map, save_labels
 
 __all__ = ["KNOWN_LOSS", "read_regions", "regions", "without_unknown"]
 
@@ -34,7 +35,7 @@ def read_regions(ignored: int | None) -> Config:
 
 
 def regions(
-    names: Sequence[str], members: Sequence[Sequence[int]], values: Sequence[int], dims: int, save: Steps, unknown: bool
+    names: Sequence[str], members: Sequence[Sequence[int]], values: Sequence[int], dims: int, unknown: bool
 ) -> Task:
     """The task.
 
@@ -43,7 +44,6 @@ def regions(
         members: the values in masks that each consists of.
         values: what a predicted mask holds for each, a later one over an earlier.
         dims: of the images.
-        save: steps that write the mask.
         unknown: whether there are pixels of which nothing is known.
     """
     drawn = "OverlayFigure" if dims == 2 else "SegmentationFigure"
@@ -51,21 +51,31 @@ def regions(
     whole: Config = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
     return Task(
         kind="segmentation",
-        ids={"num_classes": len(names), "region_values": list(values), "threshold": 0.5},
-        names={
+        ids={
+            "num_classes": len(names),
             "structures": list(names),
-            "regions": [list(each) for each in members],
-            "dice_names": ["dice_" + name.replace(" ", "_") for name in names],
+            "region_values": list(values),
+            "threshold": 0.5,
         },
+        names={"regions": [list(each) for each in members], **DICE_NAMES},
         loss={"loss": {**KNOWN_LOSS["loss"], "overlapping": True}},
         overlap=None if dims == 2 else 0.5,
         scored=[activation("sigmoid"), above_threshold(), *([without_unknown()] if unknown else [])],
-        key_metric={"mean_dice": mean_dice()},
-        additional_metrics={"dice": mean_dice(reduction="mean_batch", return_with_label="@dice_names")},
+        key_metric={"mean_dice": dice()},
+        additional_metrics={"dice": dice(names="@dice_names")},
         tables=[metrics_table(), cases_table()],
+        scores=structure_scores(),
+        scored_at=dict(SURFACES),
         figure=figure(drawn, structures="@structures", **({} if dims == 2 else {"overlapping": True})),
-        evaluated="metrics.csv, cases.csv and predictions.png",
-        predicted=[activation("sigmoid"), invert(), above_threshold(), merged, *save],
+        evaluated="metrics.csv, cases.csv, scores.png and predictions.png",
+        output={"output_format": None},
+        predicted=[
+            activation("sigmoid"),
+            invert(),
+            above_threshold(),
+            merged,
+            save_labels("$dict(zip(@structures, @region_values))"),
+        ],
         served=label_map(whole) if dims == 2 else {},
         predictions="len(@cases), 'masks to', @output_dir",
     )

@@ -26,7 +26,8 @@ __all__ = ["inference"]
 def inference(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``inference.json``."""
     images, network, task = recipe.images, recipe.network, recipe.task
-    changed, seen = _changed(recipe), dict(**task.ids, **images.ids, **normalization(recipe), **images.normalized)
+    changed = _changed(recipe)
+    seen = dict(**task.ids, **images.reading, **images.ids, **normalization(recipe), **images.normalized)
     return [
         OPENING,
         changed,
@@ -35,7 +36,7 @@ def inference(recipe: Recipe) -> list[Config]:
         {
             "workers": 0,
             "suffixes": images.suffixes,
-            "cases": "$bundle.find_images(@dataset_dir, @suffixes)",
+            "cases": _cases(recipe),
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
         {"settings": settings(recipe, changed, seen, network_ids(network))},
@@ -64,11 +65,19 @@ def inference(recipe: Recipe) -> list[Config]:
     ]
 
 
+def _cases(recipe: Recipe) -> str:
+    """The images of a folder or a list; of a volume in DICOM the folder is one."""
+    series = ", series=True" if recipe.images.dims == 3 else ""
+    masks = ", masks=@structures" if recipe.task.kind == "segmentation" else ""
+    return f"$bundle.find_images(@dataset_dir, @suffixes{series}{masks})"
+
+
 def _changed(recipe: Recipe) -> Config:
     """What people change, most often on the command line."""
     return {
         "dataset_dir": recipe.cases.to_predict,
         "output_dir": "$@bundle_root + '/output/inference'",
+        **recipe.task.output,
         "checkpoint": "$@bundle_root + '/models/model.pt'",
         "adapter": None,
         "backbone_weights": recipe.network.weights,

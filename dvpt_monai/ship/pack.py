@@ -8,15 +8,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import torch
-
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import BundleError
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
+from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header, trained_tensors
+from dvpt_monai.tuning.agreement import check_agreement
 from dvpt_monai.tuning.trains import recorded
 from dvpt_monai.whole_file import whole_file
 
@@ -43,6 +43,7 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool
         BundleError: the bundle is not trained, has no version, or its weights are not those of ``inference.json``; or
             slim is asked of a network without a pre-trained backbone.
         AdapterError: the adapter is damaged.
+        CheckpointError: the network is, or is of another epoch than the adapter.
     """
     root = Path(folder).resolve()
     names, version = contents(root), metadata_of(root).get("version")
@@ -78,13 +79,11 @@ def _check_model(root: Path) -> None:
     if not path.is_file():
         slim = f", complete it (`{completion(root)}`) or pack it --slim" if (root / ADAPTER).is_file() else ""
         raise BundleError(f"{path}: no such file, the bundle is not trained; train it first{slim}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch.load raises on damaged files is of many types
-        raise BundleError(f"{path} cannot be read ({error}); train again") from error
+    state = read_torch_file(path)
     problem = unfit(state, network_of(root).state_dict())
     if problem:
         raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {SETTINGS}")
+    check_agreement(state, path)
 
 
 def _check_adapter(root: Path) -> None:

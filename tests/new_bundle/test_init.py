@@ -169,6 +169,7 @@ def test_train_and_inference_fit_each_other(data, make):
         for each in steps:
             each["keys"] = "image"
             each.update({"mode": each["mode"][0]} if isinstance(each.get("mode"), list) else {})
+            each.pop("structures", None)  # of masks alone
         assert steps == inference["preprocessing"]["transforms"]
 
 
@@ -340,18 +341,10 @@ def test_a_predicted_mask_of_regions_holds_the_values_of_the_data(data, make):
     assert merge["values"] == "@region_values" and parser["region_values"] == [1, 2]
 
 
-def without_reader(folder):
-    """The steps that load, left to the default, which takes every format."""
-    for path in (folder / "configs").glob("*.json"):
-        text = re.sub(r',\s*"reader": "(NibabelReader|PILReader)"', "", path.read_text())
-        path.write_text(text)
-    return folder
-
-
 def test_folders_of_dicom_series(data, make):
     for i in range(12):
         series(data, f"{('ill', 'well')[i % 2]}/scan{i}", slices=16, size=16)
-    folder = without_reader(make(data.root))
+    folder = make(data.root)
     with (folder / "configs" / "cases.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["image"] for row in rows} == {f"{('ill', 'well')[i % 2]}/scan{i}" for i in range(12)}

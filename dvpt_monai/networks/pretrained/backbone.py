@@ -18,11 +18,13 @@ KERNEL = "patch_embedding.patch_embeddings.weight"
 BIAS = "patch_embedding.patch_embeddings.bias"
 DEPTH = "depth_embedding"
 
-HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 1792: 16}
+HEADS = {1152: 16, 1408: 16, 1664: 16, 1792: 16}
 """Heads of the published widths whose heads are not 64 wide."""
+SEVERAL = {1280: (16, 20)}
+"""Widths that are published with several numbers of heads: ViT-H has 16, DINOv3's ViT-H+ 20."""
 UNKNOWN = {
     "img_size": "positions that are no square or cube",
-    "num_heads": "a width that no published network has",
+    "num_heads": "a width that no published network has, or that several have with different heads (1280: 16 or 20)",
     "activation": "a layout with GELU in some networks and QuickGELU (OpenAI's CLIP) in others",
 }
 """Arguments that some files leave unknown, and what these files have."""
@@ -116,9 +118,10 @@ class Backbone:
 
     @property
     def num_heads(self) -> int | None:
-        """Attention heads: the config's, else those of published networks of this width; ``None`` if there are none."""
+        """Attention heads: the config's, else those of the published networks of this width, where all have as many."""
         width = self.kernel.shape[0]
-        return self.heads or self.published.get(width) or HEADS.get(width) or (None if width % 64 else width // 64)
+        known = self.heads or self.published.get(width) or HEADS.get(width)
+        return known or (None if width % 64 or width in SEVERAL else width // 64)
 
     def arguments(self) -> dict[str, Any]:
         """The constructor arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder` that fit; without what is unknown.

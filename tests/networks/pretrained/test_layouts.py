@@ -497,8 +497,18 @@ def test_an_unknown_number_of_heads_is_asked_for():
     assert ViTEncoder.from_pretrained(timm(network(width=96)), num_heads=3).num_heads == 3
 
 
-@pytest.mark.parametrize(("width", "heads"), [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16), (1408, 16)])
+@pytest.mark.parametrize(("width", "heads"), [(192, 3), (384, 6), (768, 12), (1024, 16), (1152, 16), (1408, 16)])
 def test_the_published_widths_have_their_heads(width, heads):
-    state = {k: torch.zeros(*(width if s == 128 else 3 * width if s == 384 else s for s in v.shape))
-             for k, v in timm(network()).items()}  # fmt: skip
-    assert ViTEncoder.from_pretrained(state).num_heads == heads
+    assert ViTEncoder.from_pretrained(of_width(width)).num_heads == heads
+
+
+def of_width(width):
+    return {k: torch.zeros(*(width if s == 128 else 3 * width if s == 384 else s for s in v.shape))
+            for k, v in timm(network()).items()}  # fmt: skip
+
+
+def test_a_width_that_is_published_with_several_numbers_of_heads_is_asked_for():
+    with pytest.raises(PretrainedError, match=r"give num_heads=, .* with different heads \(1280: 16 or 20\)"):
+        ViTEncoder.from_pretrained(of_width(1280))
+    for heads in (16, 20):
+        assert ViTEncoder.from_pretrained(of_width(1280), num_heads=heads).num_heads == heads

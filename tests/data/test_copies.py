@@ -1,23 +1,9 @@
-"""Masks beside images are no images, and copies are bound."""
+"""Copies of an image are bound, so that no split divides them."""
 
 import logging
 from pathlib import Path
 
-import pytest
-
-from dvpt_monai.data import read_csv, split, without_masks
-
-
-@pytest.mark.parametrize("name", ["x_mask.png", "x_seg.nii.gz", "x-label.tif", "x_Segmentation.PNG", "x.seg.nrrd"])
-def test_a_mask_is_none_of_the_images(name):
-    image, mask = Path("a/x.png"), Path("a") / name
-    assert without_masks([image, mask])[:1] == [image]
-    assert (mask in without_masks([image, mask])) == (name == "x.seg.nrrd")  # a format of its own tells that
-
-
-def test_a_name_that_only_ends_so_stays():
-    paths = [Path("a/gt.png"), Path("a/my_mask.png"), Path("b/x_mask.png"), Path("a/x.png")]
-    assert without_masks(paths) == paths
+from dvpt_monai.data import read_csv, split
 
 
 def table(folder, contents, rows):
