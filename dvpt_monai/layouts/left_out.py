@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def left_out(listing: Listing, lost: Sequence[Lost] = ()) -> dict[str, list[Path
     used = {file for case in listing.cases for file in case.files} | {*listing.sources}
     reasons: dict[str, list[Path]] = {}
     for one in lost:
-        reasons.setdefault(one.reason, []).append(one.file)
+        reasons.setdefault(re.sub(r"^line \d+ of ", "", one.reason), []).append(one.file)
         if one.others:
             reasons.setdefault("the rest of their case is missing", []).extend(one.others)
     known = used | {file for files in reasons.values() for file in files}

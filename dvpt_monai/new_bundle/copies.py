@@ -11,7 +11,10 @@ __all__ = ["copies_of"]
 
 
 def copies_of(images: Sequence[ImageFacts]) -> list[list[int]]:
-    """The places of images that are copies of each other, set by set."""
+    """The places of images that are copies of each other, set by set.
+
+    Photographs are so also by their looks; volumes of one template, such as brains without skulls, look too much alike.
+    """
     leader = list(range(len(images)))
 
     def first(place: int) -> int:
@@ -25,7 +28,7 @@ def copies_of(images: Sequence[ImageFacts]) -> list[list[int]]:
             leader[place] = earliest.setdefault(image.content, place)
     drawn: dict[int, list[int]] = defaultdict(list)
     for place, image in enumerate(images):
-        if image.sketch is not None:
+        if image.sketch is not None and not image.spacing:
             drawn[image.sketch.size].append(place)
     for places in drawn.values():
         sketches = [sketch for place in places if (sketch := images[place].sketch) is not None]

@@ -41,7 +41,7 @@ def sound(listing: Listing, report: Report, leave_out: bool) -> tuple[Listing, t
     if not leave_out or elsewhere or all(hit):
         raise DataError(_refusal(elsewhere or list(faults.values())))
     kept = [place for place, file in enumerate(hit) if file is None]
-    lost = [Lost(file, _words(faults[file]), tuple(other for other in case.files if other != file))
+    lost = [Lost(file, _title(faults[file]), tuple(other for other in case.files if other != file))
             for case, file in zip(listing.cases, hit, strict=True) if file is not None]  # fmt: skip
     cases = tuple(listing.cases[place] for place in kept)
     return replace(listing, cases=cases), tuple(report.facts[place] for place in kept), lost

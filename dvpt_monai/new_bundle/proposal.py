@@ -156,16 +156,19 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     """
     task, dims = survey.listing.task, survey.dims
     notes = [*survey.listing.notes, *survey.notes, *_named(name, task)]
-    masks, listing = survey.masks, survey.listing
+    listing = survey.listing
     if architecture.dims > dims:
         raise DataError(
             f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
         )
     numbers = {} if survey.masks else numbers_of(survey, given_names(options.names))
     classes, values = names_of(survey, numbers, given_names(options.names))
-    structures = {} if listing.regions else dict(zip(values[1:], classes[1:], strict=True))
-    parts = place(listing, numbers, options.seed, structures, masks.present if masks else ())
+    structures, present = _structures(survey, classes, values)
+    parts = place(listing, numbers, options.seed, structures, present)
     notes += renaming(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
+    if any(case.channels for case in listing.cases):
+        notes.append(Note("a case's channels are files of their own; to predict a new one, stack them along a fourth "
+                          "axis of one file, in the same order", warning=True))  # fmt: skip
     if listing.regions:
         written = ", ".join(f"{name} {value}" for name, value in zip(classes[1:], values[1:], strict=True))
         notes.append(Note(f"regions overlap, each is a channel of its own; a predicted mask holds {written}"))
@@ -224,6 +227,20 @@ def _named(name: str, task: str) -> list[Note]:
     if name.endswith(("classification", "segmentation")):
         return []
     return [Note(f"MONAI Label reads the task from the name: {name}_{task} would tell it", "--out")]
+
+
+def _structures(
+    survey: Survey, classes: Sequence[str], values: Sequence[int]
+) -> tuple[dict[int, str], tuple[frozenset[int], ...]]:
+    """The names of structures by their numbers, and which of these each mask shows; numbers are values or regions."""
+    if survey.masks is None:
+        return {}, ()
+    if not survey.listing.regions:
+        return dict(zip(values[1:], classes[1:], strict=True)), survey.masks.present
+    regions = dict(enumerate(map(set, survey.listing.regions.values()), 1))
+    present = (frozenset(number for number, region in regions.items() if found & region)
+               for found in survey.masks.present)  # fmt: skip
+    return dict(enumerate(classes[1:], 1)), tuple(present)
 
 
 def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:

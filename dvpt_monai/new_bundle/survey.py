@@ -122,6 +122,8 @@ def _alike(cases: Sequence[Case], headers: Sequence[Header]) -> None:
     """All in 2D or all in 3D, volumes with as many channels."""
     first = headers[0]
     for case, header in zip(cases, headers, strict=True):
+        if header.dims == 2 and case.channels:
+            raise DataError(f"{case.image}: a picture in {1 + len(case.channels)} files; save its channels as colours")
         if header.dims == 3 and header.size[2] == 1:
             raise DataError(f"{case.image}: a volume of a single slice; save it as PNG, and all others too")
         if header.dims != first.dims:
@@ -173,11 +175,12 @@ def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool
     chosen = cases[:: max(1, len(cases) // SAMPLE)][:SAMPLE]
     values = []
     lowest = []
+    header = headers[0]
     for case in tqdm(chosen, desc="Reading intensities", unit="image", leave=False, disable=None):
         image = _values(case)
         lowest.append(float(image.min()))
-        mask = formats.read(case.label).array if isinstance(case.label, Path) and image.ndim == 3 else None
-        inside = image[mask > 0] if mask is not None and mask.shape == image.shape and (mask > 0).any() else image
+        mask = _mask(case) if isinstance(case.label, Path) and image.ndim == 3 and header.dims == 3 else None
+        inside = image[mask > 0] if mask is not None and (mask > 0).any() else image
         flat = inside.ravel()
         values.append(flat[:: max(1, flat.size // 100_000)])
     hounsfield = float(np.median(lowest)) < AIR
@@ -186,6 +189,14 @@ def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool
         pooled = pooled[pooled > AIR] if not any(isinstance(case.label, Path) for case in chosen) else pooled
     low, high = (float(value) for value in np.percentile(pooled, (0.5, 99.5)))
     return hounsfield, (low, max(high, low + 1))
+
+
+def _mask(case: Case) -> NDArray[Any]:
+    """The mask of a volume in the grid of its image."""
+    mask, image = formats.read(Path(case.label)), formats.read(case.image)
+    if mask.affine is None or image.affine is None:
+        return mask.array
+    return formats.into_grid(mask.array[None], mask.affine, image.affine, image.shape, cropped=True)[0]
 
 
 def _values(case: Case) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from dvpt_monai.formats import format_of
 from dvpt_monai.layouts.files import FOREIGN, is_image, stem_of
 from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.finding import Finding, Kind
@@ -84,7 +85,7 @@ def _alike(files: list[Path]) -> Iterator[Finding]:
     stems: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         names[path.name.lower()].append(path)
-        if is_image(path):
+        if is_image(path) and format_of(path) not in ("segmentation", "dicom-seg"):  # those are named after images
             stems[stem_of(path)].append(path)
     for first, *others in names.values():
         yield from (LETTERS.at(path, f"beside {first.name}", first) for path in others)

@@ -160,7 +160,7 @@ def windows_table(data):
     rows.append(r"left\im99.png,mild")
     data.photo("left/extra.png")
     data.text("labels.csv", "\n".join(rows))
-    left = {"line 8 of labels.csv names it, but there is no such file": 1, "no case lists it": 1}
+    left = {"labels.csv names it, but there is no such file": 1, "no case lists it": 1}
     return {"layout": "the table labels.csv", "cases": 6, "files": 1, "labels": {"mild": 3, "severe": 3}, "left": left}
 
 

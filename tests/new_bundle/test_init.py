@@ -380,7 +380,7 @@ def test_a_validation_without_the_structure_is_warned_of(data, tiny_backbone, tm
         data.volume(f"images/c{i}.nii.gz")
         data.voxel_mask(f"masks/c{i}.nii.gz", value=int(i == 3))
     proposal = init(data.root, tmp_path / "mine", backbone=tiny_backbone)
-    said = account(proposal, tmp_path / "mine")
+    said = " ".join(account(proposal, tmp_path / "mine").split())
     assert "no mask of the validation shows foreground" in said and "in 5 masks nothing" in said
     [learned] = [case.part for case in proposal.parts.cases if case.image.name == "c3.nii.gz"]
     assert learned == "train"
@@ -655,13 +655,11 @@ def test_faulty_cases_end_it_or_are_left_out(data, make, tiny_backbone, tmp_path
 
 
 def test_what_cannot_be_matched_ends_it_where_it_is_most(data, make):
-    root = data.table(4, row="{i}.png,{c}")
-    with (root / "labels.csv").open("a") as file:
-        file.writelines(f"gone{i}.png,benign\n" for i in range(4))
-    with (root / "labels.csv").open("a") as file:
-        file.writelines("gone9.png,malign\n")
-    with pytest.raises(DataError, match="so it is with 5 files, and 4 cases would remain"):
-        make(root / "labels.csv")
+    data.pairs(8)
+    for i in range(3, 8):
+        (data.root / "masks" / f"{i}.png").unlink()
+    with pytest.raises(DataError, match=r"3.jpg: no mask has its name; .* with 5 files, and 3 cases would remain"):
+        make(data.root)
 
 
 def test_the_account_warns_of_what_looks_wrong(data, tiny_backbone, tmp_path):
