@@ -34,9 +34,10 @@ def left_out(listing: Listing, lost: Sequence[Lost] = ()) -> dict[str, list[Path
             continue
         reason = _reason(path)
         file = path.parent if reason == UNLISTED and is_series(path.parent) else path
-        if reason and file not in reasons.setdefault(reason, []):
-            reasons[reason].append(file)
-    return {reason: files for reason, files in reasons.items() if files}
+        if reason:
+            reasons.setdefault(reason, []).append(file)
+            known.add(file)
+    return reasons
 
 
 UNLISTED = "no case lists it"

@@ -56,8 +56,9 @@ def warnings_of(report: Report) -> list[Note]:
     notes = []
     for findings in kinds.values():
         first, count = findings[0], len(findings)
+        remedy = first.kind.remedy.replace("--fix", "verify --fix")
         files = f"{count} files, such as {first.file.name}" if count > 1 else first.file.name
-        notes.append(Note(f"{_title(first)}: {files} ({first.what}); {first.kind.remedy}", warning=True))
+        notes.append(Note(f"{_title(first)}: {files} ({first.what}); {remedy}", warning=True))
     return notes
 
 

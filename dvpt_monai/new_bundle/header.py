@@ -68,7 +68,9 @@ def _bits(kind: str) -> int:
     """The bits of a value.
 
     Example:
-        >>> _bits("16 bits"), _bits("float32")
-        (16, 32)
+        >>> _bits("16 bits"), _bits("float32"), _bits("[('R', 'u1'), ('G', 'u1'), ('B', 'u1')]")
+        (16, 32, 8)
     """
-    return int(kind.split()[0]) if kind.endswith("bits") else 8 * np.dtype(kind).itemsize
+    if kind.endswith("bits"):
+        return int(kind.split()[0])
+    return 8 if kind.startswith("[") else 8 * np.dtype(kind).itemsize  # NIfTI's colours are of 8 bits each

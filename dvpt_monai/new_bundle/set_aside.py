@@ -106,17 +106,18 @@ def fold_seed(rows: list[dict[str, Any]], folds: int) -> int:
     """The first seed that spreads the structures of masks best: over all validations, and never out of a training."""
     every = classes_of(rows)
 
-    def spread(seed: int) -> tuple[int, int]:
+    def spread(seed: int) -> tuple[int, ...]:
         validating = fold_cases(rows, folds, seed)
         if not all(validating):
-            return -1, 0
+            return (-1,)
         held = [{row["image"] for row in fold} for fold in validating]
-        learned = sum(classes_of(row for row in rows if row["image"] not in fold) == every for fold in held)
-        return learned, sum(len(classes_of(fold)) for fold in validating)
+        learned = [classes_of(row for row in rows if row["image"] not in fold) == every for fold in held]
+        seen = [len(classes_of(fold)) for fold in validating]
+        return learned[0], sum(learned), seen[0], sum(seen)  # the first fold is the one that a training takes
 
     best, score = 0, spread(0)
     for seed in _seeds(1):
-        if score == (folds, folds * len(every)):
+        if score == (True, folds, len(every), folds * len(every)):
             break
         if (other := spread(seed)) > score:
             best, score = seed, other

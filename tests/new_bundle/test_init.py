@@ -352,6 +352,40 @@ def test_folders_of_dicom_series(data, make):
     assert (folder / "models" / "model.pt").is_file()
 
 
+def test_volumes_in_colours(data, make):
+    colours = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for i in range(6):
+        voxels = data.random.integers(0, 255, (20, 24, 18, 3)).astype(np.uint8)
+        path = data._place(f"images/{i}.nii.gz")
+        nib.save(nib.Nifti1Image(voxels.view(colours)[..., 0], AFFINE), path)
+        data.voxel_mask(f"masks/{i}.nii.gz")
+    folder = make(data.root)
+    assert config(folder, "inference")["backbone"]["in_channels"] == 3
+    run(folder, "train")
+
+
+def test_nrrd_with_segments_by_name(data, make):
+    """As 3D Slicer saves them, each with labels of its own; the prediction comes back with the names."""
+    from dvpt_monai.formats import read_segmentation
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    for i in range(8):
+        data.volume(f"c{i}.nrrd")
+        labels = np.zeros((20, 24, 18), np.uint8)
+        labels[5:12, 5:12, 5:12], labels[2:4, 5:12, 5:12] = 1 + i % 2, 2 - i % 2
+        names = {"liver": 1 + i % 2, "gall": 2 - i % 2}
+        write_seg_nrrd(data.root / f"c{i}.seg.nrrd", labels, AFFINE, names)
+    folder = make(data.root)
+    train = config(folder, "train")
+    assert train["num_classes"] == 3 and train["structures"] == ["liver", "gall"]
+    workflow = run(folder, "train")
+    for case in workflow.parser.get_parsed_content("validate#dataset"):
+        assert [int((case["label"] == number).sum()) for number in (1, 2)] == [7**3, 2 * 7 * 7]
+    run(folder, "inference", output_format="seg-nrrd")
+    written = sorted((folder / "output" / "inference").glob("*.seg.nrrd"))
+    assert len(written) == 8 and list(read_segmentation(written[0]).masks) == ["liver", "gall"]
+
+
 def test_values_over_255_come_back(data, make):
     for i in range(6):
         data.volume(f"images/{i}.nii.gz")
