@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dvpt_monai.data.case import Case, PathLike
 from dvpt_monai.data.files import check_files
@@ -79,9 +80,9 @@ def read_decathlon(
     for number, entry in enumerate(table[section]):
         entry = {"image": entry} if isinstance(entry, str) else entry
         paths = {key: entry.get(key) for key in ("image", "label")} if isinstance(entry, dict) else {}
-        files = paths.get("image")
-        files = [files] if isinstance(files, str) else files
-        named_files = isinstance(files, list) and files and all(isinstance(file, str) for file in files)
+        image = paths.get("image")
+        files: list[Any] = image if isinstance(image, list) else [image]
+        named_files = bool(files) and all(isinstance(file, str) for file in files)
         if not named_files or not isinstance(paths.get("label"), str | None):
             raise DataError(
                 f"{path}: {section}[{number}] names no image; write {{'image': ..., 'label': ...}} with paths"

@@ -33,7 +33,7 @@ class Masks:
         """Number of masks with any of these values."""
         wanted = set(values)
         if len(wanted) == 1:
-            return self.cases.get(*wanted, 0)
+            return self.cases.get(next(iter(wanted)), 0)
         return sum(not wanted.isdisjoint(found) for found in self.present)
 
 

@@ -50,7 +50,8 @@ class MaskRegionsd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
-        known = sorted({0, *(value for region in self.regions for value in region)} | ({self.ignored} - {None}))
+        members = {0, *(value for region in self.regions for value in region)}
+        known = sorted(members if self.ignored is None else members | {self.ignored})
         for key in self.key_iterator(case):
             mask = convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor))
             strange = mask[~torch.isin(mask, torch.tensor(known, dtype=mask.dtype))]
@@ -58,8 +59,8 @@ class MaskRegionsd(MapTransform):
                 wrong = f"{len(mask)} channels" if len(mask) > 1 else f"value {strange.flatten()[0].item():g}"
                 values = ", ".join(map(str, known))
                 raise DataError(f"{key} {source_of(mask)}: {wrong}; a mask has one channel, and holds of {values}")
-            members = [torch.isin(mask, torch.tensor(region, dtype=mask.dtype)) for region in self.regions]
-            channels = torch.cat([member.float() for member in members])
+            inside = [torch.isin(mask, torch.tensor(region, dtype=mask.dtype)) for region in self.regions]
+            channels = torch.cat([region.float() for region in inside])
             case[key] = channels if self.ignored is None else torch.where(mask == self.ignored, -1.0, channels)
         return case
 

@@ -386,6 +386,15 @@ def test_nrrd_with_segments_by_name(data, make):
     assert len(written) == 8 and list(read_segmentation(written[0]).masks) == ["liver", "gall"]
 
 
+def test_masks_beside_their_images_are_not_predicted(data, make):
+    from monai.bundle import ConfigParser
+
+    folder = make(data.pairs(10, "x{i}.jpg", "x{i}_mask.png"))
+    parser = ConfigParser(config(folder, "inference"))
+    images = [case["image"] for case in parser.get_parsed_content("cases")]
+    assert sorted(images) == [str(data.root / f"x{i}.jpg") for i in range(10)]
+
+
 def test_values_over_255_come_back(data, make):
     for i in range(6):
         data.volume(f"images/{i}.nii.gz")
