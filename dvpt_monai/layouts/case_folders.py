@@ -52,7 +52,14 @@ def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
         lost += wrong
     words = f"channels {', '.join(images)}" if len(images) > 1 else f"image {images[0]}"
     note = Note(f"a folder is a case: its {words}, its mask {masks[0]}", "--layout")
-    return Listing("a folder per case", folder, tuple(cases), notes=(note,), channels=tuple(images))
+    return Listing(
+        "a folder per case",
+        folder,
+        tuple(cases),
+        notes=(note,),
+        channels=tuple(images),
+        endings=tuple(images[1:] and images),
+    )
 
 
 def _by_role(place: Path) -> dict[str, Path]:

@@ -91,6 +91,7 @@ class Listing:
         ignored: the value of what is neither learned nor scored.
         segments: names of the structures where masks name them, as those of 3D Slicer do; ``names`` numbers these.
         channels: names of the image's channels, where something tells.
+        endings: what the names of a case's files end in, in the order of the channels, where these are files.
         sources: files that say all this, such as a table.
     """
 
@@ -104,6 +105,7 @@ class Listing:
     ignored: int | None = None
     segments: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
 
     @property

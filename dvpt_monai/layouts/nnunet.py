@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
         folder,
         tuple(cases),
         channels=channels if len(channels) == count else (),
+        endings=tuple(sorted(_numbers(cases[0].files))) if count > 1 else (),
         sources=(path,) if path.is_file() else (),
         **labels_of(content, path),
     )
@@ -75,3 +77,7 @@ def _of_part(folder: Path, files: dict[str, dict[str, Path]], part: str, lost: l
     if lost is not None:
         lost += wrong
     return cases
+
+
+def _numbers(files: Sequence[Path]) -> Iterator[str]:
+    yield from (match["channel"] for file in files if (match := CHANNEL.fullmatch(stem_of(file))))

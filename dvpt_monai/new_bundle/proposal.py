@@ -166,7 +166,7 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     structures, present = _structures(survey, classes, values)
     parts = place(listing, numbers, options.seed, structures, present)
     notes += renaming(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
-    if any(case.channels for case in listing.cases):
+    if any(case.channels for case in listing.cases) and not listing.endings:
         notes.append(Note("a case's channels are files of their own; to predict a new one, stack them along a fourth "
                           "axis of one file, in the same order", warning=True))  # fmt: skip
     if listing.regions:

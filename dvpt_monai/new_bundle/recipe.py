@@ -118,6 +118,7 @@ def _images(proposal: Proposal) -> Images:
         prepare=_prepare(proposal),
         augment=_augment(proposal),
         cache_rate=proposal.cache_rate,
+        endings=proposal.survey.listing.endings,
     )
 
 

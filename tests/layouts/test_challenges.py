@@ -31,7 +31,7 @@ def nnunet(data):
     data.text("dataset.json", json.dumps({"labels": names, "channel_names": {"0": "T1", "1": "T2"}}))
     return {
         "layout": "nnU-Net's raw data", "cases": 3, "files": 3, "names": {0: "background", 1: "liver"}, "ignored": 2,
-        "channels": ("T1", "T2"), "left": {"no case lists it": 1},
+        "channels": ("T1", "T2"), "endings": ("0000", "0001"), "left": {"no case lists it": 1},
     }  # fmt: skip
 
 
@@ -257,6 +257,8 @@ def test_a_layout(data, write):
     assert len({case.group for case in listing.cases} - {""}) == expected.get("groups", 0)
     for field, empty in (("names", {}), ("regions", {}), ("order", ()), ("channels", ()), ("ignored", None)):
         assert getattr(listing, field) == expected.get(field, empty), field
+    several = expected["files"] > 2
+    assert listing.endings == (expected.get("endings", listing.channels) if several else ())
     assert left == expected.get("left", {})
     others = [(note.text, note.option) for note in listing.notes if "could also be read" in note.text]
     if "other" in expected:

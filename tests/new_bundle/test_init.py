@@ -301,6 +301,9 @@ def test_channels_in_files_of_their_own_and_an_ignored_value(data, make):
     assert case["image"].shape[0] == 2 and case["label"].unique().tolist() == [-1, 0, 1]
     run(folder, "train", "evaluate")
     assert 0 <= metrics(folder)["mean_dice"] <= 1
+    run(folder, "inference")
+    written = sorted(path.name for path in (folder / "output" / "inference").glob("*.nii.gz"))
+    assert written == [f"case_{i}x_0000_seg.nii.gz" for i in range(6)]
 
 
 def test_what_is_ignored_changes_no_score(data, make):
