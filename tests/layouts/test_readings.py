@@ -347,3 +347,12 @@ def test_a_class_without_images_in_one_part_is_told(data):
         image.unlink()
     [note] = list_cases(data.root).notes
     assert note.warning and note.text == "test/benign holds no images"
+
+
+def test_the_command_knows_every_reading():
+    """It spells them out, so that its help does not wait for what reads images."""
+    from importlib import import_module
+
+    from dvpt_monai.layouts import READINGS
+
+    assert import_module("dvpt_monai.commands.init").READINGS == READINGS
