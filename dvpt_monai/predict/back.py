@@ -48,7 +48,7 @@ class Back:
             return None
         seen, stored = (np.asarray(affine, np.float64) for affine in (image.affine, extra["src_affine"]))
         grid = Grid(
-            np.linalg.solve(seen, stored),
+            np.linalg.solve(seen, stored).astype(np.float64),
             tuple(int(length) for length in info[TraceKeys.ORIG_SIZE]),
             tuple(image.shape[1:]),
             extra["mode"],
