@@ -34,14 +34,15 @@ MAY_IMPORT = {
     "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "predict": {"data", "formats", "handlers", "inferers", "transforms"},
     "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
     "verify": {"data", "formats", "layouts"},
     "new_bundle": {"data", "formats", "layouts", "networks", "recipes", "transforms", "verify"},
     "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
     "commands": {
-        *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning"),
-        "verify",
+        *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship"),
+        *("tuning", "verify"),
     },
     "__main__": {"commands"},
 }

@@ -134,7 +134,8 @@ class Task:
         output: ids of an inference that say what it writes, such as ``output_format``.
         predicted: postprocessing of an inference.
         served: ids of what MONAI Label takes instead.
-        handlers: of an inference, that write what the postprocessing does not.
+        table: what an inference writes where the answer is no file of its own.
+        handlers: of an inference, that draw.
         predictions: what an inference wrote and where, in words.
     """
 
@@ -158,6 +159,7 @@ class Task:
     output: Config = field(default_factory=dict)
     predicted: Steps
     served: Config = field(default_factory=dict)
+    table: Config | None = None
     handlers: Steps = ()
     predictions: str
 

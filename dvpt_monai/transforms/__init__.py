@@ -14,7 +14,7 @@ from dvpt_monai.transforms.mask_values import MaskLabelsd
 from dvpt_monai.transforms.pairs import CheckPaird
 from dvpt_monai.transforms.save import SaveMaskd
 from dvpt_monai.transforms.save_masks import SaveImageMasksd
-from dvpt_monai.transforms.save_segmentation import SaveSegmentationd
+from dvpt_monai.transforms.save_segmentation import SaveImageSegmentationd
 from dvpt_monai.transforms.spacing import Spacingd
 from dvpt_monai.transforms.unknown import WithoutUnknownd
 
@@ -34,8 +34,8 @@ __all__ = [
     "ReadGraded",
     "RegionMapd",
     "SaveImageMasksd",
+    "SaveImageSegmentationd",
     "SaveMaskd",
-    "SaveSegmentationd",
     "Spacingd",
     "WithoutUnknownd",
 ]

@@ -65,6 +65,7 @@ BUILT = {
     "dvpt_monai.losses": "[A-Z]*",
     "dvpt_monai.metrics": "[A-Z]*",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
+    "dvpt_monai.predict": "[A-Z]*",
     "dvpt_monai.transforms": "[A-Z]*",
     "ignite.metrics": "[A-Z]*",
     "torch.nn": "[A-Z]*",
@@ -109,8 +110,8 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach columns endswith fill get items join keys lower parameters removeprefix removesuffix run split
-    startswith state_dict strip to train training transforms upper validation values weights"""
+    append attach check columns done endswith fill get items join keys lower parameters removeprefix removesuffix run
+    split startswith state_dict strip to train training transforms upper validation values weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:
