@@ -332,6 +332,9 @@ def test_regions_are_structures_that_overlap(data, make):
     assert label.unique().tolist() == [-1, 0, 1] and ((core == 1) <= (whole == 1)).all() and (whole == 1).sum() > 0
     run(folder, "train", "evaluate")
     assert {"dice_whole", "dice_core"} <= metrics(folder).keys()
+    run(folder, "inference")
+    written = list((folder / "output" / "inference").glob("*.nii.gz"))
+    assert len(written) == 6 and all(set(np.unique(nib.load(path).dataobj)) <= {0, 1, 2} for path in written)
 
 
 def test_a_predicted_mask_of_regions_holds_the_values_of_the_data(data, make):
