@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
     "commands": {
         *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship"),
-        *("tuning", "verify"),
+        "tuning",
+        "verify",
     },
     "__main__": {"commands"},
 }
