@@ -159,7 +159,8 @@ def test_train_and_inference_fit_each_other(data, make):
         assert {key: value for key, value in train["backbone"].items() if key not in left_out} == inference["backbone"]
         for key in train.keys() & inference.keys() - {"imports", "dataset_dir", "output_dir", "batch_size", "network",
                                                       "backbone", "network_def", "inferer", "normalization",
-                                                      "initialize", "run", "cases", "note", "settings"}:  # fmt: skip
+                                                      "initialize", "run", "cases", "note", "settings",
+                                                      "table"}:  # fmt: skip
             assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
         assert train["settings"].keys() - inference["settings"].keys() <= {
