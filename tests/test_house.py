@@ -29,14 +29,20 @@ MAY_IMPORT = {
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
-    "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
+    "features": {"data", "tuning"},
+    "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
-    "bundle": {"networks", "phantoms", "tuning"},
-    "recipes": {"data"},
+    "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "predict": {"data", "formats", "handlers", "inferers", "transforms"},
+    "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
     "new_bundle": {"data", "networks", "recipes", "transforms"},
     "verify": {"data", "formats", "new_bundle"},
-    "commands": {"data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
+    "commands": {
+        *("compare", "data", "features", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship", "tuning"),
+        "verify",
+    },
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

@@ -16,7 +16,7 @@ from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
 from dvpt_monai.bundle.plain_errors import runs_a_command
 from dvpt_monai.errors import BundleError, did_you_mean
 
-__all__ = ["check_options"]
+__all__ = ["check_options", "check_overrides"]
 
 
 def check_options() -> None:
@@ -39,11 +39,21 @@ def check_options() -> None:
                 if not runs_a_command():
                     check_outside(given, config)
                 check_written_by_a_host(files)
-                _check(given, config, tracking=bool(frame.f_locals.get("tracking")))
+                check_overrides(given, config, tracking=bool(frame.f_locals.get("tracking")))
             return
 
 
-def _check(given: Mapping[str, Any], config: Mapping[str, Any], tracking: bool) -> None:
+def check_overrides(given: Mapping[str, Any], config: Mapping[str, Any], tracking: bool = False) -> None:
+    """Refuse names that no config has, and values of another kind than the config's own.
+
+    Args:
+        given: values by the ids that they replace.
+        config: content of the configs together.
+        tracking: whether MONAI adds what it tracks a run with.
+
+    Raises:
+        BundleError: as :func:`check_options` does.
+    """
     mlflow: Any = DEFAULT_MLFLOW_SETTINGS["configs"]
     known = {*config, *(mlflow if tracking else ())}
     for option, value in given.items():

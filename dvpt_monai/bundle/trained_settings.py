@@ -16,7 +16,7 @@ from dvpt_monai.errors import AdapterError, BundleError
 from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 
-__all__ = ["check_trained"]
+__all__ = ["check_trained", "method_option"]
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +78,10 @@ def _of_the_config_that_asks(trained: Mapping[str, Any]) -> tuple[Method | str |
 def _check_method(method: Method | str, trained: dict[str, Any], path: Path) -> None:
     now = Method.named(method) if isinstance(method, str) else method
     if _plain(now.arguments()) != trained:
-        raise BundleError(f"{path} was trained with another method or other arguments; add {_option(trained)}")
+        raise BundleError(f"{path} was trained with another method or other arguments; add {method_option(trained)}")
 
 
-def _option(trained: dict[str, Any]) -> str:
+def method_option(trained: dict[str, Any]) -> str:
     """What the command line says for a method: its arguments but for the defaults."""
     name = trained["method"]
     fields = dataclasses.fields(METHODS[name]) if name in METHODS else ()

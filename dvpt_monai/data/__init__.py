@@ -1,5 +1,6 @@
 """Data sets: find, list, check, split, record and weigh them."""
 
+from dvpt_monai.data.copies import without_copies
 from dvpt_monai.data.decathlon import read_decathlon
 from dvpt_monai.data.find import find_data
 from dvpt_monai.data.findings import read_findings
@@ -50,6 +51,7 @@ __all__ = [
     "split",
     "train_and_validation",
     "unpack_medmnist",
+    "without_copies",
     "write_parts",
 ]
 

@@ -20,7 +20,7 @@ from dvpt_monai.data.name import image_of, name_or_path
 from dvpt_monai.errors import DataError
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["PARTS_FILE", "Parts", "read_parts", "recorded_test", "write_parts"]
+__all__ = ["PARTS_FILE", "Parts", "fingerprint", "read_parts", "recorded_test", "write_parts"]
 
 logger = logging.getLogger(__name__)
 PARTS_FILE = "parts.json"
@@ -173,18 +173,21 @@ def _few(names: list[str]) -> str:
 
 
 def _identity(case: Case, root: PathLike | None) -> tuple[str, str]:
-    """The name of a case, and the fingerprint of its image: of the file's size and of blocks spread over it."""
-    path = image_of(case)
-    name = name_or_path(case, root)
+    """The name of a case, and the fingerprint of its image."""
+    return name_or_path(case, root), fingerprint(image_of(case))
+
+
+def fingerprint(path: PathLike) -> str:
+    """Of a file: of its size and of blocks spread over it; empty where there is none."""
     if not os.path.isfile(path):
-        return name, ""
+        return ""
     size = os.path.getsize(path)
     digest = sha256(str(size).encode())
     with open(path, "rb") as file:
         for block in range(_BLOCKS):
             file.seek(max(0, size - _BLOCK) * block // (_BLOCKS - 1))
             digest.update(file.read(_BLOCK))
-    return name, digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
 
 
 def _digest(parts: dict[str, Any]) -> str:

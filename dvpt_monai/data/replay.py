@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import signal
 from collections.abc import Callable, Iterator, Sized
@@ -15,7 +16,9 @@ from monai.data.utils import worker_init_fn
 from monai.transforms import Randomizable
 from torch.utils.data import Dataset, RandomSampler, Sampler, SequentialSampler
 
-__all__ = ["ReplayLoader"]
+from dvpt_monai.data.name import name_or_path
+
+__all__ = ["Drawn", "ReplayLoader"]
 
 
 class ReplayLoader(DataLoader):
@@ -31,6 +34,7 @@ class ReplayLoader(DataLoader):
         shuffle: whether each epoch has an order of its own; not beside a sampler.
         sampler: any sampler that draws from its ``generator``, or has the ``set_epoch`` of distributed samplers.
         seed: of everything that is drawn.
+        views: how many draws of the random transforms a case has, which then come again; 0 draws anew in every epoch.
         rank: of several processes that share each epoch; a step of theirs has the cases of one step with a batch of
             all their sizes together. Where the cases do not divide equally, the first of an epoch come twice.
         ranks: number of these processes.
@@ -50,6 +54,7 @@ class ReplayLoader(DataLoader):
         shuffle: bool = False,
         sampler: Sampler[int] | None = None,
         seed: int = 0,
+        views: int = 0,
         rank: int = 0,
         ranks: int = 1,
         **arguments: Any,
@@ -63,7 +68,7 @@ class ReplayLoader(DataLoader):
         # a generator of its own: the seeds that PyTorch hands to workers then come from no other
         generator = torch.Generator().manual_seed(seed)
         begin = Undisturbed(arguments.pop("worker_init_fn", worker_init_fn))
-        drawn = Drawn(dataset, seed)
+        drawn = dataset if isinstance(dataset, Drawn) else Drawn(dataset, seed, views)
         super().__init__(drawn, sampler=self.course, generator=generator, worker_init_fn=begin, **arguments)
 
     def start(self, epoch: int, batch: int = 0) -> None:
@@ -116,23 +121,38 @@ class Course(Sampler[tuple[int, int]]):
 
 
 class Drawn(Dataset[Any]):
-    """Another data set, whose random transforms draw from (seed, epoch, case)."""
+    """Another data set, whose random transforms draw from (seed, epoch, case).
 
-    def __init__(self, dataset: Any, seed: int) -> None:
+    Args:
+        dataset: of which an item is asked for as (epoch, case).
+        seed: of the draws.
+        views: with these, view ``epoch % views`` of a case is drawn from (seed, view, name of the case), so that it is
+            the same in every list that the case is in; the data set then has its cases as ``data``.
+    """
+
+    def __init__(self, dataset: Any, seed: int, views: int = 0) -> None:
         self.dataset = dataset
         self.seed = seed
+        self.views = views
 
     def __len__(self) -> int:
         return len(cast(Sized, self.dataset))
 
     def __getitem__(self, place: tuple[int, int]) -> Any:
         epoch, case = place
-        seed = seed_of(self.seed, epoch, case)
+        seed = self.seed_of_draw(epoch, case)
         for part in (self.dataset, getattr(self.dataset, "transform", None)):
             if isinstance(part, Randomizable):
                 part.set_random_state(seed)
         with generators(seed):
             return self.dataset[case]
+
+    def seed_of_draw(self, epoch: int, case: int) -> int:
+        """What the random transforms of a case draw from in an epoch."""
+        if not self.views:
+            return seed_of(self.seed, epoch, case)
+        name = hashlib.sha256(name_or_path(self.dataset.data[case]).encode()).digest()
+        return seed_of(self.seed, epoch % self.views, int.from_bytes(name[:8], "big"))
 
 
 def seed_of(*numbers: int) -> int:

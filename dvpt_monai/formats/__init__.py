@@ -6,8 +6,8 @@
 
 from dvpt_monai.formats.grid import apart, into_grid, tolerance
 from dvpt_monai.formats.image import Image
-from dvpt_monai.formats.names import output_paths
-from dvpt_monai.formats.read import SUFFIXES, Format, format_of, name_of, read, read_segmentation
+from dvpt_monai.formats.names import output_paths, without_masks
+from dvpt_monai.formats.read import SUFFIXES, Format, files_of, format_of, name_of, read, read_segmentation
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.formats.series import series_files
 from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
@@ -20,6 +20,7 @@ __all__ = [
     "Image",
     "Segmentation",
     "apart",
+    "files_of",
     "format_of",
     "into_grid",
     "name_of",
@@ -29,5 +30,6 @@ __all__ = [
     "series_files",
     "smallest",
     "tolerance",
+    "without_masks",
     "write_labels",
 ]

@@ -7,6 +7,7 @@ from dvpt_monai.handlers.averaged_weights import AveragedWeights
 from dvpt_monai.handlers.cases_table import CasesTable
 from dvpt_monai.handlers.checkpoint_loader import CheckpointLoader
 from dvpt_monai.handlers.checkpoint_saver import CheckpointSaver
+from dvpt_monai.handlers.class_scores import ClassScores
 from dvpt_monai.handlers.classification_figure import ClassificationFigure
 from dvpt_monai.handlers.curves import Curves
 from dvpt_monai.handlers.figure import PredictionFigure
@@ -21,6 +22,7 @@ from dvpt_monai.handlers.predictions_table import PredictionsTable
 from dvpt_monai.handlers.progress_bar import ProgressBar
 from dvpt_monai.handlers.resume import Resume
 from dvpt_monai.handlers.segmentation_figure import SegmentationFigure
+from dvpt_monai.handlers.structure_scores import StructureScores
 from dvpt_monai.handlers.trained_weights import TrainedWeights
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "CheckPredictions",
     "CheckpointLoader",
     "CheckpointSaver",
+    "ClassScores",
     "ClassificationFigure",
     "Curves",
     "GradientClip",
@@ -46,5 +49,6 @@ __all__ = [
     "Resume",
     "SegmentationFigure",
     "StopAtNonFinite",
+    "StructureScores",
     "TrainedWeights",
 ]

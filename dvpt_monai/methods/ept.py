@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
-from dvpt_monai.tuning import Method, Stack, Tuned, Tuner, attach
+from dvpt_monai.tuning import Method, Space, Stack, Tuned, Tuner, attach
 
 __all__ = ["EPT", "collapse"]
 
@@ -171,6 +171,7 @@ class EPT(Method):
 
     paper: ClassVar[str] = "Zu et al., EPT: Embedded Prompt Tuning, arXiv 2407.01003"
     size: ClassVar[str] = "num_prompts"
+    search: ClassVar[Space] = {"learning_rate": (3e-4, 2e-2)}
 
     num_prompts: int | None = None
     deep: bool = True

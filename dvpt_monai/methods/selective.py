@@ -9,7 +9,7 @@ from torch import nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of
-from dvpt_monai.tuning import Method
+from dvpt_monai.tuning import Method, Space
 from dvpt_monai.tuning.tuned import walk
 
 __all__ = ["BitFit", "FullFineTuning", "LinearProbe", "NormTuning", "PartialFineTuning"]
@@ -27,6 +27,7 @@ class FullFineTuning(Method):
     """
 
     merges: ClassVar[bool] = True
+    search: ClassVar[Space] = {"learning_rate": (5e-6, 3e-4)}
 
     def chosen(self, network: nn.Module) -> tuple[str, ...]:
         return ("*", UNUSED)
@@ -37,6 +38,7 @@ class LinearProbe(Method):
     """The head (or decoder) alone trains, on the backbone's features as they are."""
 
     merges: ClassVar[bool] = True
+    search: ClassVar[Space] = {}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class PartialFineTuning(Method):
 
     size: ClassVar[str] = "blocks"
     merges: ClassVar[bool] = True
+    search: ClassVar[Space] = {"learning_rate": (1e-5, 1e-3)}
 
     blocks: int = 1
 

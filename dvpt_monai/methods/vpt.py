@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, checked_layers, sequence_of
-from dvpt_monai.tuning import Method, Tuner, attach
+from dvpt_monai.tuning import Method, Space, Tuner, attach
 
 __all__ = ["VPT", "AppendPrompts", "InnerPrompts"]
 
@@ -88,6 +88,7 @@ class VPT(Method):
 
     paper: ClassVar[str] = "Jia et al., Visual Prompt Tuning, arXiv 2203.12119"
     size: ClassVar[str] = "num_prompts"
+    search: ClassVar[Space] = {"learning_rate": (3e-4, 5e-2)}
 
     num_prompts: int | None = None
     deep: bool = True

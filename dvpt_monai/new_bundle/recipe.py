@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from dvpt_monai.new_bundle.documents import about
 from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, kappa, metric, onehot
@@ -26,7 +30,7 @@ from dvpt_monai.recipes.steps import (
     window,
     window_of_a_structure,
 )
-from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, ORDINAL_LOSS, classification, label_map, save_labels, segmentation
 
 __all__ = ["CASES", "recipe"]
 
@@ -197,28 +201,33 @@ def _classification(proposal: Proposal) -> Task:
 def _segmentation(proposal: Proposal) -> Task:
     structures = list(proposal.classes[1:])
     values: Config = {"label_values": list(proposal.values)}
-    names: Config = {
-        "structures": structures,
-        "dice_names": ["dice_" + name.replace(" ", "_") for name in structures],
-    }
+    names: Config = dict(DICE_NAMES)
     flat, plain = proposal.dims == 2, _plain(proposal)
+    whole = f"$numpy.{_smallest(proposal.values)}"
     back = {
         "_target_": "MapLabelValued",
         "keys": "pred",
         "orig_labels": "$list(range(@num_classes))",
         "target_labels": "@label_values",
-        "dtype": "$numpy.uint8",
+        "dtype": whole,
     }
-    save_mask = {"_target_": "dvpt_monai.transforms.SaveMaskd", "keys": "pred", "output_dir": "@output_dir"}
-    whole = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
+    numbers = "@structures" if plain else "$dict(zip(@structures, @label_values[1:]))"
     return segmentation(
         ids={"num_classes": len(proposal.classes), **({} if plain else values)},
+        structures=structures,
         names={**names, **(values if plain and flat else {})},
         overlap=None if flat else 0.5,
-        save=[*([] if plain else [back]), save_mask if flat else save_volume()],
-        served=label_map(whole) if flat else {},
+        save=[*([] if plain else [back]), save_labels(numbers)],
+        served=label_map({"_target_": "CastToTyped", "keys": "pred", "dtype": whole}) if flat else {},
         drawn=structures if flat else (),
     )
+
+
+def _smallest(values: Sequence[int]) -> str:
+    """The smallest type of whole numbers that holds the values of masks, and that masks are stored in."""
+    types = ("uint8", "uint16", "int32") if min(values) >= 0 else ("int16", "int32")
+    fitting = (name for name in types if np.iinfo(name).min <= min(values) and max(values) <= np.iinfo(name).max)
+    return next(fitting, "int64")
 
 
 def _plain(proposal: Proposal) -> bool:

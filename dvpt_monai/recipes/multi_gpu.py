@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.parts import CHECK_TRAINED
+from dvpt_monai.recipes.parts import CHECK_TRAINED, taking_features
 from dvpt_monai.recipes.recipe import Config
 from dvpt_monai.recipes.train import LOCK, STARTING
 
@@ -19,7 +19,7 @@ def multi_gpu_train() -> list[Config]:
             **_PROCESS,
             parallel={
                 "_target_": "torch.nn.parallel.DistributedDataParallel",
-                "module": "@network",
+                "module": taking_features(),
                 "device_ids": "$[@device] if @backend == 'nccl' else None",
             },
             **_TRAINING,

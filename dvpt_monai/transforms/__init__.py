@@ -13,7 +13,7 @@ from dvpt_monai.transforms.mask_values import MaskLabelsd
 from dvpt_monai.transforms.pairs import CheckPaird
 from dvpt_monai.transforms.save import SaveMaskd
 from dvpt_monai.transforms.save_masks import SaveImageMasksd
-from dvpt_monai.transforms.save_segmentation import SaveSegmentationd
+from dvpt_monai.transforms.save_segmentation import SaveImageSegmentationd
 from dvpt_monai.transforms.spacing import Spacingd
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "ReadFindingsd",
     "ReadGraded",
     "SaveImageMasksd",
+    "SaveImageSegmentationd",
     "SaveMaskd",
-    "SaveSegmentationd",
     "Spacingd",
 ]

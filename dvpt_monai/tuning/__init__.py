@@ -4,8 +4,10 @@ from importlib import import_module
 
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
+from dvpt_monai.tuning.ensemble import Ensemble
+from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
 from dvpt_monai.tuning.header import read_header
-from dvpt_monai.tuning.method import METHODS, Method, Stack
+from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
 from dvpt_monai.tuning.tune import disabled, merge, rebase, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
@@ -13,14 +15,19 @@ from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = [
     "METHODS",
+    "Ensemble",
     "Method",
     "Report",
+    "Space",
     "Stack",
     "Tuned",
     "TunedResidual",
     "Tuner",
     "attach",
     "disabled",
+    "from_activations",
+    "frozen_activations",
+    "frozen_cut",
     "is_tuned",
     "load_adapter",
     "match_budget",

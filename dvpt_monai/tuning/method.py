@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import nn
 
 from dvpt_monai.errors import TuningError, did_you_mean
 
-__all__ = ["METHODS", "Method", "Stack"]
+__all__ = ["METHODS", "Method", "Space", "Stack"]
 
 METHODS: dict[str, type[Method]] = {}
 """Every method by the name of its class; the header of an adapter and the contract tests read it."""
+
+Space = Mapping[str, Sequence[Any]]
+"""Values to try, by the name of a method's argument or of a bundle's option: a tuple (low, high) of positive numbers
+between which one is drawn, evenly on a logarithmic scale, or a list of choices."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +36,15 @@ class Method:
     merges: ClassVar[bool] = False
     """Whether :func:`merge` folds a trained network into plain weights."""
 
+    search: ClassVar[Space] = {"learning_rate": (1e-4, 1e-2)}
+    """What ``compare`` tries with this method, beside the head's learning rate."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         METHODS[cls.__name__] = cls
+
+    spares_blocks: ClassVar[bool] = False
+    """Whether no gradient reaches the first blocks, nor what stands before them, such as a depth embedding."""
 
     @property
     def starts_as_identity(self) -> bool:
@@ -52,6 +62,17 @@ class Method:
         """The constructor's arguments as JSON-ready values, with the method's name under ``method``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"method": type(self).__name__, **values}
+
+    def changed(self) -> dict[str, Any]:
+        """The arguments that are not the defaults.
+
+        Example:
+            >>> from dvpt_monai import DVPT
+            >>> DVPT(num_prompts=10).changed()
+            {'num_prompts': 10}
+        """
+        fields = dataclasses.fields(self)
+        return {f.name: value for f in fields if (value := getattr(self, f.name)) != f.default}
 
     @staticmethod
     def named(name: str) -> Method:
@@ -123,6 +144,10 @@ class Stack(Method):
     @property
     def merges(self) -> bool:  # type: ignore[override]
         return all(method.merges for method in self.methods)
+
+    @property
+    def spares_blocks(self) -> bool:  # type: ignore[override]
+        return all(method.spares_blocks for method in self.methods)
 
     def attach(self, network: nn.Module) -> None:
         for method in self.methods:

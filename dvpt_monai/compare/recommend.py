@@ -1,0 +1,114 @@
+"""Which method, for how many labels, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dvpt_monai.compare.runs import Row, read_rows
+from dvpt_monai.compare.scores import Scores, scores
+from dvpt_monai.compare.work import TABLE
+from dvpt_monai.errors import DataError
+
+__all__ = ["Chances", "advice", "chances", "recommended"]
+
+SURE = 0.95
+NEAR = 0.01
+"""What is level: a hundredth of a kappa, a Dice or an AUC."""
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How a method stands among the others, over resamples of cases and seeds.
+
+    Args:
+        scores: of the method.
+        best: share of the resamples in which it is the best.
+        near: share in which it lacks at most a hundredth to the best.
+    """
+
+    scores: Scores
+    best: float
+    near: float
+
+
+def chances(several: Sequence[Scores]) -> list[Chances]:
+    """Those of each method that has resamples, the most promising first; all of them on the same cases."""
+    several = [each for each in several if each.resampled]
+    if len({each.cases for each in several}) > 1:
+        counts = ", ".join(f"{each.method} on {each.cases}" for each in several)
+        raise DataError(f"scored on different cases: {counts}; compare on one data set, or name another --out")
+    if not several:
+        return []
+    values = torch.stack([each.spread() for each in several])
+    values = values[:, values.isfinite().all(0)]
+    best = values.max(0).values
+    winners = values.argmax(0)
+    result = [
+        Chances(
+            each,
+            best=float((winners == place).double().mean()),
+            near=float((values[place] >= best - NEAR).double().mean()),
+        )
+        for place, each in enumerate(several)
+    ]
+    return sorted(result, key=lambda each: (-each.best, -each.near))
+
+
+def advice(ranked: Sequence[Chances]) -> str:
+    """One sentence: a method where it is decided, else what is open."""
+    first = ranked[0]
+    name = first.scores.method
+    if len(ranked) == 1:
+        return f"{name} alone has been measured; a comparison needs another method"
+    if first.best >= SURE:
+        return f"Take {name}: it is the best in {first.best:.0%} of the resamples"
+    level = [each for each in ranked if each.near >= SURE]
+    if level:
+        least = min(level, key=lambda each: int(each.scores.row["trained_parameters"]))
+        others = [each.scores.method for each in level if each is not least]
+        beside = f", as {' and '.join(others)}, and trains the least of them" if others else ""
+        return (
+            f"Take {least.scores.method}: it is within {NEAR} of the best in {least.near:.0%} of the resamples{beside}"
+        )
+    second = ranked[1]
+    seeds, cases = len(first.scores.values), first.scores.cases
+    return (
+        f"Not decided: {name} is the best in {first.best:.0%} of the resamples, {second.scores.method} in "
+        f"{second.best:.0%}, of {cases} cases and {seeds} {'seed' if seeds == 1 else 'seeds'}; more of either may tell"
+    )
+
+
+def recommended(out: Path) -> dict[float, list[Chances]]:
+    """The chances from the rows of a folder so far, by the share of the labels.
+
+    Raises:
+        DataError: no run has been scored, or the rows are of several tasks or options.
+    """
+    rows = [row for row in read_rows(out / TABLE).values() if row["stage"] != "search" and not row["error"]]
+    if not rows:
+        raise DataError(
+            f"{out / TABLE}: no run has been scored yet; python -m dvpt_monai compare --out {out} makes some"
+        )
+    kinds = {(row["task"], row["options"], row["stage"]) for row in rows}
+    if len(kinds) > 1:
+        listed = "; ".join(f"{task} by {stage}, {options}" for task, options, stage in sorted(kinds))
+        raise DataError(f"{out / TABLE}: rows of several comparisons ({listed}); give each an --out of its own")
+    by_fraction: dict[float, list[Scores]] = {}
+    for each in scores(_latest(rows), out):
+        by_fraction.setdefault(each.fraction, []).append(each)
+    return {fraction: chances(by_fraction[fraction]) for fraction in sorted(by_fraction)}
+
+
+def _latest(rows: Sequence[Row]) -> list[Row]:
+    """Of each method and share of the labels the runs of the settings that were chosen last."""
+    last = {(row["method"], row["fraction"]): row for row in sorted(rows, key=lambda row: row["finished"])}
+
+    def chosen(row: Row) -> bool:
+        newest = last[row["method"], row["fraction"]]
+        return (row["settings"], row["arguments"]) == (newest["settings"], newest["arguments"])
+
+    return [row for row in rows if chosen(row)]
