@@ -69,6 +69,8 @@ def inference(recipe: Recipe) -> list[Config]:
 
 def _cases(recipe: Recipe) -> str:
     """The images of a folder or a list; of a volume in DICOM the folder is one."""
+    if recipe.images.endings:
+        return f"$bundle.find_channels(@dataset_dir, {[*recipe.images.endings]}, @suffixes)"
     series = ", series=True" if recipe.images.dims == 3 else ""
     masks = ", masks=@structures" if recipe.task.kind == "segmentation" else ""
     return f"$bundle.find_images(@dataset_dir, @suffixes{series}{masks})"

@@ -58,6 +58,7 @@ class Images:
         prepare: steps that draw no random numbers; those of an inference are these without the labels.
         augment: steps that do.
         cache_rate: share of the prepared cases that stays in memory.
+        endings: what the names of files end in that are channels of one image; empty where an image is a file.
     """
 
     dims: int
@@ -68,6 +69,7 @@ class Images:
     prepare: Steps
     augment: Steps
     cache_rate: float = 1.0
+    endings: Sequence[str] = ()
 
     @property
     def unit(self) -> str:
