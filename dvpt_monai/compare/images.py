@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403: it only writes, to tell steps apart
 from functools import cached_property
 from typing import Any
 
