@@ -109,7 +109,10 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     data = file.read_bytes()
     if hashlib.sha256(data).hexdigest()[:DIGITS] != file.stem.split("_")[3]:
         raise CheckpointError(f"{path} is damaged (its sha256 is another)")
-    state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # of many types; the hash is right, so it was written like this
+        raise CheckpointError(f"{path} holds more than numbers and tensors ({type(error).__name__})") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: no state of a training")
     return state

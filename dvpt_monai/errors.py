@@ -17,6 +17,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DvptError",
+    "PredictionError",
     "PretrainedError",
     "TuningError",
     "did_you_mean",
@@ -33,6 +34,10 @@ class DvptError(ValueError):
 
 class DataError(DvptError):
     """Images, labels or lists of them cannot be used."""
+
+
+class PredictionError(DvptError):
+    """Some cases could not be predicted; all others were."""
 
 
 class PretrainedError(DvptError):

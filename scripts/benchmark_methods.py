@@ -41,6 +41,7 @@ from dvpt_monai import (
     save_adapter,
     tune,
 )
+from dvpt_monai.compare.memory import most_held
 
 NETWORKS: dict[str, tuple[str, int, Callable[[], nn.Module]]] = {
     "vit": ("ViT-B/16, 224 px", 8, lambda: ViTClassifier(num_classes=5, in_channels=3, img_size=224)),
@@ -143,13 +144,8 @@ def peak(candidate: Candidate) -> int:
         return candidate.resident() + torch.cuda.max_memory_allocated() - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         candidate.step()
-    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]  # type: ignore[union-attr]
-    held = most = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
     candidate.network.zero_grad()
-    return candidate.resident() + most
+    return candidate.resident() + most_held(seen)
 
 
 def works(run: Callable[[nn.Module, torch.Tensor], nn.Module], network: nn.Module, images: torch.Tensor) -> str:

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "optimizers": {"tuning"},
     "data": set(),
+    "layouts": {"data", "formats"},
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
@@ -33,13 +34,16 @@ MAY_IMPORT = {
     "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
     "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "predict": {"data", "formats", "handlers", "inferers", "transforms"},
     "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
-    "new_bundle": {"data", "networks", "recipes", "transforms"},
-    "verify": {"data", "formats", "new_bundle"},
+    "verify": {"data", "formats", "layouts"},
+    "new_bundle": {"data", "formats", "layouts", "networks", "recipes", "transforms", "verify"},
     "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
     "commands": {
-        *("compare", "data", "features", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"),
+        *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship"),
+        "tuning",
+        "verify",
     },
     "__main__": {"commands"},
 }

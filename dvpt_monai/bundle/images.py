@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from csv import DictReader
 from pathlib import Path
+from typing import Any
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import format_of, without_masks
@@ -97,14 +98,15 @@ def _holds_series(folder: Path) -> bool:
     return any(format_of(path) == "dicom" for path in files if path.name.upper() != "DICOMDIR")
 
 
-def shows_phantoms(cases: Sequence[dict[str, str]]) -> bool:
+def shows_phantoms(cases: Sequence[dict[str, Any]]) -> bool:
     """Tell whether any image lies in a data set of phantoms: in its folder or one or two below.
 
     Example:
         >>> shows_phantoms([{"image": "/photographs/a.png"}])
         False
     """
-    folders = {Path(case["image"]).absolute().parent for case in cases}
+    images = (case["image"] for case in cases)
+    folders = {Path(image[0] if isinstance(image, list) else image).absolute().parent for image in images}
     return any(is_phantom(place) for folder in folders for place in (folder, *folder.parents[:2]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import click
@@ -55,6 +56,7 @@ def compare(
     """
     from dvpt_monai.compare import compare as run
     from dvpt_monai.compare import parse_methods
+    from dvpt_monai.compare.printed import WIDTH
 
     entrants = parse_methods(methods)
     options = options_of(settings.pop("options"))
@@ -64,7 +66,7 @@ def compare(
     check_shares(shares)
     check_trusted(bundle, allow, trust)
     result = run(bundle, entrants, fractions=shares, options=options, **settings)
-    text = result.table(colour=sys.stdout.isatty())
+    text = result.table(sys.stdout.isatty(), get_terminal_size((WIDTH, 0)).columns)
     if result.failures:
         print(text)
         raise SystemExit(1)

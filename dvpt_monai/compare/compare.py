@@ -9,7 +9,7 @@ from typing import Any
 
 from dvpt_monai.compare.bundle import Bundle, logged
 from dvpt_monai.compare.entrants import Entrant
-from dvpt_monai.compare.printed import cells, command, failures, markdown, table
+from dvpt_monai.compare.printed import WIDTH, cells, command, failures, markdown, table
 from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.study import Study
 from dvpt_monai.compare.work import TABLE, work
@@ -36,14 +36,15 @@ class Comparison:
     scores: Sequence[Scores]
     failures: Sequence[str]
 
-    def table(self, colour: bool = False, width: int = 120) -> str:
+    def table(self, colour: bool = False, width: int = WIDTH) -> str:
         """The tables, what failed, and what to type for the best method with the most labels."""
         parts = [table(self._titled(), colour, width)] if self.scores else []
         parts += ["\n".join(self.failures)] if self.failures else []
         if self.scores:
             most = max(each.fraction for each in self.scores)
             best = max((each for each in self.scores if each.fraction == most), key=lambda each: each.value)
-            parts.append(f"The highest score, of {best.method}, again:\n  {command(self.config, best.row)}")
+            words = command(self.config, best.row)
+            parts.append(f"With the settings of {best.method}, whose score is the highest:\n  {words}")
         return "\n".join([*parts, f"{self.out}: {TABLE}, table.md and figures"])
 
     def write(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dvpt_monai.errors import BundleError
-from dvpt_monai.tuning import Method
+from dvpt_monai.tuning import Method, Stack
 
 __all__ = ["Entrant", "parse_methods", "target"]
 
@@ -62,8 +62,11 @@ def label(method: Method) -> str:
         >>> label(DVPT(num_prompts=10))
         'DVPT(num_prompts=10)'
     """
-    words = ", ".join(f"{name}={value!r}" for name, value in method.changed().items())
-    return f"{type(method).__name__}({words})" if words else type(method).__name__
+    if isinstance(method, Stack):
+        words = [label(part) for part in method.methods]
+    else:
+        words = [f"{name}={value!r}" for name, value in method.changed().items()]
+    return f"{type(method).__name__}({', '.join(words)})" if words else type(method).__name__
 
 
 def target(method: Method) -> dict[str, Any]:

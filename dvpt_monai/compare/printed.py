@@ -21,8 +21,10 @@ from dvpt_monai.compare.scores import Scores, difference
 from dvpt_monai.compare.study import number
 from dvpt_monai.metrics import Interval
 
-__all__ = ["cells", "command", "failures", "markdown", "recommendation", "table"]
+__all__ = ["WIDTH", "cells", "command", "failures", "markdown", "recommendation", "table"]
 
+WIDTH = 140
+"""Of a table where no terminal tells."""
 Cells = list[dict[str, str]]
 
 
@@ -52,7 +54,7 @@ def markdown(titled: Mapping[str, Cells]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(titled: Mapping[str, Cells], colour: bool = False, width: int = 120) -> str:
+def table(titled: Mapping[str, Cells], colour: bool = False, width: int = WIDTH) -> str:
     """The same for a terminal."""
     page = StringIO()
     console = Console(file=page, width=width, force_terminal=colour, highlight=False, legacy_windows=False)
@@ -84,7 +86,7 @@ def command(config: Path, row: Row) -> str:
     return " ".join(words)
 
 
-def recommendation(by_fraction: Mapping[float, Sequence[Chances]], colour: bool = False, width: int = 100) -> str:
+def recommendation(by_fraction: Mapping[float, Sequence[Chances]], colour: bool = False, width: int = WIDTH) -> str:
     """For each share of the labels how the methods stand, and a sentence."""
     parts = []
     for fraction, ranked in by_fraction.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -49,7 +51,7 @@ def train(bundle: Bundle, run: Run, folder: Path) -> dict[str, Any]:
         "seed": run.seed,
         "fold": run.fold,
     }
-    start = time.perf_counter()
+    start, before = time.perf_counter(), sys.path[:]
     models = folder / "models"
     try:
         with logged(folder / "log.txt"):
@@ -59,6 +61,8 @@ def train(bundle: Bundle, run: Run, folder: Path) -> dict[str, Any]:
         row["error"] = f"{type(first).__name__}: {' '.join(str(first).split())}"
     finally:
         shutil.rmtree(models, ignore_errors=True)
+        sys.path[:] = before  # each workflow puts the bundle there once more
+        gc.collect()  # engines and their handlers refer to each other, and hold the network
     seconds = time.perf_counter() - start
     if "busy" in row:
         row["overhead_seconds"] = seconds - row.pop("busy")
@@ -79,7 +83,6 @@ def _made(bundle: Bundle, run: Run, folder: Path, models: Path) -> dict[str, Any
     evaluator = parser.get_parsed_content("validate#evaluator")
     seconds = busy.seconds
     if run.stage == "test":
-        parser = None  # the training's network and optimizer make room
         evaluation = bundle.workflow(options, test=True)
         parser = evaluation.parser
         evaluator = parser.get_parsed_content("validate#evaluator")

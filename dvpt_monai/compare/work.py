@@ -37,16 +37,19 @@ def work(study: Study, bundle: Bundle, out: Path, jobs: int = 1) -> dict[str, Ro
     """
     since = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     rows = finished(out, since)
-    print(_plan(study, rows), file=sys.stderr)
+    print(_plan(study, rows, jobs), file=sys.stderr)
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=_work, args=(study, bundle, out, jobs, since)) for _ in range(jobs - 1)]
     for each in others:
         each.start()
     try:
         _work(study, bundle, out, jobs, since)
-    finally:
+    except BaseException:
         for each in others:
-            each.join() if sys.exc_info()[0] is None else each.terminate()
+            each.terminate()
+        raise
+    for each in others:
+        each.join()
     return finished(out, since)
 
 
@@ -89,11 +92,11 @@ def _taken(folder: Path) -> Iterator[bool]:
         lock.release()
 
 
-def _plan(study: Study, rows: Mapping[str, Row]) -> str:
+def _plan(study: Study, rows: Mapping[str, Row], jobs: int) -> str:
     total, done = _counts(study, rows)
     words = f"{total} runs of {len(study.entrants)} methods"
     if done:
-        words += f", {done} of them done; about {_time(_seconds_left(study, rows))} left"
+        words += f", {done} of them done; about {_time(_seconds_left(study, rows) / jobs)} left"
     else:
         words += "; the first tells how long they take"
     return words

@@ -55,7 +55,8 @@ def intervals_of(
         ends = interval(values[1:], units)
         if ends.resamples < len(values) - 1:
             logger.warning("%s has a value in %d of %d resamples", name, ends.resamples, len(values) - 1)
-        if ends:
+        alone = ends.low == ends.high and ends.resamples < len(values) - 1
+        if ends and not alone:  # a score that one case has is the same in each resample with that case
             result[name] = ends
     return result
 

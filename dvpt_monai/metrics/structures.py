@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.metrics import compute_dice, compute_hausdorff_distance, compute_surface_dice
@@ -58,25 +59,29 @@ def measure_structures(
 
 
 def _measure(predicted: Tensor, truth: Tensor, sizes: list[float], tolerance: float) -> Tensor:
-    volumes = [math.prod(sizes) * int(mask.sum()) for mask in (truth, predicted, truth & predicted)]
+    box = _box(predicted | truth)
+    one, other = predicted[box], truth[box]
+    volumes = [math.prod(sizes) * int(mask.count_nonzero()) for mask in (other, one, one & other)]
     dice = distance = surface = math.nan
     if volumes[0]:
         dice = surface = 0.0
     if volumes[0] and volumes[1]:
-        box = _box(predicted | truth)
-        one, other = predicted[box][None, None], truth[box][None, None]
-        dice = float(compute_dice(one, other))
-        distance = float(compute_hausdorff_distance(one, other, include_background=True, percentile=95, spacing=sizes))
-        surface = float(compute_surface_dice(one, other, [tolerance], include_background=True, spacing=sizes))
+        masks = one[None, None], other[None, None]
+        dice = float(compute_dice(*masks))
+        given: dict[str, Any] = {"include_background": True, "spacing": sizes}
+        distance = float(compute_hausdorff_distance(*masks, percentile=95, **given))
+        surface = float(compute_surface_dice(*masks, [tolerance], **given))
     return torch.tensor([dice, distance, surface, *volumes], dtype=torch.float64)
 
 
 def _mask(values: Tensor) -> Tensor:
-    return torch.as_tensor(values).cpu() > 0.5
+    mask = torch.as_tensor(values).cpu()
+    return mask if mask.dtype == torch.bool else mask > 0.5
 
 
 def _box(mask: Tensor) -> tuple[slice, ...]:
     """The part of a volume that holds all of a mask: what lies around it costs time and memory alone."""
+    values = mask.numpy()
     axes = range(mask.ndim)
-    along = [mask.any(dim=[other for other in axes if other != axis]).nonzero() for axis in axes]
-    return tuple(slice(int(place[0]), int(place[-1]) + 1) for place in along)
+    along = [values.any(axis=tuple(other for other in axes if other != axis)).nonzero()[0] for axis in axes]
+    return tuple(slice(int(place[0]), int(place[-1]) + 1) if len(place) else slice(0, 0) for place in along)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -117,6 +118,12 @@ class ViTClassifier(FromPretrained):
         self.head = Head(width, num_classes, head_dropout, standardize)
         self.fresh = ["head.*", *(f"vit.{pattern}" for pattern in self.vit.fresh)]
         """Patterns of the parts that no pre-trained file fills: the head, and a new norm or depth embedding."""
+
+    @classmethod
+    def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The mean of the patches where the file has no CLS."""
+        arguments = super().fits(own, chosen)
+        return arguments if arguments.get("cls_token", True) else {"pooling": "mean", **arguments}
 
     def features(self, x: Tensor) -> Tensor:
         """The pooled feature, (B, C) or (B, 2C)."""

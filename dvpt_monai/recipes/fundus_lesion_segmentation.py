@@ -172,7 +172,7 @@ RECIPE = Recipe(
                 "note": "@note",
             }
         ],
-        predictions="len(@cases) * len(@structures), 'masks and predictions.png to', @output_dir",
+        predictions="len(@evaluator.done) * len(@structures), 'masks and predictions.png to', @output_dir",
     ),
     epochs=24,
     batch_size=2,

@@ -58,6 +58,7 @@ class Images:
         prepare: steps that draw no random numbers; those of an inference are these without the labels.
         augment: steps that do.
         cache_rate: share of the prepared cases that stays in memory.
+        endings: what the names of files end in that are channels of one image; empty where an image is a file.
     """
 
     dims: int
@@ -68,6 +69,7 @@ class Images:
     prepare: Steps
     augment: Steps
     cache_rate: float = 1.0
+    endings: Sequence[str] = ()
 
     @property
     def unit(self) -> str:
@@ -132,7 +134,8 @@ class Task:
         output: ids of an inference that say what it writes, such as ``output_format``.
         predicted: postprocessing of an inference.
         served: ids of what MONAI Label takes instead.
-        handlers: of an inference, that write what the postprocessing does not.
+        table: what an inference writes where the answer is no file of its own.
+        handlers: of an inference, that draw.
         predictions: what an inference wrote and where, in words.
     """
 
@@ -156,6 +159,7 @@ class Task:
     output: Config = field(default_factory=dict)
     predicted: Steps
     served: Config = field(default_factory=dict)
+    table: Config | None = None
     handlers: Steps = ()
     predictions: str
 

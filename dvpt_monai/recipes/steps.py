@@ -33,6 +33,7 @@ __all__ = [
     "volumes",
     "window",
     "window_of_a_structure",
+    "window_of_regions",
 ]
 
 BOTH = ["image", "label"]
@@ -175,6 +176,16 @@ def window_of_a_structure() -> Config:
         "label_key": "label",
         "spatial_size": "@image_size",
         **sampling,
+    }
+
+
+def window_of_regions() -> Config:
+    """A window of a volume around a region, which may overlap others, as often as around another or none."""
+    return {
+        "_target_": "dvpt_monai.transforms.RandCropStructuresd",
+        "keys": BOTH,
+        "label_key": "label",
+        "spatial_size": "@image_size",
     }
 
 

@@ -86,8 +86,8 @@ def classification(
                 without_the_image("these instead of postprocessing: all scores, and no image to fit them to"),
             ]
         },
-        handlers=[predictions_table(**names)],
-        predictions="len(@cases), 'predictions to', @output_dir + '/predictions.csv'",
+        table=predictions_table(**names),
+        predictions="len(@evaluator.done), 'predictions to', @output_dir + '/predictions.csv'",
         **own,
     )
 
@@ -130,7 +130,7 @@ def segmentation(
         output={"output_format": None},
         predicted=[activation("softmax"), *seen, invert(), highest(), *save],
         handlers=[picture] if drawn else [],
-        predictions="len(@cases), 'masks to', @output_dir",
+        predictions="len(@evaluator.done), 'masks to', @output_dir",
         **own,
     )
 
@@ -138,7 +138,7 @@ def segmentation(
 def save_labels(structures: str = "@structures") -> Config:
     """A mask on the grid of its image, in the format of that or in ``output_format``."""
     return {
-        "_target_": "dvpt_monai.transforms.SaveSegmentationd",
+        "_target_": "dvpt_monai.transforms.SaveImageSegmentationd",
         "keys": "pred",
         "output_dir": "@output_dir",
         "structures": structures,

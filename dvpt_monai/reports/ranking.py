@@ -65,6 +65,7 @@ def _draw_curves(left: Axes, middle: Axes, scores: Column, truth: Column, style:
     wrong, right, _ = roc_curve(truth, scores)
     left.plot(wrong, right, **style)
     precision, recall, _ = precision_recall_curve(truth, scores)
+    precision[-1] = precision[-2]  # no threshold is there: its precision of 1 is a convention
     middle.step(recall, precision, where="post", **style)
 
 

@@ -17,10 +17,10 @@ from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import format_of, into_grid, output_paths, write_labels
 
-__all__ = ["SaveSegmentationd"]
+__all__ = ["SaveImageSegmentationd"]
 
 
-class SaveSegmentationd(SaveImaged):
+class SaveImageSegmentationd(SaveImaged):
     """Write labels as ``<image>_seg`` in the format of the image.
 
     NIfTI for NIfTI, ``.seg.nrrd`` for NRRD and the series of DICOM, MHA for MetaImage, PNG for pictures.
@@ -28,7 +28,8 @@ class SaveSegmentationd(SaveImaged):
     Put it after ``Invertd`` and ``AsDiscreted``. Each file is written whole or not at all, in the smallest type that
     holds its values, and none takes another's place.
 
-    It is one of MONAI's ``SaveImaged``: MONAI Label and MONAI Deploy, which write results themselves, leave it out.
+    It is one of MONAI's ``SaveImaged``, by kind and by name: MONAI Label asks for the one, MONAI Deploy for the other,
+    and leave it out, as they write results themselves.
 
     **Shape**: (1, *spatial) of labels, or (structures, *spatial) of 0 and 1 if they overlap; unchanged
 
@@ -52,7 +53,7 @@ class SaveSegmentationd(SaveImaged):
         >>> import tempfile, torch
         >>> where = {"filename_or_obj": "skin/a.jpg", "spatial_shape": np.array([4, 6])}
         >>> with tempfile.TemporaryDirectory() as home:
-        ...     _ = SaveSegmentationd("pred", home)({"pred": MetaTensor(torch.ones(1, 4, 6), meta=where)})
+        ...     _ = SaveImageSegmentationd("pred", home)({"pred": MetaTensor(torch.ones(1, 4, 6), meta=where)})
         ...     print(os.listdir(home))
         ['a_seg.png']
     """

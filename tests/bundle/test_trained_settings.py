@@ -4,7 +4,7 @@ import pytest
 from monai.bundle import ConfigParser
 
 from dvpt_monai import DVPT, LoRA, ViTClassifier, save_adapter, tune
-from dvpt_monai.bundle.trained_settings import _option, check_trained
+from dvpt_monai.bundle.trained_settings import check_trained, method_option
 from dvpt_monai.errors import BundleError, reason
 
 
@@ -53,10 +53,11 @@ def test_a_method_by_its_name(fundus, tmp_path):
 def test_the_option_has_what_differs_from_the_defaults():
     from dvpt_monai import EPT, BitFit, Stack
 
-    assert _option({**LoRA().arguments(), "slices": ["q", "v"]}) == _option(LoRA().arguments()) == "--method LoRA"
-    assert _option(LoRA(rank=4).arguments()) == "--method \"{'_target_': 'dvpt_monai.LoRA', 'rank': 4}\""
-    assert _option(EPT().arguments()) == "--method EPT"
-    stacked = _option(Stack(DVPT(), BitFit()).arguments())
+    read_back = {**LoRA().arguments(), "slices": ["q", "v"]}
+    assert method_option(read_back) == method_option(LoRA().arguments()) == "--method LoRA"
+    assert method_option(LoRA(rank=4).arguments()) == "--method \"{'_target_': 'dvpt_monai.LoRA', 'rank': 4}\""
+    assert method_option(EPT().arguments()) == "--method EPT"
+    stacked = method_option(Stack(DVPT(), BitFit()).arguments())
     assert "'dvpt_monai.Stack', 'methods': [{'method': 'DVPT'" in stacked and "{'method': 'BitFit'}" in stacked
 
 

@@ -55,6 +55,15 @@ def test_the_best_is_kept_and_a_value_that_is_none_is_worse_than_any(tmp_path):
     assert weight(tmp_path) == 5.0
 
 
+def test_a_value_that_is_none_is_warned_of_and_of_such_the_last_network_is_kept(tmp_path, caplog):
+    validation = Validation(tmp_path, torch.nn.Linear(2, 2))
+    validation.score(math.nan, 1.0)
+    validation.score(math.nan, 2.0)
+    assert weight(tmp_path) == 2.0 and caplog.text.count("dice has no value: it chooses no network") == 2
+    validation.score(0.1, 3.0)
+    assert weight(tmp_path) == 3.0 and caplog.text.count("chooses no network") == 2
+
+
 def test_a_network_that_is_not_finite_is_not_saved(tmp_path):
     validation = Validation(tmp_path, torch.nn.Linear(2, 2))
     validation.score(0.5, 1.0)

@@ -65,6 +65,7 @@ BUILT = {
     "dvpt_monai.losses": "[A-Z]*",
     "dvpt_monai.metrics": "[A-Z]*",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
+    "dvpt_monai.predict": "[A-Z]*",
     "dvpt_monai.transforms": "[A-Z]*",
     "ignite.metrics": "[A-Z]*",
     "torch.nn": "[A-Z]*",
@@ -87,8 +88,8 @@ USED = {
         abs all any bool dict enumerate float int len list max min print range round set sorted str sum tuple zip""",
     "dvpt_monai": "parameter_groups report tune untune load_adapter load_pretrained",
     "dvpt_monai.bundle": """
-        check_options check_trained find_images interval load_backbone lock normalization one_cycle plain_errors root
-        shows_phantoms warn_of_replacing""",
+        check_options check_trained find_channels find_images interval load_backbone lock normalization one_cycle
+        plain_errors root shows_phantoms warn_of_replacing""",
     "dvpt_monai.data": """
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
         medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
@@ -109,8 +110,8 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach columns endswith fill get items join keys lower parameters removeprefix removesuffix run split
-    startswith state_dict strip to train training transforms upper validation values weights"""
+    append attach check columns done endswith fill get items join keys lower parameters removeprefix removesuffix run
+    split startswith state_dict strip to train training transforms upper validation values weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:

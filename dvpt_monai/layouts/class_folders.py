@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.files import folders_in, images_below, is_image
-from dvpt_monai.new_bundle.listing import Case, Listing, Note, part_of
+from dvpt_monai.layouts.files import folders_in, images_below, is_image
+from dvpt_monai.layouts.listing import Case, Listing, Note, part_of
 
 __all__ = ["find"]
 

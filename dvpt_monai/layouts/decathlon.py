@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dvpt_monai.data import read_decathlon
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.listing import Case, Listing, Lost, Note, lost_of
+from dvpt_monai.layouts.labels import labels_of
+from dvpt_monai.layouts.listing import Case, Listing, Lost, Note, lost_of
 
-__all__ = ["find", "names_of", "read"]
+__all__ = ["content_of", "find", "read"]
 
 SECTIONS = {"training": "train", "validation": "validation", "test": "test"}
 
@@ -18,7 +20,7 @@ SECTIONS = {"training": "train", "validation": "validation", "test": "test"}
 def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
     """The cases of the ``dataset.json`` in a folder; ``None`` if there is none that lists them."""
     path = folder / "dataset.json"
-    listed = path.is_file() and isinstance(_content(path).get("training"), list)
+    listed = path.is_file() and isinstance(content_of(path).get("training"), list)
     return read(path, lost) if listed else None
 
 
@@ -28,7 +30,7 @@ def read(path: Path, lost: list[Lost] | None = None) -> Listing:
     Raises:
         DataError: it is broken, or lists what is not there.
     """
-    content = _content(path)
+    content = content_of(path)
     cases: list[Case] = []
     notes: list[Note] = []
     for section, part in SECTIONS.items():
@@ -38,13 +40,17 @@ def read(path: Path, lost: list[Lost] | None = None) -> Listing:
         if section != "training" and not all(isinstance(entry, dict) and "label" in entry for entry in entries or ()):
             notes.append(Note(f"section {section!r} has no labels and is left out"))
             continue
-        cases += [
-            Case(Path(case["image"]), Path(case["label"]), part, str(case.get("group", "")))
-            for case in _listed(path, section, content[section], lost)
-        ]
+        for case in _listed(path, section, content[section], lost):
+            image, *channels = map(Path, _files(case["image"]))
+            cases.append(Case(image, Path(case["label"]), part, str(case.get("group", "")), tuple(channels)))
     if {case.part for case in cases} == {"train"}:
-        cases = [Case(case.image, case.label, group=case.group) for case in cases]
-    return Listing("Decathlon", path.parent, tuple(cases), names_of(content), tuple(notes))
+        cases = [replace(case, part="") for case in cases]
+    labels = labels_of(content, path)
+    return Listing("Decathlon", path.parent, tuple(cases), notes=tuple(notes), sources=(path,), **labels)
+
+
+def _files(image: str | list[str]) -> list[str]:
+    return [image] if isinstance(image, str) else image
 
 
 def _listed(path: Path, section: str, entries: list[Any], lost: list[Lost] | None) -> list[dict[str, Any]]:
@@ -53,33 +59,20 @@ def _listed(path: Path, section: str, entries: list[Any], lost: list[Lost] | Non
     except DataError:
         reason = f"{path.name} lists it, but there is no such file"
         named = [entry for entry in entries if isinstance(entry, dict)]
-        cases = [{**entry, **{key: path.parent / str(entry.get(key)) for key in ("image", "label")}} for entry in named]
-        missing = [lost_of((case["image"], case["label"]), reason) for case in cases]
+        cases = [
+            {**entry, "image": [str(path.parent / file) for file in _files(entry.get("image", ""))],
+             "label": str(path.parent / str(entry.get("label")))}
+            for entry in named
+        ]  # fmt: skip
+        missing = [lost_of([Path(file) for file in (*case["image"], case["label"])], reason) for case in cases]
         if lost is None or not any(missing):
             raise
     lost += [each for several in missing for each in several]
     return [case for case, lacks in zip(cases, missing, strict=True) if not lacks]
 
 
-def names_of(content: dict[str, Any]) -> dict[int, str]:
-    """The names of a mask's values, as the Decathlon (value: name) or nnU-Net (name: value) writes them.
-
-    Example:
-        >>> names_of({"labels": {"0": "background", "1": "liver"}})
-        {0: 'background', 1: 'liver'}
-        >>> names_of({"labels": {"background": 0, "liver": 1}})
-        {0: 'background', 1: 'liver'}
-    """
-    labels = content.get("labels")
-    if not isinstance(labels, dict):
-        return {}
-    try:
-        return {int(value): str(name) for value, name in labels.items()}
-    except ValueError:
-        return {value: str(name) for name, value in labels.items() if isinstance(value, int)}
-
-
-def _content(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> dict[str, Any]:
+    """The object in a ``dataset.json``."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:

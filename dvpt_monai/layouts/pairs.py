@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
+from dvpt_monai import formats
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.files import folders_in, images_below, stem_of
-from dvpt_monai.new_bundle.layouts.decathlon import names_of
-from dvpt_monai.new_bundle.listing import Case, Listing, Lost, part_of
+from dvpt_monai.layouts.decathlon import content_of
+from dvpt_monai.layouts.files import folders_in, images_below, stem_of
+from dvpt_monai.layouts.labels import labels_of
+from dvpt_monai.layouts.listing import Case, Listing, Lost, part_of
 
 __all__ = ["find"]
 
 IMAGES = ("images", "image", "imgs", "img", "imagesTr", "scans", "volumes")
 MASKS = ("masks", "mask", "labels", "label", "labelsTr", "segmentations", "segmentation", "annotations", "gt")
-TAILS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_gt", "-mask", "-seg", "-label")
-"""What the names of masks end in."""
 
 
 def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
@@ -27,17 +27,16 @@ def find(folder: Path, lost: list[Lost] | None = None) -> Listing | None:
     Raises:
         DataError: an image has no mask or two, or a mask no image.
     """
-    names = {}
-    if (folder / "dataset.json").is_file():  # of nnU-Net, which lists no cases but names the labels
-        names = names_of(json.loads((folder / "dataset.json").read_text(encoding="utf-8-sig")))
+    path = folder / "dataset.json"  # may name the labels where it lists no cases
+    fields: dict[str, Any] = {"sources": (path,), **labels_of(content_of(path), path)} if path.is_file() else {}
     parts = [inside for inside in folders_in(folder) if part_of(inside.name)]
     cases = [case for part in parts for case in _two_folders(part, part_of(part.name), lost)]
     cases = cases or _two_folders(folder, "", lost)
     if cases:
         masks = cases[0].label
-        return Listing(f"pairs of images and masks ({_below(folder, masks)})", folder, tuple(cases), names)
+        return Listing(f"pairs of images and masks ({_below(folder, masks)})", folder, tuple(cases), **fields)
     cases = _side_by_side(folder, lost)
-    return Listing("masks beside their images", folder, tuple(cases), names) if cases else None
+    return Listing("masks beside their images", folder, tuple(cases), **fields) if cases else None
 
 
 def _below(folder: Path, path: str | Path) -> str:
@@ -57,7 +56,7 @@ def _two_folders(folder: Path, part: str, lost: list[Lost] | None) -> list[Case]
     answers: dict[str, list[Path]] = defaultdict(list)
     for path in images_below(masks[0]):
         answers[_key(path, masks[0])].append(path)
-    return _matched(_without_channel(pictures, answers, images[0]), answers, part, masks[0], lost)
+    return _matched(pictures, answers, part, masks[0], lost)
 
 
 def _by_key(paths: list[Path], root: Path) -> dict[str, Path]:
@@ -71,34 +70,30 @@ def _by_key(paths: list[Path], root: Path) -> dict[str, Path]:
 
 def _key(path: Path, root: Path) -> str:
     """The path below a folder without suffixes, and without what only masks' names end in."""
-    name = stem_of(path)
-    tail = next((tail for tail in TAILS if name.lower().endswith(tail)), "")
-    return (path.parent.relative_to(root) / (name[: -len(tail)] if tail else name)).as_posix()
+    return (path.parent.relative_to(root) / formats.image_name(stem_of(path))).as_posix()
 
 
-def _without_channel(pictures: dict[str, Path], answers: dict[str, list[Path]], folder: Path) -> dict[str, Path]:
-    """nnU-Net's images carry the number of their channel, ``case_0000``, and its masks do not."""
-    if set(pictures) & set(answers) or not all(key[-5:-4] == "_" and key[-4:].isdigit() for key in pictures):
-        return pictures
-    several = [key for key in pictures if not key.endswith("_0000")]
-    if several:
-        raise DataError(
-            f"{pictures[several[0]]}: channels in files of their own are not read; stack them along a fourth axis, "
-            f"one file per case in {folder}"
-        )
-    return {key[:-5]: path for key, path in pictures.items()}
+def _is_mask(path: Path) -> bool:
+    return formats.image_name(stem_of(path)) != stem_of(path) or formats.format_of(path) in (
+        "segmentation",
+        "dicom-seg",
+    )
 
 
 def _side_by_side(folder: Path, lost: list[Lost] | None) -> list[Case]:
     found = images_below(folder)
-    stems = {path: stem_of(path) for path in found}
-    masks = [path for path in found if any(stems[path].lower().endswith(tail) for tail in TAILS)]
+    masks = [path for path in found if _is_mask(path)]
     if not masks or len(masks) == len(found):
         return []
+    pictures = _by_key([path for path in found if path not in set(masks)], folder)
+    names: dict[str, list[str]] = defaultdict(list)
+    for key in pictures:
+        names[key.rpartition("/")[2]].append(key)
     answers: dict[str, list[Path]] = defaultdict(list)
     for path in masks:
-        answers[_key(path, folder)].append(path)
-    pictures = _by_key([path for path in found if path not in set(masks)], folder)
+        key = _key(path, folder)
+        elsewhere = names[key.rpartition("/")[2]]  # the only image of that name may lie in another folder
+        answers[elsewhere[0] if key not in pictures and len(elsewhere) == 1 else key].append(path)
     twice = [key for key in answers if key not in pictures]
     extra = [key for key in pictures if key not in answers]
     if twice and extra and len(masks) < len(pictures) / 2:

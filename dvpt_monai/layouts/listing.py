@@ -25,12 +25,19 @@ class Case:
         label: the name of its class, or the file of its mask.
         part: ``train``, ``validation`` or ``test``; empty if nothing tells.
         group: what must stay together, such as the patient; empty if nothing tells.
+        channels: further files of the image, of the same grid, which become its further channels.
     """
 
     image: Path
     label: str | Path
     part: str = ""
     group: str = ""
+    channels: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its image and its mask."""
+        return (self.image, *self.channels, *([self.label] if isinstance(self.label, Path) else []))
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Lost:
 
 def lost_of(files: Sequence[Path], reason: str) -> list[Lost]:
     """The files of one case that are missing; none if all are there."""
-    there = tuple(file for file in files if file.is_file())
+    there = tuple(file for file in files if file.exists())
     return [Lost(file, reason, there) for file in files if file not in there]
 
 
@@ -79,6 +86,13 @@ class Listing:
         cases: in the order of their files.
         names: of values in the masks, where something tells.
         notes: what was assumed.
+        regions: structures that may overlap, by name, and the values in the masks that each consists of.
+        order: the value that a predicted mask gets for each region, a later one over an earlier.
+        ignored: the value of what is neither learned nor scored.
+        segments: names of the structures where masks name them, as those of 3D Slicer do; ``names`` numbers these.
+        channels: names of the image's channels, where something tells.
+        endings: what the names of a case's files end in, in the order of the channels, where these are files.
+        sources: files that say all this, such as a table.
     """
 
     layout: str
@@ -86,6 +100,20 @@ class Listing:
     cases: tuple[Case, ...]
     names: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    order: tuple[int, ...] = ()
+    ignored: int | None = None
+    segments: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def declared(self) -> dict[int, str]:
+        """Every value that a mask may hold, where something tells."""
+        of_regions = {value: f"label {value}" for values in self.regions.values() for value in values}
+        ignored = {} if self.ignored is None else {self.ignored: "ignore"}
+        return {**of_regions, **self.names, **ignored}
 
     @property
     def task(self) -> str:

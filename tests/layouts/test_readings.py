@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.layouts import Columns, list_cases
-from dvpt_monai.new_bundle.patients import grouped
+from dvpt_monai.layouts import Columns, list_cases
+from dvpt_monai.layouts.patients import grouped
 
 
 def told(listing):
@@ -160,16 +160,14 @@ def test_patients_by_a_pattern(data):
         grouped(listing, "(")
 
 
-def test_names_that_look_like_patients_are_told_and_nothing_more(data):
+def test_names_that_look_like_patients_keep_them_together(data):
     for i in range(8):
         data.photo(f"{'ab'[i % 2]}/patient{i // 2:02}_{i}.png")
     listing = grouped(list_cases(data.root))
-    assert {case.group for case in listing.cases} == {""}
+    assert {case.group for case in listing.cases} == {f"patient{i:02}" for i in range(4)}
     (note,) = listing.notes
-    assert note.warning and r"--group_pattern '(patient\d+)[-_ ]'" in note.text
-    assert {case.group for case in grouped(list_cases(data.root), r"(patient\d+)[-_ ]").cases} == {
-        f"patient{i:02}" for i in range(4)
-    }
+    assert "4 patients by their names" in note.text and "--group-pattern '.+'" in note.option
+    assert len({case.group for case in grouped(list_cases(data.root), ".+").cases}) == 8
 
 
 def test_plain_names_look_like_no_patients(data):
@@ -189,8 +187,8 @@ def no_images(data):
     return data.root
 
 
-def dicom(data):
-    data.text("scan/1.dcm", "")
+def arrays(data):
+    data.text("scan/1.npy", "")
     return data.root
 
 
@@ -291,7 +289,7 @@ def missing_volume(data):
     [
         (no_data, "no such file or folder"),
         (no_images, "no images here"),
-        (dicom, "convert DICOM"),
+        (arrays, "write the arrays as PNG or NIfTI"),
         (one_class, "'benign'"),
         (loose_image, "loose.png: lies beside"),
         (strange_part, "extra: lies beside train"),
@@ -308,7 +306,7 @@ def missing_volume(data):
         (missing_image, r"1.png: a mask without an image"),
         (two_mask_folders, "both masks and labels"),
         (two_images, "1.jpg and .*1.png have one name"),
-        (channels_apart, "stack them"),
+        (channels_apart, "c1_0000.nii.gz: its case has no channel 0001"),
         (broken_json, "dataset.json: not JSON"),
         (missing_volume, "1 of 6 files do not exist"),
     ],
@@ -349,3 +347,12 @@ def test_a_class_without_images_in_one_part_is_told(data):
         image.unlink()
     [note] = list_cases(data.root).notes
     assert note.warning and note.text == "test/benign holds no images"
+
+
+def test_the_command_knows_every_reading():
+    """It spells them out, so that its help does not wait for what reads images."""
+    from importlib import import_module
+
+    from dvpt_monai.layouts import READINGS
+
+    assert import_module("dvpt_monai.commands.init").READINGS == READINGS

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from dvpt_monai.compare.printed import recommendation
+from dvpt_monai.compare.recommend import advice, chances, recommended
+from dvpt_monai.compare.runs import add_row
+from dvpt_monai.compare.scores import Scores
+from dvpt_monai.errors import DataError
+
+random = np.random.default_rng(0)
+CASES = random.normal(0, 0.05, 1000)
+"""What the resamples of the cases do to every method alike."""
+
+
+def of(name, mean, spread=0.0, trained=100, cases=50):
+    values = mean + CASES + random.normal(0, spread, 1000) if spread else mean + CASES
+    return Scores(name, 1.0, "kappa", {0: mean}, {0: values}, cases, 40, {"trained_parameters": str(trained)})
+
+
+def test_a_paired_lead_is_sure_however_wide_the_intervals():
+    [first, second] = chances([of("probe", 0.70), of("DVPT", 0.75)])
+    assert (first.scores.method, first.best, second.best, second.near) == ("DVPT", 1.0, 0.0, 0.0)
+    assert advice([first, second]) == "Take DVPT: it is the best in 100% of the resamples"
+
+
+def test_of_level_methods_the_one_that_trains_least():
+    ranked = chances([of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("probe", 0.60, trained=10)])
+    assert "Take LoRA: it is within 0.01 of the best in 100% of the resamples, as DVPT" in advice(ranked)
+
+
+def test_what_is_open_is_said_to_be_open():
+    ranked = chances([of("DVPT", 0.75, 0.05), of("LoRA", 0.74, 0.05), of("probe", 0.5)])
+    text = advice(ranked)
+    assert text.startswith("Not decided: DVPT is the best in") and "50 cases and 1 seed" in text
+    assert sum(each.best for each in ranked) == pytest.approx(1)
+
+
+def test_one_method_is_no_comparison():
+    assert "needs another method" in advice(chances([of("DVPT", 0.7)]))
+
+
+def test_other_cases_are_not_compared():
+    with pytest.raises(DataError, match="DVPT on 50, LoRA on 40"):
+        chances([of("DVPT", 0.7), of("LoRA", 0.7, cases=40)])
+
+
+def write(out, row, run, value, **cells):
+    folder = out / "runs" / run.key
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "resampled.npy", value + CASES)
+    add_row(out / "runs.csv", row(run, value, **cells))
+
+
+def test_it_reads_what_there_is_so_far(tmp_path, study, row):
+    small = study(trials=1, seeds=2, fractions=(0.4, 1.0))
+    for run in small.ready({})[:-1]:  # the last seed is still to come
+        write(tmp_path, row, run, 0.7 if str(run.entrant) == "DVPT" else 0.6)
+    by_fraction = recommended(tmp_path)
+    assert list(by_fraction) == [0.4, 1.0] and len(by_fraction[1.0][1].scores.values) == 1
+    text = recommendation(by_fraction)
+    assert text.count("Take DVPT: it is the best in 100% of the resamples") == 2
+    assert "40 labelled cases, 40% of them all" in text
+
+
+def test_of_a_search_that_was_repeated_the_last_choice_counts(tmp_path, study, row):
+    [run, *_] = study(trials=1).ready({})
+    write(tmp_path, row, run, 0.2, finished="2026-01-01", settings='{"learning_rate": 1}')
+    other = study(trials=1, seeds=1, options={"epochs": 3}).ready({})[0]
+    write(tmp_path, row, other, 0.9, finished="2026-01-02")
+    assert recommended(tmp_path)[1.0][0].scores.value == 0.9
+
+
+def test_nothing_scored_and_mixed_comparisons_are_refused(tmp_path, study, row):
+    with pytest.raises(DataError, match="no run has been scored yet"):
+        recommended(tmp_path)
+    one, other = study(trials=1).ready({})[:2]
+    write(tmp_path, row, one, 0.2)
+    write(tmp_path, row, other, 0.2, options='{"epochs": 3}')
+    with pytest.raises(DataError, match="rows of several comparisons"):
+        recommended(tmp_path)

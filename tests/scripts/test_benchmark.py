@@ -1,0 +1,75 @@
+"""Every study that docs/results.md names runs, on phantoms with tiny networks."""
+
+import importlib.util
+import re
+import shlex
+
+import fire
+import pytest
+
+from dvpt_monai.compare.runs import read_rows
+
+TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
+        {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}.items()}}  # fmt: skip
+
+
+@pytest.fixture
+def benchmark(repository):
+    spec = importlib.util.spec_from_file_location("benchmark", repository / "scripts" / "benchmark.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def tiny(request):
+    """Options with which a bundle's study is small."""
+
+    def of(bundle):
+        if bundle.startswith("fundus"):
+            data, more = request.getfixturevalue("fundus").data, {"image_size": 28, "folds": 2}
+        else:
+            data, more = request.getfixturevalue("hippocampus").data, {"feature_size": 2, "tap": "$None"}
+        return {**TINY, "dataset_dir": str(data), "backbone_weights": "random", **more}
+
+    return of
+
+
+def named(repository):
+    """The lines that the page has, with each study in the place of STUDY."""
+    text = (repository / "docs" / "results.md").read_text()
+    lines = re.findall(r"`(?:python )?scripts/benchmark\.py ([^`]*)`", text)
+    studies = re.findall(r"`(fundus|fundus_folds|hippocampus|hippocampus_controls)`", text)
+    assert lines and studies
+    return {line.replace("STUDY", study) for line in lines for study in studies}
+
+
+def test_the_page_names_studies_that_there_are(repository, benchmark, monkeypatch):
+    taken = []
+    monkeypatch.setattr(benchmark, "compare", lambda *arguments, **settings: taken.append(settings) or Told())
+    for line in named(repository):
+        fire.Fire({"run": benchmark.run}, command=shlex.split(line))
+    assert (
+        len(taken) == len(named(repository))
+        and {"device": "cuda"}.items()
+        <= {name: value for settings in taken for name, value in settings["options"].items()}.items()
+    )
+    with pytest.raises(SystemExit, match="no study 'fundus_fold'"):
+        benchmark.run("fundus_fold")
+
+
+class Told:
+    def table(self):
+        return ""
+
+
+@pytest.mark.bundle
+@pytest.mark.parametrize("study", ["fundus", "fundus_folds", "hippocampus", "hippocampus_controls"])
+def test_a_study_runs(benchmark, tiny, study, tmp_path):
+    text = benchmark.run(study, out=str(tmp_path), **tiny(benchmark.STUDIES[study]["bundle"]))
+    rows = read_rows(tmp_path / "runs.csv").values()
+    entrants = benchmark.STUDIES[study]["entrants"]
+    assert not [row["error"] for row in rows if row["error"]]
+    repeats = 2 if study == "fundus_folds" else benchmark.STUDIES[study]["seeds"]
+    assert len(rows) == len(entrants) * repeats
+    assert all(str(entrant) in text for entrant in entrants)
