@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from monai.data.utils import pickle_hashing
 from monai.transforms import RandomizableTrait, Transform
@@ -15,6 +16,7 @@ __all__ = ["SharedImages"]
 
 _prepared: dict[tuple[bytes, bytes], Any] = {}
 """What the steps before the first random one make of a case, by these steps and by the case."""
+_digests: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
 
 
 class SharedImages(CacheDataset):
@@ -45,7 +47,13 @@ class SharedImages(CacheDataset):
         transform: Any = self.transform
         first = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform))
         try:
-            # each step for itself: an object that two of them share would be written once, and twice elsewhere
-            return pickle_hashing([pickle.dumps(step) for step in transform.transforms[:first]])
+            return pickle_hashing([_digest(step) for step in transform.transforms[:first]])
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
+
+
+def _digest(step: Any) -> bytes:
+    """A step in short, as it was when it was first seen: some keep something of each image that they work on."""
+    if step not in _digests:
+        _digests[step] = pickle_hashing(step)
+    return _digests[step]

@@ -113,7 +113,8 @@ def _options(bundle: Bundle, run: Run) -> dict[str, Any]:
 
 def _scores(evaluator: Any, run: Run, folder: Path) -> dict[str, Any]:
     """The metrics, and the key metric's resamples beside the run."""
-    metrics = {name: float(value) for name, value in evaluator.state.metrics.items() if is_scalar(value)}
+    numbers = {name: value for name, value in evaluator.state.metrics.items() if not isinstance(value, str)}
+    metrics = {name: float(value) for name, value in numbers.items() if is_scalar(value)}
     key = evaluator.state.key_metric_name
     cases = len(evaluator.state.dataloader.dataset)
     # folds are other cases: each is drawn from for itself
