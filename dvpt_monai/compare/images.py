@@ -14,7 +14,7 @@ from dvpt_monai.bundle import CacheDataset
 
 __all__ = ["SharedImages"]
 
-_prepared: dict[tuple[bytes, bytes], Any] = {}
+_prepared: dict[tuple[tuple[bytes, ...], bytes], Any] = {}
 """What the steps before the first random one make of a case, by these steps and by the case."""
 _digests: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
 
@@ -42,12 +42,12 @@ class SharedImages(CacheDataset):
         return _prepared[key]
 
     @cached_property
-    def _steps(self) -> bytes | None:
+    def _steps(self) -> tuple[bytes, ...] | None:
         """The steps before the first random one, in short; None where they cannot be compared."""
         transform: Any = self.transform
         first = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform))
         try:
-            return pickle_hashing([_digest(step) for step in transform.transforms[:first]])
+            return tuple(_digest(step) for step in transform.transforms[:first])
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
 
