@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from dvpt_monai.errors import AdapterError, BackboneMismatchError, PretrainedError, TuningError
     from dvpt_monai.methods import (
         CVPT,
+        DTL,
         DVPT,
         EPT,
         EVP,
+        LST,
         SSF,
         VPT,
         Adapter,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         MLPProbe,
         NormTuning,
         PartialFineTuning,
+        SideDVPT,
         VisualPrompt,
         attention_entropy,
         collapse,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from dvpt_monai.optimizers import parameter_groups
     from dvpt_monai.tuning import (
         METHODS,
+        Ensemble,
         Method,
         Report,
         Stack,
@@ -57,14 +61,15 @@ else:
         {
             "errors": "AdapterError BackboneMismatchError PretrainedError TuningError",
             "methods": (
-                "CVPT DVPT EPT EVP SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning GatedVPT "
-                "LinearProbe LoRA MLPProbe NormTuning PartialFineTuning VisualPrompt attention_entropy collapse"
+                "CVPT DTL DVPT EPT EVP LST SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning "
+                "GatedVPT LinearProbe LoRA MLPProbe NormTuning PartialFineTuning SideDVPT VisualPrompt "
+                "attention_entropy collapse"
             ),
             "networks": "UNETR Receipt ViTClassifier ViTEncoder load_pretrained",
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
-                "METHODS Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
+                "METHODS Ensemble Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
                 "match_budget merge read_header report save_adapter swap_adapter tune untune"
             ),
         },
@@ -73,10 +78,12 @@ else:
 
 __all__ = [
     "CVPT",
+    "DTL",
     "DVPT",
     "DVPTUNETR",
     "EPT",
     "EVP",
+    "LST",
     "METHODS",
     "SSF",
     "UNETR",
@@ -89,6 +96,7 @@ __all__ = [
     "Convpass",
     "DVPTViT",
     "DoRA",
+    "Ensemble",
     "FullFineTuning",
     "GatedVPT",
     "LinearProbe",
@@ -100,6 +108,7 @@ __all__ = [
     "PretrainedError",
     "Receipt",
     "Report",
+    "SideDVPT",
     "Stack",
     "Tuned",
     "TunedResidual",

@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["latest_state", "save_state", "states"]
+__all__ = ["latest_state", "read_state", "save_state", "serialized", "states"]
 
 logger = logging.getLogger(__name__)
 KEPT = 2
@@ -23,36 +24,43 @@ DIGITS = 16
 """Of a state's sha256, in its name."""
 
 
-def save_state(folder: str | os.PathLike[str], run: int, step: int, state: dict[str, Any]) -> Path:
+def serialized(state: dict[str, Any]) -> bytes:
+    """A state as the bytes of its file, which nothing changes any more.
+
+    Args:
+        state: tensors, numbers, strings and containers of them: it loads with ``weights_only=True``.
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    return content.getvalue()
+
+
+def save_state(folder: str | os.PathLike[str], run: int, step: int, state: bytes) -> Path:
     """Write a state as ``state_<run>_<step>_<sha256>.pt``, and remove all but the last two.
 
     The name carries the hash, so that content and hash appear in one step, and a file that a crash or the disk damaged
-    is known. The state holds tensors, numbers, strings and containers of them: it loads with ``weights_only=True``.
+    is known.
 
     Args:
         folder: made if missing.
         run: when the training began, in seconds since 1970; what an earlier one left counts as older.
         step: of the training; the higher, the later.
-        state: what to keep.
+        state: what to keep, :func:`serialized`.
 
     Raises:
-        CheckpointError: the disk is full, the folder cannot be written, or the state holds something else; the states
-            that were there are there still.
+        CheckpointError: the disk is full, or the folder cannot be written; the states that were there are there still.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as home:
-        ...     path = save_state(home, 1, 7, {"loss": torch.tensor(0.5)})
+        ...     path = save_state(home, 1, 7, serialized({"loss": torch.tensor(0.5)}))
         ...     path.name[:26], latest_state(home)[1]["loss"].item()
         ('state_0000000001_00000007_', 0.5)
     """
-    content = io.BytesIO()
-    torch.save(state, content)
-    data = content.getbuffer()
-    path = Path(folder) / f"state_{run:010d}_{step:08d}_{hashlib.sha256(data).hexdigest()[:DIGITS]}.pt"
+    path = Path(folder) / f"state_{run:010d}_{step:08d}_{hashlib.sha256(state).hexdigest()[:DIGITS]}.pt"
     try:
         with whole_file(path) as part:
-            part.write_bytes(data)
+            part.write_bytes(state)
     except OSError as error:
         raise CheckpointError(
             f"{path}: the state of the training cannot be written ({error}); make room or name another folder with "
@@ -78,10 +86,33 @@ def latest_state(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] 
     """
     candidates = states(folder)
     for path in reversed(candidates):
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest()[:DIGITS] == path.stem.split("_")[3]:
-            return path, torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        logger.warning("%s is damaged (its sha256 is another); the state before it is taken", path)
+        try:
+            return path, read_state(path)
+        except CheckpointError as error:
+            logger.warning("%s; the state before it is taken", error)
     if candidates:
         raise CheckpointError(f"{Path(folder)}: all states in it are damaged; train anew with --resume never")
     return None
+
+
+def read_state(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The state in a file whose hash is that of its name.
+
+    Raises:
+        CheckpointError: there is no such file, it is none of a state, or it is damaged.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"{path}: no such file; give auto, never, or the path of a state")
+    if not re.fullmatch(r"state_\d+_\d+_[0-9a-f]+", file.stem):
+        raise CheckpointError(f"{path}: no state of a training; they are called state_*.pt, in the folder resume")
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest()[:DIGITS] != file.stem.split("_")[3]:
+        raise CheckpointError(f"{path} is damaged (its sha256 is another)")
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # of many types; the hash is right, so it was written like this
+        raise CheckpointError(f"{path} holds more than numbers and tensors ({type(error).__name__})") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: no state of a training")
+    return state

@@ -13,9 +13,11 @@ __all__ = [
     "AdapterError",
     "BackboneMismatchError",
     "BundleError",
+    "CacheError",
     "CheckpointError",
     "DataError",
     "DvptError",
+    "PredictionError",
     "PretrainedError",
     "TuningError",
     "did_you_mean",
@@ -32,6 +34,10 @@ class DvptError(ValueError):
 
 class DataError(DvptError):
     """Images, labels or lists of them cannot be used."""
+
+
+class PredictionError(DvptError):
+    """Some cases could not be predicted; all others were."""
 
 
 class PretrainedError(DvptError):
@@ -52,6 +58,10 @@ class BackboneMismatchError(AdapterError):
 
 class CheckpointError(DvptError):
     """A checkpoint is missing, damaged, or of another network."""
+
+
+class CacheError(DvptError):
+    """Cached activations cannot be made, kept or used."""
 
 
 class BundleError(DvptError):

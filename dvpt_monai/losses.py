@@ -1,10 +1,11 @@
-"""A loss that knows that grades have an order."""
+"""Losses that know what MONAI's do not: that grades have an order, and that of some pixels nothing is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+from monai.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -91,3 +92,43 @@ class OrdinalLoss(nn.Module):
                 "correct the labels or set num_classes"
             )
         return grade
+
+
+class KnownPixelsLoss(nn.Module):
+    """Dice plus cross-entropy of the pixels whose label is known; a label of -1 is not.
+
+    Elsewhere it is as MONAI's ``DiceCELoss``: with a softmax and without the Dice of the background, or, of structures
+    that overlap, with a sigmoid. Without a known pixel it is 0.
+
+    **Shape**: logits (B, C, *spatial); labels (B, 1, *spatial), or of overlapping structures (B, C, *spatial) -> scalar
+
+    Args:
+        overlapping: whether each channel is a structure of its own.
+
+    Example:
+        >>> logits = torch.tensor([[[5.0, 5.0], [-5.0, -5.0]]])
+        >>> right, unknown = torch.tensor([[[0, 0]]]), torch.tensor([[[0, -1]]])
+        >>> loss = KnownPixelsLoss()
+        >>> bool(loss(logits, unknown) == loss(logits[..., :1], right[..., :1]))
+        True
+    """
+
+    def __init__(self, overlapping: bool = False) -> None:
+        super().__init__()
+        self.overlapping = overlapping
+        self.dice = DiceLoss(include_background=overlapping, to_onehot_y=not overlapping)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Average the loss over the known pixels; see the class for the shapes."""
+        logits = logits.float()  # under autocast, too
+        known = labels >= 0
+        if not bool(known.any()):
+            return logits.sum() * 0
+        if self.overlapping:
+            entropy = F.binary_cross_entropy_with_logits(logits[known], labels[known].float())
+            probabilities = logits.sigmoid()
+        else:
+            entropy = F.cross_entropy(logits, labels[:, 0].long(), ignore_index=-1)
+            probabilities = logits.softmax(dim=1)
+        dice: Tensor = self.dice(probabilities * known, labels.clamp(min=0))
+        return dice + entropy

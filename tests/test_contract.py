@@ -22,9 +22,11 @@ from torch.utils.checkpoint import checkpoint
 import dvpt_monai
 from dvpt_monai import (
     CVPT,
+    DTL,
     DVPT,
     EPT,
     EVP,
+    LST,
     METHODS,
     SSF,
     UNETR,
@@ -40,6 +42,7 @@ from dvpt_monai import (
     Method,
     NormTuning,
     PartialFineTuning,
+    SideDVPT,
     Stack,
     Tuned,
     Tuner,
@@ -85,6 +88,30 @@ NETWORKS = {
         num_layers=2,
         spatial_dims=3,
         depth_embedding=True,
+        **SMALL,
+        **more,
+    ),
+    "vit-2d-rotary": lambda **more: ViTClassifier(
+        num_classes=3,
+        in_channels=3,
+        img_size=16,
+        num_layers=2,
+        num_registers=2,
+        activation="swiglu",
+        positions=False,
+        rotary={},
+        **SMALL,
+        **more,
+    ),
+    "unetr-3d-rotary": lambda **more: UNETR(
+        in_channels=1,
+        out_channels=2,
+        img_size=16,
+        feature_size=2,
+        num_layers=3,
+        activation="swiglu",
+        positions=False,
+        rotary={},
         **SMALL,
         **more,
     ),
@@ -135,6 +162,12 @@ SAMPLES = {
     },
     "DoRA": {"DoRA": DoRA(rank=2), "DoRA-mlp": DoRA(rank=2, modules=("*mlp.linear1",))},
     "Convpass": {"Convpass": Convpass(bottleneck=2)},
+    "SideDVPT": {
+        "SideDVPT": SideDVPT(num_prompts=3, bottleneck=4, width=5),
+        "SideDVPT-one-layer": SideDVPT(num_prompts=3, bottleneck=4, width=5, layers=(1,)),
+    },
+    "DTL": {"DTL": DTL(), "DTL+": DTL(convolution=True)},
+    "LST": {"LST": LST(reduction=2), "LST-one-layer": LST(reduction=3, layers=(0,))},
     "Stack": {
         # Two tuners on each residual sum, one on each mlp, and parameters of the backbone.
         "Stack": Stack(
@@ -145,6 +178,7 @@ SAMPLES = {
         ),
         "Stack-merges": Stack(DoRA(rank=2), LoRA(rank=2), LoRA(rank=1), SSF(), NormTuning()),
         "Stack-attention": Stack(CVPT(num_prompts=2), EPT(num_prompts=3), VPT(num_prompts=2), EPT(num_prompts=2)),
+        "Stack-beside": Stack(SideDVPT(num_prompts=3, bottleneck=4, width=5), LoRA(rank=2), BitFit()),
         "Stack-sequence": Stack(
             DVPT(num_prompts=2, bottleneck=2, aggregate="tokens"),
             VPT(num_prompts=2),
@@ -161,7 +195,7 @@ METHOD_SAMPLES: dict[str, Method] = {
 
 
 # Methods of the one sequence of tokens, which the windows of a SwinUNETR are not: they must say so.
-OF_SEQUENCES = ("EPT", "VPT", "GatedVPT", "CVPT", "VisualPrompt", "EVP", "Convpass")
+OF_SEQUENCES = ("EPT", "VPT", "GatedVPT", "CVPT", "VisualPrompt", "EVP", "Convpass", "SideDVPT", "DTL", "LST")
 
 
 def needs_sequence(method):
@@ -210,7 +244,8 @@ def trains(network, method, key):
     if not network.state_dict()[key].is_floating_point():
         return False  # an index, such as the relative positions of a window
     chosen = method.chosen(network)
-    wanted = [*network.fresh, *(pattern for pattern in chosen if not pattern.startswith("!"))]
+    fresh = [part for part in network.fresh if not (method.spares_blocks and part.endswith("depth_embedding"))]
+    wanted = [*fresh, *(pattern for pattern in chosen if not pattern.startswith("!"))]
     excluded = [pattern[1:] for pattern in chosen if pattern.startswith("!")]
     return any(fnmatchcase(key, p) for p in wanted) and not any(fnmatchcase(key, p) for p in excluded)
 

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dvpt_monai"
 
-GROUND = {"bundle_files", "cache", "errors", "lazy", "moved", "sha256", "tables", "version", "whole_file"}
+GROUND = {"bundle_files", "cache", "errors", "lazy", "moved", "sha256", "tables", "torch_file", "version", "whole_file"}
 """What every room may import, and what imports nothing but each other."""
 
 MAY_IMPORT = {
@@ -26,18 +26,25 @@ MAY_IMPORT = {
     "metrics": set(),
     "optimizers": {"tuning"},
     "data": set(),
+    "layouts": {"data", "formats"},
     "transforms": {"data", "formats"},
     "phantoms": {"data"},
     "reports": {"metrics"},
-    "handlers": {"checkpoints", "data", "metrics", "networks", "reports", "tuning"},
+    "features": {"data", "tuning"},
+    "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
-    "bundle": {"networks", "phantoms", "tuning"},
-    "recipes": {"data"},
+    "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "predict": {"data", "formats", "handlers", "inferers", "transforms"},
+    "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},
-    "new_bundle": {"data", "networks", "recipes", "transforms"},
-    "verify": {"data", "formats", "new_bundle"},
+    "verify": {"data", "formats", "layouts"},
+    "new_bundle": {"data", "formats", "layouts", "networks", "recipes", "transforms", "verify"},
     "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
-    "commands": {"compare", "data", "networks", "new_bundle", "phantoms", "recipes", "ship", "tuning", "verify"},
+    "commands": {
+        *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship"),
+        "tuning",
+        "verify",
+    },
     "__main__": {"commands"},
 }
 """Each room, and the rooms that it may import beside the ground and itself."""

@@ -2,6 +2,7 @@
 
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.cache_dataset import CacheDataset
+from dvpt_monai.bundle.channels import find_channels
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
 from dvpt_monai.bundle.lock import lock
@@ -17,6 +18,7 @@ __all__ = [
     "CacheDataset",
     "check_options",
     "check_trained",
+    "find_channels",
     "find_images",
     "interval",
     "load_backbone",

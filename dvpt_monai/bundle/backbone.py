@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import nn
 
 from dvpt_monai.errors import BackboneMismatchError, PretrainedError
 from dvpt_monai.networks.pretrained import Receipt, download, load_pretrained
 from dvpt_monai.networks.pretrained.catalog import CATALOG
+from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 from dvpt_monai.tuning.fingerprint import check_backbone
@@ -81,7 +81,7 @@ def _take(network: nn.Module, name: str, trained: Path) -> bool:
     # What the method trained of the backbone is no longer what it was.
     if receipt.source != name or set(receipt.loaded) - set(fingerprint):
         return False
-    saved = torch.load(trained, map_location="cpu", weights_only=True)
+    saved = read_torch_file(trained)
     frozen = {key: saved[key] for key in fingerprint if key in saved}
     filled = copy.deepcopy(network)
     try:

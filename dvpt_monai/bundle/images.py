@@ -6,23 +6,34 @@ import os
 from collections.abc import Sequence
 from csv import DictReader
 from pathlib import Path
+from typing import Any
 
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import format_of, without_masks
 from dvpt_monai.phantoms import is_phantom
 
 __all__ = ["find_images", "shows_phantoms"]
 
 
 def find_images(
-    source: str | os.PathLike[str] | Sequence[str], suffixes: Sequence[str], column: str = "image"
+    source: str | os.PathLike[str] | Sequence[str],
+    suffixes: Sequence[str],
+    column: str = "image",
+    series: bool = False,
+    masks: Sequence[str] = (),
 ) -> list[dict[str, str]]:
     """List the images to predict.
+
+    Segmentations, and masks beside their images such as ``a_seg.png`` of an earlier run, are none.
 
     Args:
         source: a folder, whose images are taken in the order of their names; one image; a table (``.csv``) with the
             paths in a column, or a text file (``.txt``) with one path a line, relative to its folder; or several paths.
-        suffixes: what counts as an image in a folder, in lower case, for example ``[".nii", ".nii.gz"]``.
+        suffixes: what counts as an image in a folder, in lower case, for example ``[".nii", ".nii.gz"]``; with
+            ``".dcm"`` also files of DICOM that have none.
         column: column of a table.
+        series: whether DICOM comes as volumes, each a folder; those below are found, too.
+        masks: structures whose masks may lie beside an image, as ``a_<structure>.png``.
 
     Returns:
         One ``{"image": path}`` for each.
@@ -33,7 +44,7 @@ def find_images(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as home:
-        ...     for name in ("b.png", "a.png", "notes.md"):
+        ...     for name in ("b.png", "a.png", "a_mask.png", "notes.md"):
         ...         _ = Path(home, name).write_bytes(b"")
         ...     cases = find_images(home, [".png"])
         >>> [Path(case["image"]).name for case in cases]
@@ -45,7 +56,7 @@ def find_images(
     else:
         path, where = Path(source), str(source)
         if path.is_dir():
-            paths = sorted(p for p in path.iterdir() if _is_image(p, suffixes))
+            paths = _in_folder(path, suffixes, series, masks)
         elif path.suffix.lower() == ".csv" and path.is_file():
             paths = [path.parent / name for name in _column(path, column)]
         elif path.suffix.lower() == ".txt" and path.is_file():
@@ -55,7 +66,7 @@ def find_images(
     if not paths:
         wanted = f"files that end in {', '.join(suffixes)}; folders below are not searched"
         raise DataError(f"{where}: no images here; expected {wanted}")
-    missing = [p for p in paths if not p.is_file()]
+    missing = [p for p in paths if not (p.is_file() or (series and p.is_dir()))]
     if missing:
         raise DataError(
             f"{where}: no file {missing[0]} ({len(missing)} of {len(paths)} images missing); correct dataset_dir"
@@ -63,20 +74,40 @@ def find_images(
     return [{"image": str(p)} for p in paths]
 
 
-def shows_phantoms(cases: Sequence[dict[str, str]]) -> bool:
+def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, masks: Sequence[str]) -> list[Path]:
+    """The images of a folder, and the folders of series in it."""
+    files = [path for path in sorted(folder.iterdir()) if _is_image(path, suffixes)]
+    if series:
+        below = [path for path in sorted(folder.rglob("*")) if path.is_dir() and not path.name.startswith(".")]
+        holds = [place for place in (folder, *below) if _holds_series(place)]
+        files = [path for path in files if format_of(path) != "dicom"] + holds
+    return without_masks(files, masks)
+
+
+def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
+    # macOS leaves "._name" beside each file that it unpacks.
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    kind = format_of(path)
+    named = path.name.lower().endswith(tuple(suffixes))
+    return kind not in ("segmentation", "dicom-seg") and (named or (kind == "dicom" and ".dcm" in suffixes))
+
+
+def _holds_series(folder: Path) -> bool:
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return any(format_of(path) == "dicom" for path in files if path.name.upper() != "DICOMDIR")
+
+
+def shows_phantoms(cases: Sequence[dict[str, Any]]) -> bool:
     """Tell whether any image lies in a data set of phantoms: in its folder or one or two below.
 
     Example:
         >>> shows_phantoms([{"image": "/photographs/a.png"}])
         False
     """
-    folders = {Path(case["image"]).absolute().parent for case in cases}
+    images = (case["image"] for case in cases)
+    folders = {Path(image[0] if isinstance(image, list) else image).absolute().parent for image in images}
     return any(is_phantom(place) for folder in folders for place in (folder, *folder.parents[:2]))
-
-
-def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
-    # macOS leaves "._name" beside each file that it unpacks.
-    return path.is_file() and not path.name.startswith(".") and path.name.lower().endswith(tuple(suffixes))
 
 
 def _column(table: Path, column: str) -> list[str]:

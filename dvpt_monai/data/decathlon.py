@@ -6,10 +6,11 @@ import json
 import logging
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from dvpt_monai.data.case import Case, PathLike
 from dvpt_monai.data.files import check_files
-from dvpt_monai.data.name import named
+from dvpt_monai.data.name import image_of, named
 from dvpt_monai.errors import DataError
 
 __all__ = ["read_decathlon"]
@@ -34,8 +35,9 @@ def read_decathlon(
 
     Returns:
         One ``{"image": path, "label": path, "name": path below root}`` per case, in the file's order; no label where
-        the section has none. An entry may have a ``"group"`` of what must stay together, such as the patient. Entries
-        of hidden files, such as macOS leaves beside those that it unpacks, are left out with a warning.
+        the section has none. An image may be a list of files, which become its channels. An entry may have a
+        ``"group"`` of what must stay together, such as the patient. Entries of hidden files, such as macOS leaves
+        beside those that it unpacks, are left out with a warning.
 
     Raises:
         DataError: on a missing or broken file, a missing section, image or mask, an image listed twice, another number
@@ -78,23 +80,29 @@ def read_decathlon(
     for number, entry in enumerate(table[section]):
         entry = {"image": entry} if isinstance(entry, str) else entry
         paths = {key: entry.get(key) for key in ("image", "label")} if isinstance(entry, dict) else {}
-        if not isinstance(paths.get("image"), str) or not isinstance(paths.get("label"), str | None):
+        image = paths.get("image")
+        files: list[Any] = image if isinstance(image, list) else [image]
+        named_files = bool(files) and all(isinstance(file, str) for file in files)
+        if not named_files or not isinstance(paths.get("label"), str | None):
             raise DataError(
                 f"{path}: {section}[{number}] names no image; write {{'image': ..., 'label': ...}} with paths"
             )
         if section == "training" and paths["label"] is None:
             raise DataError(f"{path}: {section}[{number}], {paths['image']}, has no label; add it or delete the entry")
-        if PurePosixPath(entry["image"]).name.startswith("."):
-            hidden.append(entry["image"])
+        if PurePosixPath(files[0]).name.startswith("."):
+            hidden.append(files[0])
             continue
-        case: Case = {key: str(folder / value) for key, value in paths.items() if value is not None}
-        case |= named(case["image"], folder)
+        images = [str(folder / file) for file in files]
+        case: Case = {"image": images[0] if isinstance(entry["image"], str) else images}
+        if paths["label"] is not None:
+            case["label"] = str(folder / paths["label"])
+        case |= named(images[0], folder)
         if entry.get("group") not in (None, ""):
             case["group"] = str(entry["group"])
         cases.append(case)
     if hidden:
         logger.warning("%s: %d hidden files are left out, the first is %s", path, len(hidden), hidden[0])
-    twice = [image for image, count in Counter(case["image"] for case in cases).items() if count > 1]
+    twice = [image for image, count in Counter(map(image_of, cases)).items() if count > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]} is listed twice; keep one entry per image")
     check_files(cases, ("image", "label"), f"{path}: unpack the data set in {folder} again")

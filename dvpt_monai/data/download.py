@@ -11,35 +11,47 @@ from urllib.request import urlopen
 from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
+from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["download", "md5_of_file"]
 
 SLOWEST = 2000
 """Bytes a second, below which a download counts as stalled."""
+LARGEST = 64 << 30
+"""Bytes that no bundle and no file of a data set has."""
 
 
-def download(url: str, target: Path, md5: str, patience: float = 30.0) -> None:
-    """Download a file to `target`, which appears only when it is complete and its md5 is right.
+def download(
+    url: str, target: Path, md5: str | None = None, patience: float = 30.0, *, sha256: str | None = None
+) -> None:
+    """Download a file to `target`, which appears only when it is complete and its hash is right.
 
     Args:
-        url: where it is.
+        url: where it is, by HTTP or HTTPS.
         target: where it goes; missing folders are made.
         md5: its published hash.
         patience: seconds to wait for a connection, or for more than a trickle of data.
+        sha256: its hash, where that is published in place of an md5.
 
     Raises:
-        DataError: it cannot be reached, stalls, breaks off or has another md5; says how to get it by hand.
+        DataError: it cannot be reached, stalls, breaks off, is larger than any bundle or has another hash; says how to
+            get it by hand.
     """
+    kind, expected = ("sha256", sha256) if sha256 else ("md5", md5)
+    if not expected:
+        raise DataError(f"{url}: neither its md5 nor its sha256 is given; ask its owner for one")
+    if not url.startswith(("http://", "https://")):
+        raise DataError(f"{url}: no address that begins with https:// or http://")
     by_hand = f"download it by hand and put it at {target}"
     with whole_file(target) as part:
         try:
             _receive(url, part, patience)
         except (OSError, HTTPException) as error:
             raise DataError(f"{url} cannot be downloaded ({error or type(error).__name__}); {by_hand}") from error
-        found = md5_of_file(part)
-        if found != md5:
-            raise DataError(f"{url}: md5 {found}, expected {md5}; it was not kept. Try again, or {by_hand}")
+        found = sha256_of(part) if sha256 else md5_of_file(part)
+        if found != expected.lower():
+            raise DataError(f"{url}: {kind} {found}, expected {expected}; it was not kept. Try again, or {by_hand}")
 
 
 def md5_of_file(path: Path) -> str:
@@ -52,7 +64,7 @@ def md5_of_file(path: Path) -> str:
 
 
 def _receive(url: str, part: Path, patience: float) -> None:
-    with urlopen(url, timeout=patience) as response, part.open("wb") as file:
+    with urlopen(url, timeout=patience) as response, part.open("wb") as file:  # nosec B310: HTTP alone comes here
         length = response.headers.get("Content-Length")
         total = int(length) if length else None
         received, before, since = 0, 0, monotonic()
@@ -62,6 +74,8 @@ def _receive(url: str, part: Path, patience: float) -> None:
             while chunk := response.read1(1 << 16):
                 file.write(chunk)
                 received += len(chunk)
+                if received > LARGEST:
+                    raise OSError(f"more than {LARGEST:,} bytes")
                 bar.update(len(chunk))
                 if monotonic() - since > patience:
                     if received - before < SLOWEST * patience:

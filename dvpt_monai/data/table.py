@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from dvpt_monai.data.case import Case, PathLike
+from dvpt_monai.data.copies import bind_copies, warn_of_copies
 from dvpt_monai.data.files import check_files
 from dvpt_monai.data.name import named
 from dvpt_monai.errors import DataError
@@ -41,8 +42,8 @@ def read_csv(
 
     Returns:
         One ``{"image": path, "label": grade, "name": path below root}`` per row, in the table's order, with
-        ``"group"`` if asked for. An image that lies outside `root`
-        is named by its path, and `split` refuses it.
+        ``"group"`` if asked for. Copies of one image share a group, so that no split divides them; those in another
+        part of the table are warned of. An image that lies outside `root` is named by its path, and `split` refuses it.
 
     Raises:
         DataError: on a missing file, column or image, an image listed twice, a grade that is no integer or out of
@@ -66,7 +67,9 @@ def read_csv(
     for argument, column in wanted.items():
         if column not in columns:
             raise DataError(f"{path}: no column {column!r} among {columns}; name yours with {argument}=")
+    elsewhere: list[str] = []
     if split is not None:
+        elsewhere = [str(folder / (row[image] or "")) for _, row in rows if plain(row[split_column]) != plain(split)]
         found = sorted({row[split_column] or "" for _, row in rows})
         rows = [(line, row) for line, row in rows if plain(row[split_column]) == plain(split)]
         if not rows and found:
@@ -92,7 +95,8 @@ def read_csv(
         cases.append(case)
     remedy = "correct the paths, or name the folder that they begin in (root; --dataset_dir of a bundle)"
     check_files(cases, ("image",), f"{path}: {remedy}")
-    return cases
+    warn_of_copies([case["image"] for case in cases], elsewhere, str(path))
+    return bind_copies(cases)
 
 
 def rows_of(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:

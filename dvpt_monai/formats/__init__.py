@@ -6,28 +6,34 @@
 
 from dvpt_monai.formats.grid import apart, into_grid, tolerance
 from dvpt_monai.formats.image import Image
-from dvpt_monai.formats.names import output_paths
-from dvpt_monai.formats.read import SUFFIXES, Format, format_of, name_of, read, read_segmentation
+from dvpt_monai.formats.names import MASK_TAILS, image_name, output_paths, without_masks
+from dvpt_monai.formats.read import SUFFIXES, Format, files_of, format_of, name_of, read, read_segmentation
+from dvpt_monai.formats.seg_nrrd import segment_names
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.formats.series import series_files
 from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
 
 __all__ = [
     "COLOURS",
+    "MASK_TAILS",
     "OUTPUTS",
     "SUFFIXES",
     "Format",
     "Image",
     "Segmentation",
     "apart",
+    "files_of",
     "format_of",
+    "image_name",
     "into_grid",
     "name_of",
     "output_paths",
     "read",
     "read_segmentation",
+    "segment_names",
     "series_files",
     "smallest",
     "tolerance",
+    "without_masks",
     "write_labels",
 ]

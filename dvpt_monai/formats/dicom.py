@@ -56,7 +56,8 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
 def read_picture(path: str | os.PathLike[str], window: bool = False) -> Image:
     """Read one file of one frame as a picture of rows and columns: an X-ray, a fundus photograph, an ultrasound.
 
-    Slope and intercept are applied, palettes become RGB, and what MONOCHROME1 shows as white is high.
+    Slope and intercept are applied, palettes become RGB, and what MONOCHROME1 shows as white is high. The header's
+    ``value_range`` is what the pixels can be at least and at most.
 
     Args:
         path: the file.
@@ -67,9 +68,11 @@ def read_picture(path: str | os.PathLike[str], window: bool = False) -> Image:
     """
     header = read_header(path)
     array = pixels(path, header)
+    colours = array.ndim == 3
+    shown = (0.0, 255.0) if colours and array.dtype == np.uint8 else _range(header)
     if window:
-        array = _window(array, header, str(path))
-    return Image(array, array.ndim == 3, None, "dicom", str(path), header)
+        array, shown = _window(array, header, str(path)), (0.0, 255.0)
+    return Image(array, colours, None, "dicom", str(path), {**header, "value_range": shown})
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -142,7 +145,7 @@ def numbers(header: Header, name: str) -> list[float]:
 
 def _range(header: Header) -> tuple[float, float]:
     """The lowest and highest value that the pixels can have."""
-    bits = int(header["BitsStored"])
+    bits = int(header.get("BitsStored") or header.get("BitsAllocated") or 16)
     signed = header.get("PixelRepresentation") == "1"
     slope, intercept = (numbers(header, "RescaleSlope") or [1.0])[0], (numbers(header, "RescaleIntercept") or [0.0])[0]
     low = -(2 ** (bits - 1)) if signed else 0

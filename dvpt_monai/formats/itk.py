@@ -17,7 +17,7 @@ from dvpt_monai.formats.grid import check_affine, ras
 from dvpt_monai.formats.image import Image
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["itk_error", "itk_image", "read_itk", "write_itk"]
+__all__ = ["detached_voxels", "itk_error", "itk_image", "read_itk", "write_itk"]
 
 _DATA_FILE = re.compile(rb"^(?:ElementDataFile *=|data ?file:) *(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 _SPACE = re.compile(rb"^space: *(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
@@ -111,10 +111,8 @@ def _check(path: Path) -> None:
         raise DataError(f"{path}: cannot be read ({error})") from error
     nrrd = data.startswith(b"NRRD")
     header, voxels = _parts(data, nrrd)
-    named = _DATA_FILE.search(header)
-    name = named.group(1).decode(errors="replace") if named else "LOCAL"
-    if name.upper() != "LOCAL" and not name.startswith("LIST") and "%" not in name:
-        detached = path.parent / name
+    detached = _detached(path, header)
+    if detached is not None:
         if not detached.is_file():
             raise DataError(f"{path}: its voxels are to be in {detached}, which is missing; put it there")
         voxels = detached.read_bytes()
@@ -131,6 +129,18 @@ def _check(path: Path) -> None:
                 raise EOFError("the compressed voxels end too early")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
+
+
+def detached_voxels(path: Path) -> Path | None:
+    """The file beside a header that holds its voxels, if it names one."""
+    data = path.read_bytes()
+    return _detached(path, _parts(data, data.startswith(b"NRRD"))[0])
+
+
+def _detached(path: Path, header: bytes) -> Path | None:
+    named = _DATA_FILE.search(header)
+    name = named.group(1).decode(errors="replace") if named else "LOCAL"
+    return None if name.upper() == "LOCAL" or name.startswith("LIST") or "%" in name else path.parent / name
 
 
 def _parts(data: bytes, nrrd: bool) -> tuple[bytes, bytes]:

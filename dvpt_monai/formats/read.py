@@ -14,14 +14,14 @@ from dvpt_monai.formats.dicom import is_dicom, read_picture
 from dvpt_monai.formats.dicom_seg import is_dicom_seg, read_dicom_seg
 from dvpt_monai.formats.grid import apart, tolerance
 from dvpt_monai.formats.image import Image
-from dvpt_monai.formats.itk import read_itk
+from dvpt_monai.formats.itk import detached_voxels, read_itk
 from dvpt_monai.formats.nifti import read_nifti
 from dvpt_monai.formats.photographs import read_photograph
 from dvpt_monai.formats.seg_nrrd import read_seg_nrrd
 from dvpt_monai.formats.segmentation import Segmentation
-from dvpt_monai.formats.series import read_series
+from dvpt_monai.formats.series import read_series, series_files
 
-__all__ = ["SUFFIXES", "Format", "format_of", "name_of", "read", "read_segmentation"]
+__all__ = ["SUFFIXES", "Format", "files_of", "format_of", "name_of", "read", "read_segmentation"]
 
 Format = Literal["nifti", "nrrd", "metaimage", "segmentation", "photograph", "dicom", "dicom-seg"]
 PathLike = str | os.PathLike[str]
@@ -77,6 +77,25 @@ def name_of(path: PathLike) -> str:
     name = Path(path).name
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)]
+
+
+def files_of(source: PathLike | Sequence[PathLike]) -> list[Path]:
+    """All files that an image is read from: those of a series, or the voxels beside a header.
+
+    Raises:
+        DataError: there are none.
+
+    Example:
+        >>> [path.name for path in files_of(["a_0000.nii.gz", "a_0001.nii.gz"])]
+        ['a_0000.nii.gz', 'a_0001.nii.gz']
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return [file for path in source for file in files_of(path)]
+    path = Path(source)
+    if path.is_dir():
+        return series_files(path)
+    detached = detached_voxels(path) if path.suffix.lower() in (".nhdr", ".mhd") else None
+    return [path] if detached is None else [path, detached]
 
 
 def read(

@@ -17,7 +17,7 @@ from dvpt_monai.formats.itk import read_itk
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["read_seg_nrrd", "write_seg_nrrd"]
+__all__ = ["read_seg_nrrd", "segment_names", "write_seg_nrrd"]
 
 
 def read_seg_nrrd(path: str | os.PathLike[str]) -> Segmentation:
@@ -49,6 +49,28 @@ def read_seg_nrrd(path: str | os.PathLike[str]) -> Segmentation:
         raise DataError(f"{path}: it names no segments; save a label map as .nrrd, or the segmentation by 3D Slicer")
     assert image.affine is not None  # only pictures have none
     return Segmentation(masks, image.affine, str(path), values, colours)
+
+
+def segment_names(path: str | os.PathLike[str]) -> list[str]:
+    """The names of the segments in a ``.seg.nrrd``, out of its header alone.
+
+    Raises:
+        DataError: it cannot be read, or names none.
+    """
+    header = []
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                if not line.strip():
+                    break
+                header.append(line.decode("utf-8", "replace").strip())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    found = [re.fullmatch(r"Segment(\d+)_Name:=(.*)", line) for line in header]
+    names = {int(match[1]): match[2] for match in found if match}
+    if not names:
+        raise DataError(f"{path}: it names no segments; save a label map as .nrrd, or the segmentation by 3D Slicer")
+    return [names[number] for number in sorted(names)]
 
 
 def write_seg_nrrd(

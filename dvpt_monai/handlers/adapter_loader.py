@@ -50,8 +50,14 @@ class AdapterLoader:
         if is_tuned(self.network):
             untune(self.network)
         if self.backbone_weights != "random":
-            receipt = read_header(self.path)["backbone"]["receipt"]
-            resize = None if receipt is None else Receipt.from_dict(receipt).position_resize
-            load_pretrained(self.network, self.backbone_weights, position_resize=resize)
+            header = read_header(self.path)["backbone"]["receipt"]
+            trained = None if header is None else Receipt.from_dict(header)
+            resize = None if trained is None else trained.position_resize
+            receipt = load_pretrained(self.network, self.backbone_weights, position_resize=resize)
+            if trained is not None and trained.sha256 != receipt.sha256:
+                logger.warning(
+                    "%s is not the very file that %s was trained on (sha256 %s, not %s); its values are compared",
+                    *(self.backbone_weights, self.path, receipt.sha256, trained.sha256),
+                )
         load_adapter(self.network, self.path).to(device)
         logger.info("Loaded the adapter %s on the backbone %s", self.path, self.backbone_weights)

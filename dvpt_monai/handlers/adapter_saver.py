@@ -12,6 +12,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from torch import nn
 
+from dvpt_monai.metrics import rank
 from dvpt_monai.tuning import save_adapter
 from dvpt_monai.tuning.header import as_settings_and_result
 
@@ -25,7 +26,7 @@ class AdapterSaver:
 
     The metric and its epoch go into the file's header with the result. Of equal values the later counts, which trained
     longer; MONAI's ``CheckpointSaver`` does the same with ``key_metric_greater_or_equal``. A metric without a value
-    (NaN) is worse than any. The file is never half-written.
+    (NaN) is worse than any: it replaces only an adapter that no value chose. The file is never half-written.
 
     Args:
         network: a tuned network.
@@ -84,12 +85,11 @@ class AdapterSaver:
         if name not in engine.state.metrics:
             raise KeyError(f"AdapterSaver: no metric {name!r}; the evaluator has {sorted(engine.state.metrics)}")
         value = float(engine.state.metrics[name])
-        known = math.isfinite(value)
-        if self.best is not None and not (known and value >= self.best):
+        if self.best is not None and rank(value) < self.best:
             return
-        scored = {"metric": name, "value": value if known else None, "epoch": engine.state.epoch}
+        scored = {"metric": name, "value": value if math.isfinite(value) else None, "epoch": engine.state.epoch}
         save_adapter(self.network, self.path, self.settings, {**self.result, **scored})
-        self.best = value if known else -math.inf
+        self.best = rank(value)
         logger.info("Kept the adapter of epoch %d, %s %.4g", engine.state.epoch, name.replace("_", " "), value)
 
     def state_dict(self) -> dict[str, float | None]:

@@ -6,18 +6,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import AdapterError, CheckpointError
+from dvpt_monai.handlers.checkpoint_saver import previous_of
+from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header
+from dvpt_monai.tuning.adapter import adapter_beside
+from dvpt_monai.tuning.agreement import check_agreement
 
 __all__ = ["CheckpointLoader"]
 
 
 class CheckpointLoader(MonaiCheckpointLoader):
     """Load a checkpoint before an evaluation, every tensor of it, or say what is wrong with it.
+
+    Damage, NaN, and a ``model.pt`` of another epoch than its adapter are errors.
 
     Where an adapter lies beside the checkpoint, the message quotes the method and the settings from its header, those
     that the network has to be built with.
@@ -48,6 +55,10 @@ class CheckpointLoader(MonaiCheckpointLoader):
                 "--checkpoint, or give an adapter and its backbone with --adapter and --backbone_weights"
             )
         try:
+            state = read_torch_file(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}{_instead(path)}") from error
+        try:
             super().__call__(engine)
         except RuntimeError as error:
             raise CheckpointError(
@@ -56,11 +67,30 @@ class CheckpointLoader(MonaiCheckpointLoader):
             ) from error
         except Exception as error:  # what torch.load raises on damaged files is of many types
             raise CheckpointError(f"{path} cannot be read ({_short(error)}); copy or train it again") from error
+        _check_finite(state, path)
+        check_agreement(state, path)
 
 
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) < 400 else f"{text[:400]} ..."
+
+
+def _check_finite(state: Any, path: Path) -> None:
+    for name, value in state.items():
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+            raise CheckpointError(f"{path}: {name} holds NaN or infinity, no prediction can come of it; train it again")
+
+
+def _instead(path: Path) -> str:
+    """What lies beside a damaged checkpoint and holds the same network, or the one before it."""
+    adapter, previous = adapter_beside(path), previous_of(path)
+    ways = []
+    if path.name == Path(MODEL).name and adapter.is_file():
+        ways.append(f"the same network is in --adapter {adapter} with --backbone_weights NAME")
+    if previous.is_file():
+        ways.append(f"the good one before it is --checkpoint {previous}")
+    return f". Or go on without it: {'; '.join(ways)}" if ways else ""
 
 
 def _settings(folder: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ignite.handlers import DiskSaver
 from monai.handlers import CheckpointSaver as MonaiCheckpointSaver
 
 from dvpt_monai.errors import CheckpointError
+from dvpt_monai.metrics import rank
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CheckpointSaver"]
@@ -27,7 +30,9 @@ class CheckpointSaver(MonaiCheckpointSaver):
 
     MONAI's own deletes the old file and then writes the new one in place: what ends the process in between leaves no
     network. Here the new file takes the place of the old one in one step, once it is on the disk. A metric without a
-    value (NaN) is worse than any, and a network that holds NaN or infinity is not saved.
+    value (NaN) is worse than any: it replaces only a network that no value chose. A network that holds NaN or infinity
+    is not saved. Of a file of one name the one before it is kept, as ``model.previous.pt``, for the day when the disk
+    damages the last one.
 
     Args:
         save_dir: folder of the checkpoints.
@@ -57,7 +62,8 @@ class CheckpointSaver(MonaiCheckpointSaver):
                 theirs: Any = checkpoint.save_handler
                 checkpoint.save_handler = WholeFiles(save_dir, theirs.filename)
         if self._key_metric_checkpoint is not None:
-            self._key_metric_checkpoint.score_function = _or_lowest(self._key_metric_checkpoint.score_function)
+            of = self._key_metric_checkpoint.score_function
+            self._key_metric_checkpoint.score_function = _or_lowest(of, arguments.get("key_metric_name"))
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far, for a training that goes on later."""
@@ -72,12 +78,35 @@ class CheckpointSaver(MonaiCheckpointSaver):
             self._key_metric_checkpoint._saved = [item(value, name) for value, name in state_dict["saved"]]
 
 
-def _or_lowest(score: Any) -> Any:
+def previous_of(path: Path) -> Path:
+    """Where the checkpoint lies that stood at a path before the last one.
+
+    Example:
+        >>> previous_of(Path("models/model.pt")).as_posix()
+        'models/model.previous.pt'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def keep_previous(path: Path) -> None:
+    """Give a checkpoint that is about to be replaced a second name, in place of the one that had that name."""
+    with whole_file(previous_of(path)) as part:
+        part.unlink()
+        try:
+            os.link(path, part)
+        except OSError:  # file systems of some sticks and shares have no links
+            shutil.copyfile(path, part)
+
+
+def _or_lowest(score: Any, name: str | None) -> Any:
     """The same score, where NaN is lower than every value: MONAI's first NaN would stay the best for ever."""
 
     def of(engine: Engine) -> float:
-        value = float(score(engine))
-        return value if math.isfinite(value) else -math.inf
+        value = rank(score(engine))
+        if math.isinf(value):
+            metric = name or getattr(engine.state, "key_metric_name", None)
+            logger.warning("%s has no value: it chooses no network; the last one is kept until one has a value", metric)
+        return value
 
     return of
 
@@ -99,6 +128,8 @@ class WholeFiles(DiskSaver):
         try:
             with whole_file(path) as part:
                 torch.save(checkpoint, part)
+                if self.filename is not None and path.is_file() and not path.is_symlink():
+                    keep_previous(path)
         except (OSError, RuntimeError) as error:  # PyTorch's zip writer says RuntimeError where the disk is full
             raise CheckpointError(
                 f"{path} cannot be written ({str(error).splitlines()[0]}); make room, or name another folder with "

@@ -12,6 +12,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
+from dvpt_monai import formats
 from dvpt_monai.data.source import source_of
 from dvpt_monai.reports.canvas import write_grid
 from dvpt_monai.reports.pictures import denormalized
@@ -87,8 +88,8 @@ class PredictionFigure(ABC):
 
 
 def name_of(image: Any) -> str:
-    """The image's file name without its folder and suffixes; empty where it is not known."""
-    return Path(source_of(image, unknown="")).name.split(".")[0]
+    """The image's file name without its folder and the suffix of its format; empty where it is not known."""
+    return formats.name_of(source_of(image, unknown=""))
 
 
 def intensities(image: Any, mean: Sequence[float], std: Sequence[float]) -> NDArray[Any]:

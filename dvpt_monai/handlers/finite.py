@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
 
-__all__ = ["StopAtNonFinite"]
+__all__ = ["CheckPredictions", "StopAtNonFinite"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,14 +75,60 @@ class StopAtNonFinite:
         logger.warning("%s; the step is left out (%d so far)", message, self.skipped)
 
     def _message(self, engine: Engine, what: str) -> str:
-        batch: Any = engine.state.batch
-        images = batch.get("image") if isinstance(batch, dict) else None
-        bad = [] if images is None else [index for index, image in enumerate(images) if not finite(image)]
-        names = [] if images is None else files_of(images)
-        shown = [names[index] for index in bad if index < len(names)] or names
-        whose = "the image itself holds NaN or infinity: " if bad else "cases of the step: "
-        remedy = "mend or leave out that file" if bad else "lower the learning rates, or look at these cases"
-        return f"step {engine.state.iteration}: {what}; {whose}{', '.join(shown)}. {remedy}; --non_finite skip goes on"
+        shown, own = cases_of(engine)
+        remedy = "mend or leave out that file" if own else "lower the learning rates, or look at these cases"
+        return f"step {engine.state.iteration}: {what}; {shown}. {remedy}; --non_finite skip goes on"
+
+
+class CheckPredictions:
+    """Stop an evaluation at a prediction that holds NaN or infinity, and name its case.
+
+    The argmax of NaN is the background, and a score of it looks like any other.
+
+    Raises:
+        DataError: names the files, and what to look at.
+
+    Example:
+        >>> engine = Engine(lambda engine, batch: None)
+        >>> engine.state.batch = {"image": torch.zeros(1, 1, 2, 2)}
+        >>> engine.state.output = {"pred": torch.tensor([[0.5, math.nan]])}
+        >>> CheckPredictions()(engine)
+        Traceback (most recent call last):
+        dvpt_monai.errors.DataError: the prediction holds NaN or infinity; ...
+    """
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Look at the predictions of a batch."""
+        output: Any = engine.state.output
+        predictions = output["pred"]
+        lost = [index for index, prediction in enumerate(predictions) if not finite(prediction)]
+        if lost:
+            shown, own = cases_of(engine, lost)
+            remedy = "mend or leave out that file" if own else "look at the network's weights and at these cases"
+            raise DataError(f"the prediction holds NaN or infinity; {shown}. {remedy}")
+
+
+def cases_of(engine: Engine, suspects: Sequence[int] | None = None) -> tuple[str, bool]:
+    """The cases of a batch in words, and whether an image of them is itself not finite.
+
+    Args:
+        engine: with the batch in its state.
+        suspects: their places in the batch; all by default.
+    """
+    batch: Any = engine.state.batch
+    images = batch.get("image") if isinstance(batch, dict) else None
+    if images is None:
+        return "cases of the step: unknown", False
+    names = files_of(images)
+    bad = [index for index, image in enumerate(images) if not finite(image)]
+    places = bad or (range(len(names)) if suspects is None else suspects)
+    shown = [names[index] for index in places if index < len(names)] or names
+    whose = "the image itself holds NaN or infinity: " if bad else "cases of the step: "
+    return whose + ", ".join(shown), bool(bad)
 
 
 def finite(image: Tensor) -> bool:

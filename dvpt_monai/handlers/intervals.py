@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dvpt_monai.handlers.label_scores import LabelScores
 from dvpt_monai.handlers.processes import in_order
+from dvpt_monai.handlers.scores import Scores, scores_of
 from dvpt_monai.metrics import Interval, interval, resample, reweighted
 
 __all__ = ["intervals_of", "resampled"]
@@ -22,8 +23,10 @@ __all__ = ["intervals_of", "resampled"]
 logger = logging.getLogger(__name__)
 
 
-def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[str, Interval]:
-    """The interval of each metric that keeps its cases, by its name in ``engine.state.metrics``.
+def intervals_of(
+    engine: Engine, counts: Sequence[int], seed: int = 0, patients: Sequence[Hashable] | None = None
+) -> dict[str, Interval]:
+    """The interval of each metric that keeps its cases, by its name in ``engine.state.metrics`` or ``scores``.
 
     Any number of processes gives the same. What has no interval is left out, and the log says why.
 
@@ -31,29 +34,36 @@ def intervals_of(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[s
         engine: an evaluator at its end; MONAI's metrics have gathered the cases of all processes.
         counts: of the cases of each process, by rank.
         seed: of the drawing.
+        patients: of each case, in the order of the data set; then these are drawn, each with all cases.
     """
     cases = sum(counts)
-    if cases < 2:
-        logger.warning("no intervals: they need two cases or more, there are %d", cases)
+    units = cases if patients is None else len(set(patients))
+    if units < 2:
+        what = "cases" if patients is None else "patients"
+        logger.warning("no intervals: they need two %s or more, there are %d", what, units)
         return {}
+    measured = {**scores_of(engine), **engine.state.metrics}
     result = {}
-    for name, values in resampled(engine, counts, seed).items():
-        metric, whole = _number(engine.state.metrics.get(name)), float(values[0])
+    for name, values in resampled(engine, counts, seed, patients).items():
+        metric, whole = _number(measured.get(name)), float(values[0])
         if math.isnan(metric):
             continue
         # MONAI rounds some to four digits
         if not math.isclose(metric, whole, rel_tol=1e-4, abs_tol=1e-4):
             logger.warning("no interval of %s: it is %.6g, and %.6g of its cases; report this", name, metric, whole)
             continue
-        ends = interval(values[1:], cases)
+        ends = interval(values[1:], units)
         if ends.resamples < len(values) - 1:
             logger.warning("%s has a value in %d of %d resamples", name, ends.resamples, len(values) - 1)
-        if ends:
+        alone = ends.low == ends.high and ends.resamples < len(values) - 1
+        if ends and not alone:  # a score that one case has is the same in each resample with that case
             result[name] = ends
     return result
 
 
-def resampled(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[str, Tensor]:
+def resampled(
+    engine: Engine, counts: Sequence[int], seed: int = 0, patients: Sequence[Hashable] | None = None
+) -> dict[str, Tensor]:
     """What each metric that keeps its cases is of all of them, and then of each resample.
 
     Resamples of the same seed and number of cases draw the same cases, so values of two networks are paired.
@@ -64,26 +74,27 @@ def resampled(engine: Engine, counts: Sequence[int], seed: int = 0) -> dict[str,
         engine: as in :func:`intervals_of`.
         counts: likewise.
         seed: likewise.
+        patients: likewise.
     """
     cases = sum(counts)
-    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), resample(cases, seed=seed)))
-    weights = weights[:, _places(counts)]
+    drawn = resample(cases, seed=seed, groups=patients)
+    weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), drawn))[:, _places(counts)]
     return {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
 
 
-def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores]:
+def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores | Scores]:
     """The metrics of an engine. Ignite has no public list of them; what it calls at the end of an epoch is theirs."""
     for handlers in engine._event_handlers.values():
         for handler, *_ in handlers:
             owner = getattr(handler, "__self__", handler)
-            if isinstance(owner, LabelScores):
+            if handler is owner and isinstance(owner, (LabelScores, Scores)):
                 yield owner
             elif isinstance(owner, IgniteMetricHandler) and owner._name is not None:
                 yield owner._name, owner.metric_fn
 
 
-def _values(attached: tuple[str, Cumulative] | LabelScores, weights: Tensor) -> dict[str, Tensor]:
-    if isinstance(attached, LabelScores):
+def _values(attached: tuple[str, Cumulative] | LabelScores | Scores, weights: Tensor) -> dict[str, Tensor]:
+    if isinstance(attached, (LabelScores, Scores)):
         return attached.reweighted(weights)
     name, metric = attached
     values = reweighted(metric, weights)

@@ -10,7 +10,8 @@ from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
 from dvpt_monai.handlers.intervals import intervals_of
-from dvpt_monai.handlers.processes import first_process, gather
+from dvpt_monai.handlers.processes import first_process, gather, in_order
+from dvpt_monai.handlers.scores import scores_of
 from dvpt_monai.reports.metrics import write_metrics
 
 __all__ = ["MetricsTable"]
@@ -19,8 +20,8 @@ __all__ = ["MetricsTable"]
 class MetricsTable:
     """Write ``metrics.json`` and ``metrics.csv`` at the end of an evaluation: one row, the key metric first.
 
-    Metrics that keep their cases have 95 % intervals, a bootstrap over the cases: see
-    :func:`~dvpt_monai.reports.metrics.write_metrics`.
+    Metrics that keep their cases have 95 % intervals, a bootstrap over the cases, or over the patients where cases have
+    a ``group``: see :func:`~dvpt_monai.reports.metrics.write_metrics`.
 
     Args:
         output_dir: folder of both files.
@@ -55,7 +56,7 @@ class MetricsTable:
         self.phantom = phantom
         self.facts = dict(facts or {})
         self.seed = seed
-        self._cases = 0
+        self._groups: list[Any] = []
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
@@ -65,20 +66,31 @@ class MetricsTable:
 
     def __call__(self, engine: Engine) -> None:
         """Write both files."""
-        counts = [count for [count] in gather([self._cases])]
+        parts = gather(self._groups)
         if not first_process():
             return
+        counts, groups = [len(part) for part in parts], in_order(parts)
+        known = any(group is not None for group in groups)
+        patients = [place if group is None else str(group) for place, group in enumerate(groups)] if known else None
         key = getattr(engine.state, "key_metric_name", None)
         shown = {
             name: value for name, value in engine.state.metrics.items() if isinstance(value, str) or is_scalar(value)
         }
         metrics = {name: shown[name] for name in sorted(shown, key=lambda name: name != key)}
-        data = {"cases": sum(counts), "dataset": self.dataset, "data": "phantom" if self.phantom else "real"}
-        write_metrics(self.folder, metrics, intervals_of(engine, counts, self.seed), {**data, **self.facts})
+        scores = {name: value for name, value in scores_of(engine).items() if name not in metrics}
+        facts = {
+            "cases": len(groups),
+            **({"patients": len(set(patients))} if patients is not None else {}),
+            "dataset": self.dataset,
+            "data": "phantom" if self.phantom else "real",
+            **self.facts,
+        }
+        intervals = intervals_of(engine, counts, self.seed, patients)
+        write_metrics(self.folder, metrics, intervals, facts, scores)
 
     def _begin(self, engine: Engine) -> None:
-        self._cases = 0
+        self._groups = []
 
     def _count(self, engine: Engine) -> None:
         batch: Any = engine.state.batch  # decollated by MONAI: a list of cases
-        self._cases += len(batch)
+        self._groups += [case.get("group") or None for case in batch]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,18 @@ class PredictionsTable:
     def __call__(self, engine: Engine) -> None:
         """Write the file."""
         rows = in_order(gather(self._rows))
-        if not first_process():
-            return
+        if first_process():
+            self.write(rows)
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write these rows, whole or not at all."""
         write_table(self.path, rows, None if rows else ["image"])
+
+    def row(self, case: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
+        """The row of a case."""
+        name = self._name(case[CommonKeys.IMAGE])
+        answers = self._one(case, output) if self.labels is None else self._several(self.labels, case, output)
+        return {"image": name, **answers}
 
     def _begin(self, engine: Engine) -> None:
         self._rows = []
@@ -87,10 +96,7 @@ class PredictionsTable:
     def _collect(self, engine: Engine) -> None:
         batch: Any = engine.state.batch
         outputs: Any = engine.state.output
-        for case, output in zip(batch, outputs, strict=True):
-            row: dict[str, Any] = {"image": self._name(case[CommonKeys.IMAGE])}
-            row |= self._one(case, output) if self.labels is None else self._several(self.labels, case, output)
-            self._rows.append(row)
+        self._rows += [self.row(case, output) for case, output in zip(batch, outputs, strict=True)]
 
     def _one(self, case: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
         row: dict[str, Any] = {"label": int(case[CommonKeys.LABEL])} if CommonKeys.LABEL in case else {}

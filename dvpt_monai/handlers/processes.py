@@ -5,18 +5,19 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from ignite.engine import Engine
 from torch import Tensor
 
 from dvpt_monai.errors import BundleError, did_you_mean
 
-__all__ = ["details_of", "first_process", "gather", "in_order"]
+__all__ = ["alone", "details_of", "first_process", "gather", "highest", "in_order"]
 
 
 def gather(rows: list[Any]) -> list[list[Any]]:
     """The rows of every process, by rank; every process has to ask. Alone, its own are all."""
-    if not (dist.is_available() and dist.is_initialized()):
+    if alone():
         return [rows]
     parts: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(parts, rows)
@@ -34,9 +35,23 @@ def in_order(parts: list[list[Any]]) -> list[Any]:
     return [row for row in chain.from_iterable(zip_longest(*parts, fillvalue=nothing)) if row is not nothing]
 
 
+def alone() -> bool:
+    """Whether this process belongs to no group of processes."""
+    return not (dist.is_available() and dist.is_initialized())
+
+
 def first_process() -> bool:
     """Whether this process is the one that writes."""
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+    return alone() or dist.get_rank() == 0
+
+
+def highest(numbers: list[int], device: torch.device | str) -> list[int]:
+    """Of each number the highest of all processes; every process has to ask. Alone, its own are the highest."""
+    if alone():
+        return numbers
+    values = torch.tensor(numbers, device=device)
+    dist.all_reduce(values, dist.ReduceOp.MAX)
+    return [int(value) for value in values.tolist()]
 
 
 def details_of(engine: Engine, metric: str, handler: str) -> Tensor:

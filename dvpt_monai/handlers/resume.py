@@ -6,41 +6,41 @@ import hashlib
 import json
 import logging
 import os
-import random
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from dvpt_monai.checkpoints import DIGITS, latest_state, save_state, states
+from dvpt_monai.checkpoints import DIGITS, latest_state, read_state, save_state, serialized, states
 from dvpt_monai.errors import CheckpointError
-from dvpt_monai.handlers.processes import first_process
+from dvpt_monai.handlers.preemption import Preemption
+from dvpt_monai.handlers.processes import alone, first_process, gather, highest
+from dvpt_monai.handlers.random_states import random_states, set_random_states
+from dvpt_monai.handlers.trained import trained
 from dvpt_monai.tuning.fingerprint import check_backbone, fingerprint
-from dvpt_monai.tuning.trains import recorded, trained_tensors
+from dvpt_monai.tuning.trains import recorded
 
 __all__ = ["Resume"]
 
 logger = logging.getLogger(__name__)
 SHARE = 50
 """Saving may take one part in so many of the time."""
-PREEMPTED = (signal.SIGTERM, signal.SIGUSR1)
-FORMAT = 1
+FORMAT = 2
 
 
 class Resume:
     """Keep the state of a training, and go on from it: same losses, same weights as if nothing had happened.
 
     A state holds what trains, optimizer, schedule, scaler, random number generators, the best value so far, and the
-    place in the epoch. It is written as the time allows, at SIGTERM and SIGUSR1 within a step (the process then ends
-    with 143), and at the end. The loader must be a :class:`~dvpt_monai.data.ReplayLoader`.
+    place in the epoch. It is written as the time allows, within a step at SIGTERM and SIGUSR1 (the process then ends
+    with 143) and at Ctrl-C, and at the end. A validation that a signal cuts short is done again. Several processes
+    leave together; another number of them can go on, with as many cases to a step in all. The loader must be a
+    :class:`~dvpt_monai.data.ReplayLoader`.
 
     Attach it last: what other handlers do at the end of a step belongs to the state.
 
@@ -87,8 +87,9 @@ class Resume:
         self.run = int(time.time())
         self.saved = time.monotonic()
         self.cost = 0.0
-        self.preempted = 0
-        self.signals: dict[int, Any] = {}
+        self.preemption = Preemption()
+        self.unvalidated: tuple[int, bytes] | None = None
+        self.cut_short = False
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, behind all other handlers."""
@@ -96,75 +97,92 @@ class Resume:
         engine.add_event_handler(Events.EPOCH_STARTED, self._begin_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)
-        engine.add_event_handler(Events.COMPLETED, self._restore_signals)
+        engine.add_event_handler(Events.COMPLETED, self._end)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._raised)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, self._validating)
 
     # --- what happens in a run
 
     def _start(self, engine: Engine) -> None:
-        self._take_signals()
+        self.preemption.begin()
         state = self._state_to_resume()
         if state is not None:
             self._load(engine, state)
         self.saved = time.monotonic()
 
     def _begin_epoch(self, engine: Engine) -> None:
+        self.unvalidated = None
         length: Any = engine.state.epoch_length
         self._loader(engine).start(engine.state.epoch - 1, engine.state.iteration % length)
 
     def _step(self, engine: Engine) -> None:
-        if self.preempted or self._due():
-            self._save(engine, validated=False)
-        self._leave_if_preempted()
+        signal, due = self._agreed()
+        validates = self.evaluator is not None and engine.state.iteration % (engine.state.epoch_length or 1) == 0
+        if signal or due or validates:
+            begun = time.monotonic()
+            content = self._content(engine, validated=False)
+            self.unvalidated = (engine.state.iteration, content) if validates else None
+            if signal or due:
+                self._write(engine, content, begun)
+        if signal:
+            self.preemption.leave(signal, self.folder)
 
     def _end_epoch(self, engine: Engine) -> None:
-        done = engine.state.epoch == engine.state.max_epochs
-        if done or self.preempted or self._due():
-            self._save(engine, validated=True)
-        self._leave_if_preempted()
-
-    def _due(self) -> bool:
-        waited = time.monotonic() - self.saved
-        return self.seconds == 0 or waited >= max(self.seconds, SHARE * self.cost)
+        if self.cut_short:
+            self.preemption.leave(self.preemption.number, self.folder)
+        signal, due = self._agreed()
+        if signal or due or engine.state.epoch == engine.state.max_epochs:
+            begun = time.monotonic()
+            self._write(engine, self._content(engine, validated=True), begun)
+        if signal:
+            self.preemption.leave(signal, self.folder)
 
     def _validating(self, evaluator: Engine) -> None:
-        # the state from before the validation stands, or the epoch is done again
-        self._leave_if_preempted()
+        if self.preemption.number and self.unvalidated:
+            self._write_unvalidated()
+            if alone():  # others would wait for this process
+                self.cut_short = True
+                evaluator.terminate(skip_completed=True)
 
-    def _leave_if_preempted(self) -> None:
-        if self.preempted:
-            number = self.preempted
-            self._restore_signals()
-            logger.warning(
-                "%s: the state is saved in %s; --resume auto goes on", signal.Signals(number).name, self.folder
-            )
-            raise SystemExit(143)
+    def _end(self, engine: Engine) -> None:
+        self.preemption.end()
 
-    # --- signals
+    def _raised(self, engine: Engine, error: BaseException) -> None:
+        number = self.preemption.number
+        self.preemption.end()
+        # the signal may have ended a worker of the validation, and that the validation
+        if number and self.unvalidated and isinstance(error, Exception):
+            self._write_unvalidated()
+            self.preemption.leave(number, self.folder)
+        raise error
 
-    def _take_signals(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self.signals = {number: signal.signal(number, self._preempt) for number in PREEMPTED}
-
-    def _restore_signals(self, engine: Engine | None = None) -> None:
-        for number, handler in self.signals.items():
-            signal.signal(number, handler)
-        self.signals = {}
-
-    def _preempt(self, number: int, frame: FrameType | None) -> None:
-        self.preempted = number
+    def _agreed(self) -> tuple[int, int]:
+        """The signal that came, and whether it is time to save; the same in all processes."""
+        waited = time.monotonic() - self.saved
+        due = self.seconds == 0 or waited >= max(self.seconds, SHARE * self.cost)
+        device = next(self.network.parameters()).device
+        signal, save = highest([self.preemption.number, int(due and first_process())], device)
+        return signal, save
 
     # --- states
 
-    def _save(self, engine: Engine, validated: bool) -> None:
-        begun = time.monotonic()
+    def _content(self, engine: Engine, validated: bool) -> bytes:
+        generators = [states for part in gather([random_states()]) for states in part]
+        return serialized(self._state(engine, validated, generators)) if first_process() else b"of the first process"
+
+    def _write(self, engine: Engine, content: bytes, begun: float) -> None:
         if first_process():
-            save_state(self.folder, self.run, engine.state.iteration, self._state(engine, validated))
+            save_state(self.folder, self.run, engine.state.iteration, content)
         self.saved = time.monotonic()
         self.cost = self.saved - begun
 
-    def _state(self, engine: Engine, validated: bool) -> dict[str, Any]:
+    def _write_unvalidated(self) -> None:
+        if first_process() and self.unvalidated is not None:
+            save_state(self.folder, self.run, *self.unvalidated)
+        self.unvalidated = None
+
+    def _state(self, engine: Engine, validated: bool, generators: list[Any]) -> dict[str, Any]:
         scaler = getattr(engine, "scaler", None)
         evaluator = None if self.evaluator is None else self.evaluator.state
         return {
@@ -176,16 +194,12 @@ class Resume:
             "epoch_length": engine.state.epoch_length,
             "iteration": engine.state.iteration,
             "validated": validated,
-            "network": {name: value.detach().cpu() for name, value in self._trained().items()},
+            "network": {name: value.detach().cpu() for name, value in trained(self.network).items()},
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "scaler": None if scaler is None else scaler.state_dict(),
             "best": None if evaluator is None else [float(evaluator.best_metric), int(evaluator.best_metric_epoch)],  # type: ignore[attr-defined]
-            "random": random_states(),
+            "random": generators,
         }
-
-    def _trained(self) -> dict[str, torch.Tensor]:
-        network = self.network
-        return trained_tensors(network) if recorded(network) else dict(network.state_dict(keep_vars=True))
 
     def _state_to_resume(self) -> dict[str, Any] | None:
         if self.resume == "never":
@@ -198,16 +212,14 @@ class Resume:
                 logger.info("%s holds no state to go on from; the training begins", self.folder)
                 return None
         else:
-            if not Path(self.resume).is_file():
-                raise CheckpointError(f"--resume {self.resume}: no such file; give auto, never, or the path of a state")
-            found = Path(self.resume), torch.load(self.resume, map_location="cpu", weights_only=True)
+            found = Path(self.resume), read_state(self.resume)
         self.run = int(found[0].stem.split("_")[1])
         return found[1]
 
     def _load(self, engine: Engine, state: dict[str, Any]) -> None:
         self._check(engine, state)
         with torch.no_grad():
-            for name, value in self._trained().items():
+            for name, value in trained(self.network).items():
                 value.copy_(state["network"][name])
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
@@ -223,11 +235,17 @@ class Resume:
             "Going on at epoch %d of %d, step %d of %d",
             *(state["epoch"], state["epochs"], state["iteration"] % state["epoch_length"], state["epoch_length"]),
         )
-        set_random_states(state["random"])
+        set_random_states(state["random"][idist.get_rank() % len(state["random"])])
         if state["iteration"] % state["epoch_length"] == 0 and not state["validated"]:
+            self.unvalidated = state["iteration"], serialized(state)
             engine.fire_event(Events.EPOCH_COMPLETED)
 
     def _check(self, engine: Engine, state: dict[str, Any]) -> None:
+        if state.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{self.folder}: its states have format {state.get('format')}, this version reads {FORMAT}; go on with "
+                "the version that wrote them, or train anew with --resume never"
+            )
         check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
@@ -258,26 +276,3 @@ def identity(network: nn.Module, cases: Sequence[Any]) -> dict[str, Any]:
         "cases": len(cases),
         "list of cases": hashlib.sha256(listed.encode()).hexdigest()[:DIGITS],
     }
-
-
-def random_states() -> dict[str, Any]:
-    """The states of the generators of torch, numpy and Python, as tensors and numbers."""
-    name, keys, place, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
-    version, numbers, following = random.getstate()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [str(name), torch.from_numpy(np.asarray(keys, np.int64)), int(place), int(has_gauss), float(gauss)],
-        "python": [version, list(numbers), following],
-    }
-
-
-def set_random_states(state: Mapping[str, Any]) -> None:
-    """Put the generators where :func:`random_states` found them."""
-    torch.set_rng_state(state["torch"])
-    if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    version, numbers, following = state["python"]
-    random.setstate((version, tuple(numbers), following))

@@ -35,6 +35,7 @@ class SegmentationFigure(PredictionFigure):
         std: of each channel, that they were divided by.
         truth: whether the cases have one; False leaves its panel out.
         pred: key of the prediction in the evaluator's output, on the grid of the image: labels, or a channel for each.
+        overlapping: whether channels are structures without a background; where they overlap the last is seen.
     """
 
     panel = (2.4, 2.2)
@@ -51,6 +52,7 @@ class SegmentationFigure(PredictionFigure):
         std: Sequence[float] = (1.0,),
         truth: bool = True,
         pred: str = CommonKeys.PRED,
+        overlapping: bool = False,
     ) -> None:
         super().__init__(path, cases, columns, note)
         self.structures = list(structures)
@@ -59,15 +61,16 @@ class SegmentationFigure(PredictionFigure):
         self.std = std
         self.truth = truth
         self.pred = pred
+        self.overlapping = overlapping
         self.panels = 3 if truth else 2
         self.colours = {name: outline(label) for label, name in enumerate(self.structures, 1)}
 
     def keep(self, case: dict[str, Any], output: dict[str, Any]) -> Any:
         image = case[CommonKeys.IMAGE]
-        predicted = _labels(output[self.pred])
+        predicted = _labels(output[self.pred], self.overlapping)
         # Postprocessing may have made the label one-hot, which leaves it in the evaluator's output or in the batch.
         masks = [each[CommonKeys.LABEL] for each in (output, case) if each.get(CommonKeys.LABEL) is not None]
-        truth = _labels(masks[0]) if masks else None
+        truth = _labels(masks[0], self.overlapping) if masks else None
         picture = self._picture(image)
         spacing = [float(s) for s in image.pixdim] if isinstance(image, MetaTensor) else [1.0] * predicted.ndim
         if predicted.ndim == 3:
@@ -97,8 +100,12 @@ class SegmentationFigure(PredictionFigure):
         return shown
 
 
-def _labels(mask: Tensor) -> NDArray[np.int64]:
-    """One-hot (C, *spatial) or integers (1, *spatial) -> (*spatial)."""
+def _labels(mask: Tensor, overlapping: bool) -> NDArray[np.int64]:
+    """One-hot (C, *spatial), integers (1, *spatial), or structures that overlap (C, *spatial) -> (*spatial)."""
     values = np.asarray(mask.cpu())
+    if overlapping:
+        numbers = np.arange(1, len(values) + 1).reshape(-1, *(1,) * (values.ndim - 1))
+        shown: NDArray[np.int64] = ((values > 0) * numbers).max(0)
+        return shown
     result: NDArray[np.int64] = (values.argmax(0) if values.shape[0] > 1 else values[0]).astype(np.int64)
     return result

@@ -247,12 +247,12 @@ class DVPT(Method):
 
 @torch.no_grad()
 def attention_entropy(network: nn.Module, batch: Tensor) -> list[float]:
-    """Whether DVPT's attention is alive: the mean entropy of its rows, over ln N, for every tuned block.
+    """Whether the attention of DVPT's prompts is alive: the mean entropy of its rows, over ln N, for every tuned block.
 
     1 is plain averaging, the same for every prompt and image; towards 0 each prompt reads few tokens.
 
     Args:
-        network: tuned with :class:`DVPT`.
+        network: tuned with :class:`DVPT` or :class:`~dvpt_monai.SideDVPT`.
         batch: images, as the network takes them.
 
     Shape:
@@ -264,14 +264,14 @@ def attention_entropy(network: nn.Module, batch: Tensor) -> list[float]:
     entropies: list[float] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        weights = cast(Bottleneck, module.tuner).attention(inputs[0]).double()
+        weights = cast(Any, module.tuner).attention(inputs[0]).double()
         entropy = -(weights * weights.clamp_min(1e-300).log()).sum(-1)
         entropies.append(float(entropy.mean()) / math.log(weights.shape[-1]))
 
     hooks: list[Any] = [
         module.register_forward_pre_hook(look)
         for module in network.modules()
-        if isinstance(module, Tuned) and isinstance(module.tuner, Bottleneck)
+        if isinstance(module, Tuned) and hasattr(module.tuner, "attention")
     ]
     if not hooks:
         raise TuningError("attention_entropy: no module of DVPT in the network; call tune(network, DVPT()) first")

@@ -1,12 +1,14 @@
 """95 % intervals by the bootstrap over cases (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
 
-A resample draws as many cases as there are, with replacement. All that a metric needs to know of it is a weight for
-each case, how often it was drawn: a thousand resamples are one matrix, and most metrics a product with it.
+A resample draws as many cases as there are, with replacement; or as many patients, each with all cases. All that a
+metric needs to know of it is a weight for each case, how often it was drawn: a thousand resamples are one matrix, and
+most metrics a product with it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +28,7 @@ class Interval:
     Attributes:
         low: the lower end; NaN where there is none.
         high: the upper end.
-        cases: that were resampled.
+        cases: that were resampled, or patients.
         resamples: that had a value; in the others it was undefined, for example without any case of a class.
     """
 
@@ -40,18 +42,29 @@ class Interval:
         return not math.isnan(self.low)
 
 
-def resample(cases: int, resamples: int = RESAMPLES, seed: int = 0) -> Tensor:
+def resample(cases: int, resamples: int = RESAMPLES, seed: int = 0, groups: Sequence[Hashable] | None = None) -> Tensor:
     """How often each case was drawn.
 
-    **Shape**: (resamples, cases), float64; each row adds up to the number of cases
+    **Shape**: (resamples, cases), float64; without groups each row adds up to the number of cases
+
+    Args:
+        cases: how many there are.
+        resamples: how often as many are drawn.
+        seed: of the drawing.
+        groups: of each case, such as its patient: cases of one group are no independent ones, and drawn together.
 
     Example:
         >>> resample(4, resamples=2)
         tensor([[0., 1., 2., 1.],
                 [3., 1., 0., 0.]], dtype=torch.float64)
+        >>> resample(4, resamples=1, groups=["anna", "anna", "ben", "anna"])
+        tensor([[0., 0., 2., 0.]], dtype=torch.float64)
     """
-    drawn = np.random.default_rng(seed).integers(cases, size=(resamples, cases))
-    return torch.from_numpy(np.stack([np.bincount(row, minlength=cases) for row in drawn]).astype(np.float64))
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(range(cases) if groups is None else groups))}
+    units = len(numbers)
+    drawn = np.random.default_rng(seed).integers(units, size=(resamples, units))
+    counts = torch.from_numpy(np.stack([np.bincount(row, minlength=units) for row in drawn]).astype(np.float64))
+    return counts if groups is None else counts[:, [numbers[group] for group in groups]]
 
 
 def interval(values: Tensor, cases: int) -> Interval:

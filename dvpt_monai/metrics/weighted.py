@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["weighted_auc", "weighted_kappa", "weighted_mean", "weighted_precision"]
+__all__ = ["by_score", "weighted_auc", "weighted_kappa", "weighted_mean", "weighted_precision"]
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def weighted_auc(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
         >>> weighted_auc(torch.tensor([0.1, 0.4, 0.4]), torch.tensor([0, 0, 1]), torch.ones(1, 3))
         tensor([0.7500], dtype=torch.float64)
     """
-    positives, negatives = _by_score(scores, truth, weights)
+    positives, negatives = by_score(scores, truth, weights)
     below = negatives.cumsum(1) - negatives
     return (positives * (below + negatives / 2)).sum(1) / (positives.sum(1) * negatives.sum(1))
 
@@ -73,13 +73,13 @@ def weighted_precision(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor
         >>> weighted_precision(torch.tensor([0.1, 0.4, 0.4]), torch.tensor([0, 0, 1]), torch.ones(1, 3))
         tensor([0.5000], dtype=torch.float64)
     """
-    positives, negatives = (each.flip(1) for each in _by_score(scores, truth, weights))
+    positives, negatives = (each.flip(1) for each in by_score(scores, truth, weights))
     hits = positives.cumsum(1)
     precision = hits / (hits + negatives.cumsum(1)).clamp(min=1e-12)  # where nothing is drawn yet, nothing is added
     return (positives * precision).sum(1) / hits[:, -1]
 
 
-def _by_score(scores: Tensor, truth: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def by_score(scores: Tensor, truth: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Weights of the positives and of the negatives of each distinct score, rising: two of (resamples, scores)."""
     values, place = scores.unique(return_inverse=True)
     nothing = torch.zeros(len(weights), len(values), dtype=torch.float64)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ACTIVATIONS", "MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
+from dvpt_monai.networks.rotary import Rotation
 
-ACTIVATIONS = ("gelu", "quick_gelu")
+__all__ = ["ACTIVATIONS", "MLP", "Attention", "Beside", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
+
+ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "swiglu")
 
 
 class ScaledDotProduct(nn.Module):
@@ -35,45 +37,97 @@ class ScaledDotProduct(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention.
 
+    Args:
+        hidden_size: width C of a token.
+        num_heads: heads.
+        qkv_bias: whether queries, keys and values have biases.
+        dropout_rate: of the weights and the output.
+        rotation: of queries and keys, before their scores.
+        norm_eps: of a LayerNorm before the output projection, which most networks have not.
+
     Shape:
         (B, N, C) to (B, N, C).
     """
 
-    def __init__(self, *, hidden_size: int, num_heads: int, qkv_bias: bool = True, dropout_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        hidden_size: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        dropout_rate: float = 0.0,
+        rotation: Rotation | None = None,
+        norm_eps: float | None = None,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.scale = (hidden_size // num_heads) ** -0.5
         self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=qkv_bias)
+        self.rotation = rotation
         self.attend = ScaledDotProduct(dropout_rate)
+        self.norm = None if norm_eps is None else nn.LayerNorm(hidden_size, eps=norm_eps)
         self.out_proj = nn.Linear(hidden_size, hidden_size)
         self.drop_output = nn.Dropout(dropout_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, c = x.shape
         q, k, v = self.qkv(x).reshape(b, n, 3, self.num_heads, c // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
-        y = self.attend(q, k, v, self.scale)
-        return self.drop_output(self.out_proj(y.transpose(1, 2).reshape(b, n, c)))
+        if self.rotation is not None:
+            q, k = self.rotation(q), self.rotation(k)
+        y = self.attend(q, k, v, self.scale).transpose(1, 2).reshape(b, n, c)
+        if self.norm is not None:
+            y = self.norm(y)
+        return self.drop_output(self.out_proj(y))
 
 
 class MLP(nn.Module):
-    """The feed-forward part of a block: linear, GELU (or CLIP's QuickGELU, x sigmoid(1.702 x)), linear.
+    """The feed-forward part of a block: linear, activation, linear.
+
+    The activation is GELU, its approximation with tanh, CLIP's QuickGELU, x sigmoid(1.702 x), or the gate of SwiGLU
+    (Shazeer, arXiv 2002.05202), silu(a) b, whose first linear layer gives a and b side by side.
+
+    Args:
+        hidden_size: width C of a token.
+        mlp_dim: width of what the second linear layer reads.
+        dropout_rate: behind the activation and the output.
+        activation: ``"gelu"``, ``"gelu_tanh"``, ``"quick_gelu"`` or ``"swiglu"``.
+        norm_eps: of a LayerNorm before the second linear layer, which most networks have not.
 
     Shape:
         (B, N, C) to (B, N, C).
     """
 
-    def __init__(self, *, hidden_size: int, mlp_dim: int, dropout_rate: float = 0.0, activation: str = "gelu") -> None:
+    def __init__(
+        self,
+        *,
+        hidden_size: int,
+        mlp_dim: int,
+        dropout_rate: float = 0.0,
+        activation: str = "gelu",
+        norm_eps: float | None = None,
+    ) -> None:
         super().__init__()
-        self.quick_gelu = activation == "quick_gelu"
-        self.linear1 = nn.Linear(hidden_size, mlp_dim)
+        self.activation = activation
+        self.linear1 = nn.Linear(hidden_size, 2 * mlp_dim if activation == "swiglu" else mlp_dim)
+        self.norm = None if norm_eps is None else nn.LayerNorm(mlp_dim, eps=norm_eps)
         self.linear2 = nn.Linear(mlp_dim, hidden_size)
         self.drop1 = nn.Dropout(dropout_rate)
         self.drop2 = nn.Dropout(dropout_rate)
 
+    def activate(self, x: Tensor) -> Tensor:
+        """The activation alone; that of SwiGLU halves the channels."""
+        if self.activation == "swiglu":
+            gate, value = x.chunk(2, dim=-1)
+            return functional.silu(gate) * value
+        if self.activation == "quick_gelu":
+            return x * torch.sigmoid(1.702 * x)
+        return functional.gelu(x, approximate="tanh" if self.activation == "gelu_tanh" else "none")
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.linear1(x)
-        x = x * torch.sigmoid(1.702 * x) if self.quick_gelu else functional.gelu(x)
-        return self.drop2(self.linear2(self.drop1(x)))
+        x = self.drop1(self.activate(self.linear1(x)))
+        if self.norm is not None:
+            x = self.norm(x)
+        return self.drop2(self.linear2(x))
 
 
 class Residual(nn.Module):
@@ -85,6 +139,17 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return x + y
+
+
+class Beside(nn.Module):
+    """``y`` as it is: a place beside the stream, where a tuner that sees ``x`` changes ``y``.
+
+    Shape:
+        x of any, y and the output of the same.
+    """
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return y
 
 
 class Block(nn.Module):
@@ -104,15 +169,29 @@ class Block(nn.Module):
         eps: float = 1e-6,
         dropout_rate: float = 0.0,
         activation: str = "gelu",
+        rotation: Rotation | None = None,
+        attn_norm: bool = False,
+        mlp_norm: bool = False,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(hidden_size, eps=eps)
         self.attn = Attention(
-            hidden_size=hidden_size, num_heads=num_heads, qkv_bias=qkv_bias, dropout_rate=dropout_rate
+            hidden_size=hidden_size,
+            num_heads=num_heads,
+            qkv_bias=qkv_bias,
+            dropout_rate=dropout_rate,
+            rotation=rotation,
+            norm_eps=eps if attn_norm else None,
         )
         self.residual1 = Residual()
         self.norm2 = nn.LayerNorm(hidden_size, eps=eps)
-        self.mlp = MLP(hidden_size=hidden_size, mlp_dim=mlp_dim, dropout_rate=dropout_rate, activation=activation)
+        self.mlp = MLP(
+            hidden_size=hidden_size,
+            mlp_dim=mlp_dim,
+            dropout_rate=dropout_rate,
+            activation=activation,
+            norm_eps=eps if mlp_norm else None,
+        )
         self.residual2 = Residual()
         self.register_load_state_dict_pre_hook(_drop_unused)
 
@@ -128,18 +207,22 @@ def _drop_unused(block: nn.Module, state: dict[str, Any], prefix: str, *unused: 
 
 
 class PatchEmbedding(nn.Module):
-    """Non-overlapping patches, projected, plus their learned positions.
+    """Non-overlapping patches, projected, plus their learned positions where there are any.
 
     Shape:
         (B, C_in, *img_size) to (B, prod(grid), C).
     """
 
-    def __init__(self, *, in_channels: int, grid: Sequence[int], patch: Sequence[int], hidden_size: int) -> None:
+    def __init__(
+        self, *, in_channels: int, grid: Sequence[int], patch: Sequence[int], hidden_size: int, positions: bool = True
+    ) -> None:
         super().__init__()
         conv: type[Any] = nn.Conv2d if len(patch) == 2 else nn.Conv3d
         self.patch_embeddings = conv(in_channels, hidden_size, kernel_size=tuple(patch), stride=tuple(patch))
-        self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), hidden_size))
-        nn.init.trunc_normal_(self.position_embeddings, std=0.02)
+        self.position_embeddings = nn.Parameter(torch.zeros(1, prod(grid), hidden_size)) if positions else None
+        if self.position_embeddings is not None:
+            nn.init.trunc_normal_(self.position_embeddings, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.patch_embeddings(x).flatten(2).transpose(1, 2) + self.position_embeddings
+        tokens = self.patch_embeddings(x).flatten(2).transpose(1, 2)
+        return tokens if self.position_embeddings is None else tokens + self.position_embeddings

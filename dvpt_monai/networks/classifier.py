@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -118,9 +119,19 @@ class ViTClassifier(FromPretrained):
         self.fresh = ["head.*", *(f"vit.{pattern}" for pattern in self.vit.fresh)]
         """Patterns of the parts that no pre-trained file fills: the head, and a new norm or depth embedding."""
 
+    @classmethod
+    def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The mean of the patches where the file has no CLS."""
+        arguments = super().fits(own, chosen)
+        return arguments if arguments.get("cls_token", True) else {"pooling": "mean", **arguments}
+
     def features(self, x: Tensor) -> Tensor:
         """The pooled feature, (B, C) or (B, 2C)."""
         tokens, _ = self.vit(x)
+        return self.pooled(tokens)
+
+    def pooled(self, tokens: Tensor) -> Tensor:
+        """The feature of the encoder's tokens."""
         if self.pooling == "cls":
             return tokens[:, 0]
         mean = self.vit.patches(tokens).mean(1)
@@ -131,4 +142,9 @@ class ViTClassifier(FromPretrained):
         return torch.cat((tokens[:, :1], tokens[:, self.vit.end :]), dim=1).mean(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
+        tokens, maps = self.vit(x)
+        return self.decode(x, tokens, maps)
+
+    def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:
+        """The logits, from what the encoder gives."""
+        return self.head(self.pooled(tokens))

@@ -60,7 +60,10 @@ class FromPretrained(nn.Module):
             PretrainedError: the source holds no backbone, or leaves an argument unknown that was not chosen.
         """
         arguments = cls.fits(recognise(source).arguments(), chosen)
-        unknown = [name for name in UNKNOWN if name not in arguments]
+        needed = {**UNKNOWN}
+        if arguments.get("positions", True):
+            needed.pop("rotary")
+        unknown = [name for name in needed if name not in arguments]
         if unknown:
             raise PretrainedError(
                 f"{cls.__name__}.from_pretrained: give {unknown[0]}=, which {source.name} does not tell; it has "

@@ -49,6 +49,9 @@ class UNETR(FromPretrained):
         torch.Size([1, 3, 16, 16, 16])
     """
 
+    reads_images = True
+    """Whether more than the encoder reads the images: its stem does."""
+
     def __init__(
         self,
         in_channels: int,
@@ -115,6 +118,10 @@ class UNETR(FromPretrained):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens, maps = self.vit(x)
+        return self.decode(x, tokens, maps)
+
+    def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:
+        """The output, from what the encoder gives and the images themselves."""
         y = self.vit.as_map(tokens)
         if self.encoder4 is not None and self.decoder5 is not None:
             y = self.decoder5(y, self.encoder4(maps[2]))

@@ -1,13 +1,15 @@
 """A vision transformer in 2D and 3D with MONAI's parameter names, made to carry pre-trained weights and tuners.
 
-Over MONAI's own ``ViT`` it adds registers, a settable LayerNorm eps, fused attention, taps of middle blocks, an end at
-a middle block, and a depth embedding for backbones that were pre-trained in 2D; it drops tensors that nothing uses.
+Over MONAI's own ``ViT`` it adds registers, a settable LayerNorm eps, fused attention, rotary positions, SwiGLU, taps of
+middle blocks, an end at a middle block, and a depth embedding for backbones that were pre-trained in 2D; it drops
+tensors that nothing uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from dvpt_monai.networks.block import (
     ACTIVATIONS,
     MLP,
     Attention,
+    Beside,
     Block,
     PatchEmbedding,
     Residual,
@@ -24,6 +27,7 @@ from dvpt_monai.networks.block import (
 )
 from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.resize import resize_positions
+from dvpt_monai.networks.rotary import Rotation, complete_rotary
 
 __all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct", "ViTEncoder"]
 
@@ -55,7 +59,7 @@ class ViTEncoder(FromPretrained):
         patch_size: likewise; along each axis a divisor of ``img_size``.
         spatial_dims: 2 or 3.
         hidden_size: width C of a token, a multiple of ``num_heads``.
-        mlp_dim: width inside the feed-forward part.
+        mlp_dim: width inside the feed-forward part, of what its second layer reads.
         num_layers: depth of the backbone as it was pre-trained.
         num_heads: attention heads.
         cls_token: whether the sequence begins with a CLS token.
@@ -69,8 +73,14 @@ class ViTEncoder(FromPretrained):
         taps: 0-based blocks whose outputs ``forward`` returns as maps, each in [0, blocks built).
         depth_embedding: 3D only: add a trainable, zero-initialised embedding of the last axis, which a backbone
             inflated from 2D needs to know where it is along z.
-        activation: of the feed-forward parts: ``"gelu"``, or ``"quick_gelu"`` as in OpenAI's CLIP.
+        activation: of the feed-forward parts: ``"gelu"``, ``"gelu_tanh"`` as in SigLIP, ``"quick_gelu"`` as in
+            OpenAI's CLIP, or ``"swiglu"``, whose gate doubles what their first layer gives.
         pre_norm: a LayerNorm over the whole sequence before the first block, as in CLIP.
+        positions: whether patches have learned positions; those of DINOv3 turn queries and keys instead.
+        rotary: settings of that turning (:func:`~dvpt_monai.networks.rotary.complete_rotary`), ``{}`` as in DINOv3;
+            ``None`` does not turn.
+        attn_norm: a LayerNorm between attention and output projection, as in EVA-02's CLIP.
+        mlp_norm: a LayerNorm before the second layer of the feed-forward parts, as in EVA-02.
 
     Shape:
         (B, in_channels, *img_size) to the tokens (B, N, C) after the last norm, and a list with one map
@@ -109,6 +119,10 @@ class ViTEncoder(FromPretrained):
         depth_embedding: bool = False,
         activation: str = "gelu",
         pre_norm: bool = False,
+        positions: bool = True,
+        rotary: Mapping[str, Any] | None = None,
+        attn_norm: bool = False,
+        mlp_norm: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -147,11 +161,12 @@ class ViTEncoder(FromPretrained):
             pattern for pattern, new in (("norm.*", tap is not None), ("depth_embedding", depth_embedding)) if new
         ]
         """Patterns of the parts that no pre-trained file fills."""
+        self.rotary = None if rotary is None else complete_rotary(rotary, spatial_dims)
         self.position_resize = "plain"
         """How :meth:`resize` interpolates the positions of a plane; loading sets it to what was loaded."""
 
         self.patch_embedding = PatchEmbedding(
-            in_channels=in_channels, grid=self.grid, patch=patch, hidden_size=hidden_size
+            in_channels=in_channels, grid=self.grid, patch=patch, hidden_size=hidden_size, positions=positions
         )
         self.cls_token = nn.Parameter(torch.zeros(1, 1, hidden_size)) if cls_token else None
         self.register_tokens = nn.Parameter(torch.zeros(1, num_registers, hidden_size)) if num_registers else None
@@ -159,6 +174,9 @@ class ViTEncoder(FromPretrained):
         self.norm_pre = nn.LayerNorm(hidden_size, eps=eps) if pre_norm else None
         # Parameterless: the place in the sequence where tuners append their own tokens.
         self.embed = nn.Identity()
+        self.rotation = (
+            None if self.rotary is None else Rotation(hidden_size // num_heads, self.first, self.grid, self.rotary)
+        )
         self.blocks = nn.ModuleList(
             Block(
                 hidden_size=hidden_size,
@@ -168,10 +186,18 @@ class ViTEncoder(FromPretrained):
                 eps=eps,
                 dropout_rate=dropout_rate,
                 activation=activation,
+                rotation=self.rotation,
+                attn_norm=attn_norm,
+                mlp_norm=mlp_norm,
             )
             for _ in range(depth)
         )
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
+        # Parameterless: where side networks sit, whose stream begins at the image, follows the blocks and is read out.
+        self.origin = Beside()
+        self.beside = nn.ModuleList(Beside() for _ in range(depth))
+        self.back = nn.ModuleList(Beside() for _ in range(depth))
+        self.readout = Beside()
         for block in self.blocks:
             for layer in (m for m in block.modules() if isinstance(m, nn.Linear)):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -179,6 +205,10 @@ class ViTEncoder(FromPretrained):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.rest({-1: self.embedded(x)}, x)
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """The sequence of tokens as the first block reads it."""
         if x.shape[1] != self.in_channels or list(x.shape[2:]) != self.img_size:
             raise ValueError(
                 f"ViTEncoder: expected images of {self.in_channels} channels and size {self.img_size}, "
@@ -196,13 +226,39 @@ class ViTEncoder(FromPretrained):
             tokens = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), tokens), dim=1)
         if self.norm_pre is not None:
             tokens = self.norm_pre(tokens)
-        tokens = self.embed(tokens)
-        maps: list[Tensor] = []
+        return self.embed(tokens)
+
+    def states(self, x: Tensor, read: list[bool]) -> dict[int, Tensor]:
+        """The outputs of those of the first ``len(read)`` blocks that are read, for :meth:`rest`."""
+        tokens = self.embedded(x)
+        states: dict[int, Tensor] = {}
         for index, block in enumerate(self.blocks):
-            tokens = block(tokens)
-            if self.tapped[index]:
-                maps.append(self.as_map(tokens))
-        return self.norm(tokens), maps
+            if index < len(read):
+                tokens = block(tokens)
+                if read[index]:
+                    states[index] = tokens
+        return states
+
+    def rest(self, states: dict[int, Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What :meth:`forward` gives, from the outputs of blocks that are known already.
+
+        Args:
+            states: tokens behind a block by its index, -1 for those that the first block reads: of the last block that
+                need not run again, and of those before it that are tapped or that a side network reads.
+            x: the images, which no part but :attr:`origin` reads.
+        """
+        known = max(states.keys())
+        tokens = states[known]
+        stream = self.origin(x, tokens.new_zeros(1))
+        maps: list[Tensor] = []
+        for index, (block, beside, back) in enumerate(zip(self.blocks, self.beside, self.back)):  # noqa: B905
+            if index > known or index in states:
+                tokens = states[index] if index in states else block(tokens)
+                stream = beside(tokens, stream)
+                tokens = back(stream, tokens)
+                if self.tapped[index]:
+                    maps.append(self.as_map(tokens))
+        return self.readout(stream, self.norm(tokens)), maps
 
     def patches(self, tokens: Tensor) -> Tensor:
         """The patch tokens alone: without CLS, registers and whatever was appended."""
@@ -225,7 +281,10 @@ class ViTEncoder(FromPretrained):
         # A tuner may stand around the embedding.
         positions = next(m for m in self.modules() if isinstance(m, PatchEmbedding)).position_embeddings
         how = self.position_resize if len(grid) == 2 else "plain"
-        positions.data = resize_positions(positions, self.grid, grid, how).to(positions)
+        if positions is not None:
+            positions.data = resize_positions(positions, self.grid, grid, how).to(positions)
+        if self.rotation is not None:
+            self.rotation.lay_out(grid)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dvpt_monai.errors import BundleError
+from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.layouts import Columns, Lost, grouped, list_cases
 from dvpt_monai.new_bundle.account import account
 from dvpt_monai.new_bundle.backbone import architecture_of
-from dvpt_monai.new_bundle.layouts import Columns, list_cases
-from dvpt_monai.new_bundle.patients import grouped
 from dvpt_monai.new_bundle.proposal import Options, Proposal, propose
 from dvpt_monai.new_bundle.survey import survey
 from dvpt_monai.new_bundle.write import check_free, write_bundle
@@ -28,6 +27,9 @@ def init(
     group_pattern: str | None = None,
     options: Options | None = None,
     overwrite: bool = False,
+    layout: str = "",
+    leave_out: bool = False,
+    workers: int | None = 1,
 ) -> Proposal:
     """Look at a data set, choose the settings of a training, and write a bundle that trains.
 
@@ -40,6 +42,9 @@ def init(
         group_pattern: regular expression that finds the patient in an image's path.
         options: settings that the user decides.
         overwrite: whether a bundle may be there already.
+        layout: how to read the folder, one of `dvpt_monai.layouts.READINGS`; empty for the first that fits.
+        leave_out: whether cases in which `verify` finds a fatal fault are left out, instead of an error.
+        workers: processes that read the files; ``None`` for one for each core, where the main module can be imported.
 
     Returns:
         The settings, and what they rest on.
@@ -53,8 +58,12 @@ def init(
         raise BundleError(f"--task: {task!r} is unknown; choose {' or '.join(TASKS)}, or leave it out")
     target = Path(out)
     check_free(target, overwrite)
-    listing = list_cases(Path(data).expanduser().resolve(), task, columns)
-    surveyed = survey(grouped(listing, group_pattern))
+    lost: list[Lost] = []
+    listing = list_cases(Path(data).expanduser().resolve(), task, columns, lost, layout)
+    if len(lost) > len(listing.cases):
+        raise DataError(f"{lost[0].file}: {lost[0].reason}; so it is with {len(lost)} files, and {len(listing.cases)} "
+                        "cases would remain; mend that, or choose another --layout")  # fmt: skip
+    surveyed = survey(grouped(listing, group_pattern), leave_out, lost, workers)
     proposal = propose(surveyed, architecture_of(str(backbone)), target.resolve().name, options or Options())
     write_bundle(proposal, target, overwrite)
     return proposal

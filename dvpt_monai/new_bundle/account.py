@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.documents import commands
-from dvpt_monai.new_bundle.listing import Note
 from dvpt_monai.new_bundle.proposal import Proposal
 
 __all__ = ["account"]
 
 WIDTH = 100
 INDENT = 13
+SHOWN = 3
+"""Files that are named of those that are left out for one reason."""
 FEW = 10
 """Test cases of which each moves the score by more than a tenth."""
 
@@ -32,14 +34,33 @@ def account(proposal: Proposal, out: Path) -> str:
         *_row("training", f"{proposal.epochs} epochs, batches of {proposal.batch_size}, {_method(proposal)}"),
         "",
     ]
-    warnings = [note for note in proposal.notes if note.warning]
+    warnings = [note for note in (*proposal.notes, *proposal.survey.faults) if note.warning]
     assumed = [note for note in proposal.notes if not note.warning]
     if warnings:
         lines += ["Look at this:", *_listed(warnings), ""]
     if assumed:
         lines += ["Assumed, with what changes it:", *_listed(assumed), ""]
+    lines += [*_used(proposal), ""]
     lines += [f"Wrote {out.as_posix()}. Next:", *(f"\n  {use}\n    {command}" for use, command in typed.items())]
     return "\n".join(lines)
+
+
+def _used(proposal: Proposal) -> list[str]:
+    """What of the folder is in the cases, and what is left out for which reason."""
+    files = sum(len(case.files) for case in proposal.parts.cases)
+    sources = ", ".join(path.name for path in proposal.survey.listing.sources)
+    told = f", as {sources} tells" if sources else ""
+    aside = proposal.survey.aside
+    lines = [f"Used: {len(proposal.parts.cases)} cases in {files} files{told}."]
+    if not aside:
+        return [*lines, "Left out: nothing."]
+    below = proposal.survey.listing.below
+    reasons = [
+        Note(f"{len(files)} {'file' if len(files) == 1 else 'files'}, {reason}: "
+             f"{', '.join(map(below, files[:SHOWN]))}{' and more' if len(files) > SHOWN else ''}")
+        for reason, files in sorted(aside.items(), key=lambda item: -len(item[1]))
+    ]  # fmt: skip
+    return [*lines, "Left out:", *_listed(reasons)]
 
 
 def _listed(notes: Sequence[Note]) -> list[str]:
@@ -82,8 +103,9 @@ def _classes(proposal: Proposal) -> str:
         labels = list(proposal.numbers)
         return ",  ".join(f"{name} {counts[label]}" for name, label in zip(proposal.classes, labels, strict=True))
     shares = [
-        f"{name} in {masks.cases.get(value, 0)} ({100 * masks.share.get(value, 0):.2g} % of all pixels)"
-        for name, value in zip(proposal.classes, proposal.values, strict=True)
+        f"{name} in {masks.cases_with(values)} ({100 * sum(masks.share.get(value, 0) for value in values):.2g} % of "
+        "all pixels)"
+        for name, values in zip(proposal.classes, proposal.members, strict=True)
     ][1:]
     if masks.empty:
         shares.append(f"in {masks.empty} masks nothing")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.listing import Note
+from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.survey import Survey
 
 __all__ = ["check_words", "given_names", "names_of", "numbers_of", "ordering", "renaming"]
@@ -46,13 +46,17 @@ def names_of(
     """Names by number, and what masks hold for each."""
     listed, values = survey.listing.names, tuple[int, ...]()
     labels = tuple(numbers)
-    if survey.masks is not None:
+    if survey.listing.regions:
+        values, labels = (0, *survey.listing.order), (listed[0], *survey.listing.regions)
+    elif survey.masks is not None:
         # A structure that no mask shows but dataset.json names is one all the same.
         values = tuple(sorted({*survey.masks.values, *listed}))
         usual = {value: f"label {value}" if len(values) > 2 else "foreground" for value in values} | {0: "background"}
         labels = tuple(listed.get(value, usual[value]) for value in values)
     if given is None:
         return labels, values
+    if survey.listing.segments:
+        raise DataError(f"--names {list(given)}: the masks name their segments ({', '.join(labels[1:])}); leave it out")
     first = int(bool(values))  # the background has its name
     if len(given) != len(labels) - first or len(set(given)) != len(given):
         raise DataError(

@@ -48,10 +48,10 @@ def about(proposal: Proposal) -> About:
         data_type="image" if proposal.dims == 2 else "nifti",
         image_classes=f"{len(image['channels'])} channels: {', '.join(image['channels'])}",
         label_classes=", ".join(f"{number} {name}" for number, name in enumerate(proposal.classes)),
-        pred_classes=f"{len(proposal.classes)} channels of logits: {names}",
+        pred_classes=f"{len(proposal.predicted)} channels of logits: {', '.join(proposal.predicted)}",
         references=[DVPT_PAPER],
         **image,
-        outputs=proposal.classes,
+        outputs=proposal.predicted,
     )
 
 
@@ -78,6 +78,7 @@ def _image(proposal: Proposal) -> Config:
     if proposal.dims == 2:
         return RGB
     number = proposal.channels
-    channels = ["image"] if number == 1 else [f"channel {channel}" for channel in range(number)]
+    named = list(proposal.survey.listing.channels)
+    channels = ["image"] if number == 1 else named or [f"channel {channel}" for channel in range(number)]
     kind = {"format": "hounsfield", "modality": "CT"} if proposal.survey.hounsfield else {"format": "magnitude"}
     return {**kind, "value_range": [0, 1], "channels": channels}

@@ -1,29 +1,14 @@
-"""What masks hold: which values, how often, and whether they belong to their images."""
+"""What masks hold: which values, in how many of them, and how much of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import nibabel as nib
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from tqdm import tqdm
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.files import is_volume
-from dvpt_monai.new_bundle.header import Header
 
-__all__ = ["Masks", "check_pair", "read_masks", "values_of"]
-
-BUDGET = 2_000_000_000
-"""Pixels of masks that are read; of larger sets, a sample."""
-MANY = 64
-"""More values than this are no labels."""
+__all__ = ["Masks", "masks_of"]
 
 
 @dataclass(frozen=True)
@@ -31,109 +16,52 @@ class Masks:
     """What the masks hold.
 
     Args:
-        values: every value in them, ascending, with 0 for the background.
+        values: every value in them but the ignored one, ascending, with 0 for the background.
         cases: number of masks with each value.
         share: of all pixels, for each value.
         empty: number of masks without any structure.
-        read: number of masks that were read.
-        total: number of masks that there are.
+        present: the structures' values in each mask, in the order of the cases.
     """
 
     values: tuple[int, ...]
-    cases: dict[int, int]
-    share: dict[int, float]
+    cases: Mapping[int, int]
+    share: Mapping[int, float]
     empty: int
-    read: int
-    total: int
+    present: tuple[frozenset[int], ...] = ()
+
+    def cases_with(self, values: Iterable[int]) -> int:
+        """Number of masks with any of these values."""
+        wanted = set(values)
+        if len(wanted) == 1:
+            return self.cases.get(next(iter(wanted)), 0)
+        return sum(not wanted.isdisjoint(found) for found in self.present)
 
 
-def check_pair(image: Path, mask: Path, of_image: Header, of_mask: Header) -> None:
-    """A mask belongs to its image: the same size, and in 3D the same place.
+def masks_of(counts: Sequence[Mapping[int, int]], ignored: int | None, where: str) -> Masks:
+    """What masks hold, from the number of pixels with each value in every one of them.
 
-    Raises:
-        DataError: it does not; names both files.
-    """
-    if of_image.size != of_mask.size:
-        sizes = " x ".join(map(str, of_mask.size)), " x ".join(map(str, of_image.size))
-        raise DataError(f"{mask} is {sizes[0]}, but {image} is {sizes[1]}; a mask needs the size of its image")
-    if of_image.affine is not None and of_mask.affine is not None:
-        far = float(np.abs(of_image.affine - of_mask.affine).max())
-        if far > 0.01:
-            raise DataError(
-                f"{mask} and {image} lie in different places: their affines differ by {far:.3g} mm; if their voxels do "
-                "correspond, write the image's affine into the mask"
-            )
-    if of_mask.dims == 3 and of_mask.channels > 1:
-        raise DataError(f"{mask}: {of_mask.channels} channels; a mask has one, with a value for each structure")
-
-
-def read_masks(paths: Sequence[Path], headers: Sequence[Header]) -> Masks:
-    """Read masks and count their values, of all, or of a sample where there are too many pixels.
+    Args:
+        counts: for each mask.
+        ignored: the value of what is neither learned nor scored.
+        where: their folder, for an error.
 
     Raises:
-        DataError: one is no mask, or all are empty.
+        DataError: all are empty.
     """
-    pixels = sum(int(np.prod(header.size, dtype=np.int64)) for header in headers)
-    step = max(1, -(-pixels // BUDGET))
-    chosen = list(paths[::step])
+    pixels: Counter[int] = Counter()
     cases: Counter[int] = Counter()
-    counts: Counter[int] = Counter()
-    empty = 0
-    for path in tqdm(chosen, desc="Reading masks", unit="mask", leave=False, disable=None):
-        found, number = values_of(path)
-        counts.update(dict(zip(found, number, strict=True)))
-        cases.update(found)
-        empty += found == [0]
-        if len(cases) > MANY:
-            raise DataError(f"{path}: the masks up to here hold {len(cases)} different values; are these masks?")
-    values = sorted({0, *cases})
-    if values == [0]:
-        raise DataError(f"{paths[0].parent}: all masks are empty (0 everywhere); give masks of something")
-    total = sum(counts.values())
+    for each in counts:
+        pixels.update(each)
+        cases.update(each.keys())
+    values = tuple(sorted({0, *cases} - ({ignored} - {None})))
+    if values == (0,):
+        raise DataError(f"{where}: all masks are empty (0 everywhere); give masks of something")
+    total = sum(pixels.values())
+    present = tuple(frozenset(each) - {0, ignored} for each in counts)
     return Masks(
-        tuple(values),
+        values,
         {value: cases[value] for value in values},
-        {value: counts[value] / total for value in values},
-        empty,
-        len(chosen),
-        len(paths),
+        {value: pixels[value] / total for value in values},
+        sum(not found for found in present),
+        present,
     )
-
-
-def values_of(path: Path) -> tuple[list[int], list[int]]:
-    """The values in a mask and how many pixels have each.
-
-    Raises:
-        DataError: it cannot be read, its values are no whole numbers from 0, or it is coloured or blurred.
-    """
-    try:
-        mask = _pixels(path)
-        found, counts = np.unique(mask, return_counts=True)
-    except DataError:
-        raise
-    except Exception as error:  # readers raise whatever they stumble over
-        raise DataError(f"{path}: cannot be read ({error}); replace it or move its case away") from error
-    if path.suffix.lower() in (".jpg", ".jpeg") and len(found) > 2:
-        raise DataError(f"{path}: a mask saved as JPEG, which blurs values ({len(found)} of them); save masks as PNG")
-    wrong = found[(found < 0) | (found != np.round(found)) | ~np.isfinite(found)]
-    if wrong.size:
-        raise DataError(f"{path}: value {wrong[0]:g} is not a whole number from 0; save one number for each structure")
-    if len(found) > MANY:
-        raise DataError(f"{path}: {len(found)} different values; is this a mask? It needs one for each structure")
-    return [int(value) for value in found], [int(count) for count in counts]
-
-
-def _pixels(path: Path) -> NDArray[Any]:
-    if is_volume(path):
-        volume: Any = nib.load(path)
-        return np.asarray(volume.dataobj)
-    with Image.open(path) as image:
-        mask = np.asarray(image)
-    if mask.ndim == 3:
-        colours = mask[..., : 3 if mask.shape[-1] > 2 else 1]
-        if (colours != colours[..., :1]).any():
-            raise DataError(
-                f"{path}: a coloured mask; save it with one number for each structure, in gray or a palette"
-            )
-        mask = colours[..., 0]
-    return mask.astype(np.uint8) if mask.dtype == bool else mask

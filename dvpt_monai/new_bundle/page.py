@@ -136,7 +136,7 @@ def page(proposal: Proposal) -> str:
         preprocessing=_preprocessing(proposal),
         channels=proposal.channels,
         size=_by(proposal.image_size),
-        outputs=len(proposal.classes),
+        outputs=len(proposal.predicted),
         result="logits of the classes" if classification else "logits of the labels, in the same grid",
     )
 
@@ -148,7 +148,7 @@ def _by(lengths: tuple[float, ...]) -> str:
 def _counts(proposal: Proposal) -> list[int]:
     masks = proposal.survey.masks
     if masks is not None:
-        return [masks.cases.get(value, 0) for value in proposal.values]
+        return [masks.cases_with(values) for values in proposal.members]
     counts = Counter(str(case.label) for case in proposal.parts.cases)
     return [counts[label] for label in proposal.numbers]
 

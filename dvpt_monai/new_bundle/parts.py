@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dvpt_monai.data import fold_cases
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.listing import Case, Listing, Note
-from dvpt_monai.new_bundle.set_aside import folds_of, set_aside
+from dvpt_monai.layouts.listing import Case, Listing, Note
+from dvpt_monai.new_bundle.set_aside import classes_of, fold_seed, folds_of, set_aside
 
 __all__ = ["Parts", "place"]
 
@@ -25,6 +26,7 @@ class Parts:
         validating: cases that validate, in the fold that a training takes unless told.
         ranked: whether two classes are in the validation, whichever fold it is: an AUC needs them.
         notes: what was assumed.
+        fold_seed: what the folds are drawn with.
     """
 
     cases: tuple[Case, ...]
@@ -32,6 +34,7 @@ class Parts:
     validating: int
     ranked: bool
     notes: tuple[Note, ...]
+    fold_seed: int = 0
 
     @property
     def training(self) -> int:
@@ -43,18 +46,27 @@ class Parts:
         return sum(case.part == part for case in self.cases)
 
 
-def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
+def place(
+    listing: Listing,
+    numbers: dict[str, int],
+    seed: int = 0,
+    structures: Mapping[int, str] | None = None,
+    present: Sequence[frozenset[int]] = (),
+) -> Parts:
     """Give every case a part; about a fifth tests where the data do not say what does.
 
     Args:
         listing: the cases.
         numbers: the classes by their names; empty for masks.
         seed: another seed, another test set.
+        structures: names of the values in masks.
+        present: the values in the mask of each case, by which test and folds are drawn.
 
     Raises:
         DataError: too few cases, of a class or at all, or a patient in two parts.
     """
     cases: Sequence[Case] = listing.cases
+    shown = {case.image: values for case, values in zip(cases, present, strict=bool(present))}
     _check_classes(cases, numbers)
     _check_groups(cases)
     grouped = any(case.group for case in cases)
@@ -68,8 +80,8 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
         counts = ", ".join(f"{given[part]} {part}" for part in ("train", "validation", "test") if given[part])
         notes.append(Note(f"the parts are those of the data: {counts}"))
     if not given["test"]:
-        rows = [_row(case, numbers, listing) for case in placed if case.part == "train"]
-        aside = set_aside(rows, seed)
+        rows = [_row(case, numbers, listing, shown) for case in placed if case.part == "train"]
+        aside = set_aside(rows, seed, spread=bool(shown))
         placed = [replace(case, part="test") if str(case.image) in aside.images else case for case in placed]
         whole = ", whole groups" if grouped else ""
         text = (
@@ -81,14 +93,16 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
         if absent:
             remedy = "add cases" if aside.better is None else f"--seed {aside.better} tests every class"
             notes.append(Note(f"no test case is of class {', '.join(absent)}", remedy, warning=True))
+    drawn_by = 0
     if given["validation"]:
-        folds, validating = 0, [[numbers.get(str(case.label), 0) for case in placed if case.part == "validation"]]
+        folds, validating = 0, [[_row(case, numbers, listing, shown) for case in placed if case.part == "validation"]]
     else:
-        rows = [_row(case, numbers, listing) for case in placed if case.part == "train"]
+        rows = [_row(case, numbers, listing, shown) for case in placed if case.part == "train"]
         folds = folds_of(rows)
         if folds < 2:
             raise DataError(f"{len(rows)} training cases of one group or fold leave none to validate on; give more")
-        validating = [[case["label"] for case in fold] for fold in fold_cases(rows, folds)]  # as the config does
+        drawn_by = fold_seed(rows, folds) if shown else 0
+        validating = fold_cases(rows, folds, drawn_by)  # as the config does
         notes.append(Note(f"one of {folds} folds of the rest validates", "--fold, --folds of the training"))
     learned = {case.label for case in placed if case.part == "train"}
     lacking = [name for name in numbers if name not in learned]
@@ -97,14 +111,28 @@ def place(listing: Listing, numbers: dict[str, int], seed: int = 0) -> Parts:
             f"class {lacking[0]!r} has no case to train on, only others; add some, leave the class out, or choose "
             "another --seed"
         )
-    ranked = all(len(set(labels)) > 1 for labels in validating)
-    return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes))
+    ranked = all(len({row["label"] for row in rows}) > 1 for rows in validating)
+    testing = [_row(case, numbers, listing, shown) for case in placed if case.part == "test"]
+    for part, rows in (("validation", validating[0]), ("test", testing)):
+        notes += _without_structures(part, rows, structures or {})
+    return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes), drawn_by)
 
 
-def _row(case: Case, numbers: dict[str, int], listing: Listing) -> dict[str, Any]:
-    """A case as the lists of :mod:`dvpt_monai.data` have it."""
+def _without_structures(part: str, rows: Sequence[dict[str, Any]], structures: Mapping[int, str]) -> list[Note]:
+    """A warning where no mask of a part shows some structure, so that its score there says nothing."""
+    lacking = [name for value, name in structures.items() if value not in classes_of(rows)] if rows else []
+    if not lacking:
+        return []
+    empty = " (all of its masks are empty)" if classes_of(rows) == {-1} else ""
+    text = f"no mask of the {part} shows {', '.join(lacking)}{empty}: its score says nothing of them"
+    return [Note(text, "add cases that show them, or --seed of another test", warning=True)]
+
+
+def _row(case: Case, numbers: dict[str, int], listing: Listing, shown: Mapping[Path, frozenset[int]]) -> dict[str, Any]:
+    """A case as the lists of :mod:`dvpt_monai.data` have it, with the structures in its mask."""
     label = numbers.get(str(case.label), str(case.label))
     row: dict[str, Any] = {"image": str(case.image), "label": label, "name": listing.below(case.image)}
+    row |= {"shown": shown[case.image]} if shown else {}
     return {**row, "group": case.group} if case.group else row
 
 

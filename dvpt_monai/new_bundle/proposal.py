@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.backbone import Architecture
 from dvpt_monai.new_bundle.classes import check_words, given_names, names_of, numbers_of, ordering, renaming
-from dvpt_monai.new_bundle.listing import Note
 from dvpt_monai.new_bundle.parts import Parts, place
 from dvpt_monai.new_bundle.sizes import cache_rate, patch_of, size_of, spacing_of, unseen, window_of
 from dvpt_monai.new_bundle.survey import Survey
@@ -60,7 +60,8 @@ class Proposal:
         parts: the cases in parts.
         classes: names by number; of segmentation, the background first.
         numbers: of the classes of a classification by the labels of its cases, in ascending order.
-        values: what masks hold for each of them; empty for classification.
+        values: what masks hold for each of them, or what a predicted mask gets for each region; empty for
+            classification.
         image_size: what the network sees, along each axis.
         spacing: mm along each axis; empty in 2D.
         patch: pixels or voxels along each side of a patch.
@@ -111,6 +112,21 @@ class Proposal:
         return self.survey.listing.root
 
     @property
+    def regions(self) -> tuple[tuple[int, ...], ...]:
+        """The values that each structure consists of, where structures overlap; else empty."""
+        return tuple(self.survey.listing.regions.values())
+
+    @property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """The values in masks that belong to each class, with the background first."""
+        return ((0,), *self.regions) if self.regions else tuple((value,) for value in self.values)
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The channels of a prediction: structures that overlap have no background."""
+        return self.classes[1:] if self.regions else self.classes
+
+    @property
     def backbone(self) -> str:
         """The backbone in words, and what becomes of its patches."""
         if self.patch == self.architecture.patch:
@@ -140,19 +156,28 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     """
     task, dims = survey.listing.task, survey.dims
     notes = [*survey.listing.notes, *survey.notes, *_named(name, task)]
+    listing = survey.listing
     if architecture.dims > dims:
         raise DataError(
             f"{architecture.weights} was trained on volumes, but the data are photographs; give another backbone"
         )
     numbers = {} if survey.masks else numbers_of(survey, given_names(options.names))
-    parts = place(survey.listing, numbers, options.seed)
     classes, values = names_of(survey, numbers, given_names(options.names))
+    structures, present = _structures(survey, classes, values)
+    parts = place(listing, numbers, options.seed, structures, present)
     notes += renaming(values[1:] or tuple(numbers), classes[bool(values) :]) if options.names is not None else []
-    if values != tuple(range(len(values))):
+    if any(case.channels for case in listing.cases) and not listing.endings:
+        notes.append(Note("a case's channels are files of their own; to predict a new one, stack them along a fourth "
+                          "axis of one file, in the same order", warning=True))  # fmt: skip
+    if listing.regions:
+        written = ", ".join(f"{name} {value}" for name, value in zip(classes[1:], values[1:], strict=True))
+        notes.append(Note(f"regions overlap, each is a channel of its own; a predicted mask holds {written}"))
+    elif values != tuple(range(len(values))):
         notes.append(Note(f"masks hold {', '.join(map(str, values))}, which become 0 to {len(values) - 1}; predictions "
                           "are written with the values of the masks"))  # fmt: skip
     check_words([str(survey.listing.root), architecture.weights, *classes])
-    notes += _unread(survey)
+    if listing.ignored is not None:
+        notes.append(Note(f"value {listing.ignored} of the masks is neither learned nor scored (ignore)"))
     notes += ordering(tuple(numbers), classes, options.names is not None, options.ordered) if numbers else []
     metric, why = _best(task, options.ordered, parts)
     notes.append(Note(f"the best epoch is that of the highest {metric} in the validation: {why}",
@@ -204,6 +229,20 @@ def _named(name: str, task: str) -> list[Note]:
     return [Note(f"MONAI Label reads the task from the name: {name}_{task} would tell it", "--out")]
 
 
+def _structures(
+    survey: Survey, classes: Sequence[str], values: Sequence[int]
+) -> tuple[dict[int, str], tuple[frozenset[int], ...]]:
+    """The names of structures by their numbers, and which of these each mask shows; numbers are values or regions."""
+    if survey.masks is None:
+        return {}, ()
+    if not survey.listing.regions:
+        return dict(zip(values[1:], classes[1:], strict=True)), survey.masks.present
+    regions = dict(enumerate(map(set, survey.listing.regions.values()), 1))
+    present = (frozenset(number for number, region in regions.items() if found & region)
+               for found in survey.masks.present)  # fmt: skip
+    return dict(enumerate(classes[1:], 1)), tuple(present)
+
+
 def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
     """The metric that chooses the best epoch, and why."""
     if task == "segmentation":
@@ -213,12 +252,3 @@ def _best(task: str, ordered: bool, parts: Parts) -> tuple[str, str]:
     if parts.ranked:
         return "auc", "it needs no threshold and counts rare classes as much as others"
     return "accuracy", "an AUC needs two classes, and a validation might hold only one"
-
-
-def _unread(survey: Survey) -> list[Note]:
-    masks = survey.masks
-    if masks is None or masks.read == masks.total:
-        return []
-    return [
-        Note(f"{masks.read} of {masks.total} masks were read; a value that others hold stops the training and is named")
-    ]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
 from dvpt_monai.new_bundle.documents import about
 from dvpt_monai.new_bundle.proposal import Proposal
-from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, kappa, metric, onehot
+from dvpt_monai.new_bundle.regions import KNOWN_LOSS, read_regions, regions, without_unknown
+from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, highest, kappa, metric, onehot
 from dvpt_monai.recipes.cases import in_folds, table_in_folds
 from dvpt_monai.recipes.networks import DVPT, classifier, unetr
 from dvpt_monai.recipes.recipe import Cases, Config, Images, Network, Recipe, Task
@@ -25,8 +31,9 @@ from dvpt_monai.recipes.steps import (
     volumes,
     window,
     window_of_a_structure,
+    window_of_regions,
 )
-from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification, label_map, save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, ORDINAL_LOSS, classification, label_map, save_labels, segmentation
 
 __all__ = ["CASES", "recipe"]
 
@@ -79,11 +86,14 @@ def _cases(proposal: Proposal) -> Cases:
         reading = table_in_folds("" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)")
         test_cases = "data.read_csv(@datalist, split=@test_split, **@table)"
     else:
-        lists = {**datalist, **division}
+        lists = {**datalist, **division, **({"fold_seed": proposal.parts.fold_seed} if folds else {})}
         reading = {
             "table": {"num_classes": "@num_classes", "root": "@dataset_dir"},
             "cases": "$data.read_decathlon(@datalist, **@table)",
-            **in_folds(validation="" if folds else "data.read_decathlon(@datalist, 'validation', **@table)"),
+            **in_folds(
+                validation="" if folds else "data.read_decathlon(@datalist, 'validation', **@table)",
+                seed="@fold_seed",
+            ),
         }
         test_cases = "data.read_decathlon(@datalist, 'test', **@table)"
     return Cases(
@@ -108,6 +118,7 @@ def _images(proposal: Proposal) -> Images:
         prepare=_prepare(proposal),
         augment=_augment(proposal),
         cache_rate=proposal.cache_rate,
+        endings=proposal.survey.listing.endings,
     )
 
 
@@ -120,17 +131,30 @@ def _prepare(proposal: Proposal) -> list[Config]:
             return [read_grade(), *photographs("image", low, high)]
         fit = {"_target_": "ResizeWithPadOrCropd", "keys": "image", "spatial_size": "@image_size"}
         return [read_grade(), *volumes("image", channels=proposal.channels, scale=scale), fit]
+    label = _label(proposal)
     if proposal.dims == 2:
-        return photographs(BOTH, low, high, label=[read_mask()])
-    label = [check_labels()] if _plain(proposal) else [read_mask(), check_labels()]
+        return photographs(BOTH, low, high, label=label)
     return volumes(BOTH, channels=proposal.channels, label=label, scale=scale)
+
+
+def _label(proposal: Proposal) -> list[Config]:
+    """From the values of a mask to what is learned."""
+    ignored = proposal.survey.listing.ignored
+    if proposal.regions:
+        return [read_regions(ignored)]
+    if ignored is not None:
+        return [{**read_mask(), "ignored": ignored}]
+    if proposal.dims == 2:
+        return [read_mask()]
+    return [check_labels()] if _plain(proposal) else [read_mask(), check_labels()]
 
 
 def _augment(proposal: Proposal) -> list[Config]:
     """What training changes at random."""
     keys = BOTH if proposal.task == "segmentation" else "image"
     if proposal.dims == 3:
-        crop = window_of_a_structure() if proposal.cropped else random_window()
+        drawn = window_of_regions() if proposal.regions else window_of_a_structure()
+        crop = drawn if proposal.cropped else random_window()
         return [
             *([pad(BOTH), crop] if proposal.task == "segmentation" else []),
             flip(keys, 0),
@@ -197,28 +221,39 @@ def _classification(proposal: Proposal) -> Task:
 def _segmentation(proposal: Proposal) -> Task:
     structures = list(proposal.classes[1:])
     values: Config = {"label_values": list(proposal.values)}
-    names: Config = {
-        "structures": structures,
-        "dice_names": ["dice_" + name.replace(" ", "_") for name in structures],
-    }
+    names: Config = dict(DICE_NAMES)
     flat, plain = proposal.dims == 2, _plain(proposal)
+    ignored = proposal.survey.listing.ignored
+    if proposal.regions:
+        return regions(structures, proposal.regions, proposal.values[1:], proposal.dims, ignored is not None)
+    whole = f"$numpy.{_smallest(proposal.values)}"
     back = {
         "_target_": "MapLabelValued",
         "keys": "pred",
         "orig_labels": "$list(range(@num_classes))",
         "target_labels": "@label_values",
-        "dtype": "$numpy.uint8",
+        "dtype": whole,
     }
-    save_mask = {"_target_": "dvpt_monai.transforms.SaveMaskd", "keys": "pred", "output_dir": "@output_dir"}
-    whole = {"_target_": "CastToTyped", "keys": "pred", "dtype": "$numpy.uint8"}
-    return segmentation(
+    numbers = "@structures" if plain else "$dict(zip(@structures, @label_values[1:]))"
+    task = segmentation(
         ids={"num_classes": len(proposal.classes), **({} if plain else values)},
-        names={**names, **(values if plain and flat else {})},
+        structures=structures,
+        names={**names, **(values if plain and (flat or ignored is not None) else {})},
         overlap=None if flat else 0.5,
-        save=[*([] if plain else [back]), save_mask if flat else save_volume()],
-        served=label_map(whole) if flat else {},
+        save=[*([] if plain else [back]), save_labels(numbers)],
+        served=label_map({"_target_": "CastToTyped", "keys": "pred", "dtype": whole}) if flat else {},
         drawn=structures if flat else (),
     )
+    if ignored is None:
+        return task
+    return replace(task, loss=KNOWN_LOSS, scored=[highest(), without_unknown(), onehot("pred"), onehot("label")])
+
+
+def _smallest(values: Sequence[int]) -> str:
+    """The smallest type of whole numbers that holds the values of masks, and that masks are stored in."""
+    types = ("uint8", "uint16", "int32") if min(values) >= 0 else ("int16", "int32")
+    fitting = (name for name in types if np.iinfo(name).min <= min(values) and max(values) <= np.iinfo(name).max)
+    return next(fitting, "int64")
 
 
 def _plain(proposal: Proposal) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from dvpt_monai.data.splits import fold_cases, share
 from dvpt_monai.errors import DataError
 
-__all__ = ["SetAside", "folds_of", "set_aside"]
+__all__ = ["SetAside", "classes_of", "fold_seed", "folds_of", "set_aside"]
 
 SEEDS = 100
 """How many seeds are tried."""
@@ -32,15 +32,16 @@ class SetAside:
     better: int | None
 
 
-def set_aside(rows: list[dict[str, Any]], seed: int) -> SetAside:
+def set_aside(rows: list[dict[str, Any]], seed: int, spread: bool = False) -> SetAside:
     """Draw about a fifth, by the first seed from `seed` on that leaves parts to work with.
 
     These are two test cases (one is no test, and leaves the second of two processes without any) and two folds of the
     rest. A seed that has them keeps them when cases are added, and so goes on to choose the same.
 
     Args:
-        rows: cases as the lists of :mod:`dvpt_monai.data` have them.
+        rows: cases as the lists of :mod:`dvpt_monai.data` have them, perhaps with ``shown``, the structures in a mask.
         seed: the first to try.
+        spread: whether a seed is looked for by which every class has cases on both sides, or else, in the training.
 
     Raises:
         DataError: there are too few cases, or groups of them.
@@ -49,8 +50,11 @@ def set_aside(rows: list[dict[str, Any]], seed: int) -> SetAside:
     found = next((each for each in _seeds(seed) if _suffices(rows, _drawn(rows, each))), None) if units >= 4 else None
     if found is None:
         raise DataError(f"{len(rows)} cases of {units} groups are too few to train, validate and test; give more")
+    if spread:
+        found = next((each for test in (_is_whole, _is_learned) for each in _seeds(seed)
+                      if test(rows, _drawn(rows, each))), found)  # fmt: skip
     images = _drawn(rows, found)
-    untested = _classes(rows) - _classes(row for row in rows if row["image"] in images)
+    untested = classes_of(rows) - classes_of(row for row in rows if row["image"] in images)
     better = (
         next((each for each in _seeds(found + 1) if _is_whole(rows, _drawn(rows, each))), None) if untested else None
     )
@@ -78,8 +82,43 @@ def _suffices(rows: list[dict[str, Any]], images: frozenset[str]) -> bool:
 def _is_whole(rows: list[dict[str, Any]], images: frozenset[str]) -> bool:
     """Whether every class has cases on both sides."""
     sides = [[row for row in rows if (row["image"] in images) == side] for side in (True, False)]
-    return len(images) > 1 and all(_classes(side) == _classes(rows) for side in sides) and folds_of(sides[1]) > 1
+    return len(images) > 1 and all(classes_of(side) == classes_of(rows) for side in sides) and folds_of(sides[1]) > 1
 
 
-def _classes(rows: Iterable[dict[str, Any]]) -> frozenset[Any]:
-    return frozenset(row["label"] for row in rows if isinstance(row["label"], int))
+def _is_learned(rows: list[dict[str, Any]], images: frozenset[str]) -> bool:
+    """Whether every class has cases outside of the test."""
+    rest = [row for row in rows if row["image"] not in images]
+    return _suffices(rows, images) and classes_of(rest) == classes_of(rows)
+
+
+def classes_of(rows: Iterable[dict[str, Any]]) -> frozenset[Any]:
+    """The classes of cases, or the structures in their masks; -1 for a mask without any."""
+    found = set[Any]()
+    for row in rows:
+        if isinstance(row["label"], int):
+            found.add(row["label"])
+        elif "shown" in row:
+            found |= row["shown"] or {-1}
+    return frozenset(found)
+
+
+def fold_seed(rows: list[dict[str, Any]], folds: int) -> int:
+    """The first seed that spreads the structures of masks best: over all validations, and never out of a training."""
+    every = classes_of(rows)
+
+    def spread(seed: int) -> tuple[int, ...]:
+        validating = fold_cases(rows, folds, seed)
+        if not all(validating):
+            return (-1,)
+        held = [{row["image"] for row in fold} for fold in validating]
+        learned = [classes_of(row for row in rows if row["image"] not in fold) == every for fold in held]
+        seen = [len(classes_of(fold)) for fold in validating]
+        return learned[0], sum(learned), seen[0], sum(seen)  # the first fold is the one that a training takes
+
+    best, score = 0, spread(0)
+    for seed in _seeds(1):
+        if score == (True, folds, len(every), folds * len(every)):
+            break
+        if (other := spread(seed)) > score:
+            best, score = seed, other
+    return best

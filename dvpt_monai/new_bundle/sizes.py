@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import ceil, floor, log10, prod
 
 from dvpt_monai.errors import DataError
+from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.backbone import Architecture
-from dvpt_monai.new_bundle.listing import Note
 from dvpt_monai.new_bundle.survey import Survey
 
 __all__ = ["cache_rate", "patch_of", "size_of", "spacing_of", "unseen", "window_of"]

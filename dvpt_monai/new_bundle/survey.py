@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dvpt_monai import formats
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.header import Header, Unreadable, header_of
-from dvpt_monai.new_bundle.listing import Case, Listing, Note
-from dvpt_monai.new_bundle.masks import Masks, check_pair, read_masks
-from dvpt_monai.sha256 import sha256_of
+from dvpt_monai.layouts import Case, Listing, Lost, Note, left_out
+from dvpt_monai.new_bundle.copies import copies_of
+from dvpt_monai.new_bundle.faults import sound, warnings_of
+from dvpt_monai.new_bundle.header import Header, header_of
+from dvpt_monai.new_bundle.masks import Masks, masks_of
+from dvpt_monai.verify import ImageFacts, of_listing, verify_cases
 
 __all__ = ["Survey", "survey"]
 
@@ -41,6 +42,8 @@ class Survey:
         window: of the sample: its 0.5th and 99.5th percentile, in Hounsfield units of what is no air or, with masks, of
             the structures.
         notes: what was noticed.
+        faults: of the files, that spoil nothing.
+        aside: files below the folder of the data that are left out, by the reason.
     """
 
     listing: Listing
@@ -49,6 +52,8 @@ class Survey:
     hounsfield: bool
     window: tuple[float, float]
     notes: tuple[Note, ...] = ()
+    faults: tuple[Note, ...] = ()
+    aside: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     @property
     def dims(self) -> int:
@@ -82,47 +87,45 @@ class Survey:
         return max(header.bits for header in self.headers)
 
 
-def survey(listing: Listing) -> Survey:
-    """Read the headers of all images and masks, and the pixels of a sample.
+def survey(listing: Listing, leave_out: bool = False, lost: Sequence[Lost] = (), workers: int | None = 1) -> Survey:
+    """Read every file of the cases once, as `verify` does, and the pixels of a sample once more.
+
+    Args:
+        listing: the cases.
+        leave_out: whether cases with a fatal fault are left out, instead of an error.
+        lost: cases that could not be listed.
+        workers: processes that read; ``None`` for one for each core.
 
     Raises:
         DataError: a file is damaged, or images do not fit each other or their masks; names the files and the remedy.
     """
+    report = verify_cases(of_listing(listing), workers=workers)
+    listing, facts, faulty = sound(listing, report, leave_out)
     cases = listing.cases
-    headers = _headers([case.image for case in cases], "image")
+    images = [each.image for each in facts if each.image is not None]
+    headers = [header_of(image) for image in images]
     _alike(cases, headers)
     masks = None
     if listing.task == "segmentation":
-        paths = [Path(case.label) for case in cases]
-        of_masks = _headers(paths, "mask")
-        for case, path, header, of_mask in zip(cases, paths, headers, of_masks, strict=True):
-            check_pair(case.image, path, header, of_mask)
-        masks = read_masks(paths, of_masks)
-    together, notes = _copies(cases)
+        counts = [each.masks[Path(case.label)] for case, each in zip(cases, facts, strict=True)]
+        masks = masks_of(counts, listing.ignored, str(Path(cases[0].label).parent))
+    together, notes = _copies(cases, images)
     hounsfield, window = _intensities(cases, headers)
-    return Survey(replace(listing, cases=together), tuple(headers), masks, hounsfield, window, notes)
-
-
-def _headers(paths: Sequence[Path], unit: str) -> list[Header]:
-    """The headers of all files, or one error that names all that are damaged."""
-    headers, broken = [], list[Unreadable]()
-    for path in tqdm(paths, "Reading files", unit=unit, leave=False, disable=None):
-        try:
-            headers.append(header_of(path))
-        except Unreadable as error:
-            broken.append(error)
-    if len(broken) == 1:
-        raise broken[0]
-    if broken:
-        files = ", ".join(f"{error.file} ({error.reason})" for error in broken)
-        raise DataError(f"{len(broken)} files cannot be read; replace them or move them away: {files}")
-    return headers
+    aside = left_out(listing, [*lost, *faulty])
+    return Survey(
+        replace(listing, cases=together), tuple(headers), masks, hounsfield, window, notes,
+        tuple(warnings_of(report)), aside,
+    )  # fmt: skip
 
 
 def _alike(cases: Sequence[Case], headers: Sequence[Header]) -> None:
     """All in 2D or all in 3D, volumes with as many channels."""
     first = headers[0]
     for case, header in zip(cases, headers, strict=True):
+        if header.dims == 2 and case.channels:
+            raise DataError(f"{case.image}: a picture in {1 + len(case.channels)} files; save its channels as colours")
+        if header.dims == 3 and header.size[2] == 1:
+            raise DataError(f"{case.image}: a volume of a single slice; save it as PNG, and all others too")
         if header.dims != first.dims:
             raise DataError(
                 f"{cases[0].image} is {first.dims}D, but {case.image} is {header.dims}D; a network takes one of them: "
@@ -135,21 +138,15 @@ def _alike(cases: Sequence[Case], headers: Sequence[Header]) -> None:
             )
 
 
-def _copies(cases: Sequence[Case]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
+def _copies(cases: Sequence[Case], images: Sequence[ImageFacts]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
     """Bind copies of one image, so that no split divides them."""
-    sketches: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    for place, case in enumerate(cases):
-        sketches[_sketch(case.image)].append(place)
-    contents: dict[str, list[int]] = defaultdict(list)
-    suspects = [place for places in sketches.values() if len(places) > 1 for place in places]
-    for place in tqdm(suspects, desc="Comparing files", unit="image", leave=False, disable=None):
-        contents[sha256_of(cases[place].image)].append(place)
     bound = list(cases)
     notes = []
-    copies = [places for places in contents.values() if len(places) > 1]
+    copies = copies_of(images)
     for places in copies:
         alike = [cases[place] for place in places]
-        names = f"{alike[0].image.name} and {alike[1].image.name} are the same image"
+        same = len({images[place].content for place in places}) == 1
+        names = f"{alike[0].image.name} and {alike[1].image.name} {'are the same image' if same else 'look the same'}"
         if isinstance(alike[0].label, str) and len({case.label for case in alike}) > 1:
             text = f"{names} with different labels, {alike[0].label} and {alike[1].label}: delete the wrong one"
             notes.append(Note(text, warning=True))
@@ -158,8 +155,10 @@ def _copies(cases: Sequence[Case]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
             notes.append(Note(text, warning=True))
             continue
         group = min({case.group for case in alike} - {""}, default=f"copies of {alike[0].image.name}")
-        for place in places:
-            bound[place] = replace(cases[place], group=group)
+        joined = {case.group for case in alike} - {""}
+        for place, case in enumerate(bound):
+            if place in places or case.group in joined:
+                bound[place] = replace(case, group=group)
     count = sum(len(places) - 1 for places in copies)
     if len(notes) > SHOWN:
         notes = [*notes[:SHOWN], Note(f"{len(notes) - SHOWN} more copies like these", warning=True)]
@@ -169,14 +168,6 @@ def _copies(cases: Sequence[Case]) -> tuple[tuple[Case, ...], tuple[Note, ...]]:
     return tuple(bound), tuple(notes)
 
 
-def _sketch(path: Path) -> tuple[int, bytes]:
-    """The size of a file and its middle: what differs here need not be read whole."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size // 2 - 2048))
-        return size, file.read(4096)
-
-
 def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool, tuple[float, float]]:
     """Whether a sample holds Hounsfield units, and its range."""
     if headers[0].dims == 2 and all(header.bits == 8 for header in headers):
@@ -184,11 +175,12 @@ def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool
     chosen = cases[:: max(1, len(cases) // SAMPLE)][:SAMPLE]
     values = []
     lowest = []
+    header = headers[0]
     for case in tqdm(chosen, desc="Reading intensities", unit="image", leave=False, disable=None):
-        image = _values(case.image)
+        image = _values(case)
         lowest.append(float(image.min()))
-        mask = _values(case.label) if isinstance(case.label, Path) and image.ndim == 3 else None
-        inside = image[mask > 0] if mask is not None and mask.shape == image.shape and (mask > 0).any() else image
+        mask = _mask(case) if isinstance(case.label, Path) and image.ndim == 3 and header.dims == 3 else None
+        inside = image[mask > 0] if mask is not None and (mask > 0).any() else image
         flat = inside.ravel()
         values.append(flat[:: max(1, flat.size // 100_000)])
     hounsfield = float(np.median(lowest)) < AIR
@@ -199,16 +191,22 @@ def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool
     return hounsfield, (low, max(high, low + 1))
 
 
-def _values(path: Path) -> NDArray[Any]:
+def _mask(case: Case) -> NDArray[Any]:
+    """The mask of a volume in the grid of its image."""
+    mask, image = formats.read(Path(case.label)), formats.read(case.image)
+    if mask.affine is None or image.affine is None:
+        return mask.array
+    return formats.into_grid(mask.array[None], mask.affine, image.affine, image.shape, cropped=True)[0]
+
+
+def _values(case: Case) -> NDArray[Any]:
     """An image as its bundle reads it: photographs with white at 255."""
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        volume: Any = nib.load(path)
-        values: NDArray[Any] = np.asarray(volume.dataobj, dtype=np.float32)
-    else:
-        from monai.transforms import LoadImage
+    image = formats.read([case.image, *case.channels] if case.channels else case.image)
+    if image.affine is not None:
+        return np.nan_to_num(image.array.astype(np.float32))
+    from monai.transforms import EnsureChannelFirstd
 
-        from dvpt_monai.transforms import EnsureRGBd
+    from dvpt_monai.transforms import EnsureRGBd, LoadImaged
 
-        load = LoadImage(reader="PILReader", reverse_indexing=False, ensure_channel_first=True)
-        values = EnsureRGBd("image")({"image": load(path)})["image"].numpy()
-    return np.nan_to_num(values)
+    loaded = EnsureChannelFirstd("image")(LoadImaged("image")({"image": str(case.image)}))
+    return np.nan_to_num(EnsureRGBd("image")(loaded)["image"].numpy())

@@ -11,8 +11,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from dvpt_monai.errors import BundleError, reason
+from dvpt_monai.layouts.listing import Case
 from dvpt_monai.new_bundle.documents import LICENCE_OF_THE_DATA
-from dvpt_monai.new_bundle.listing import Case
 from dvpt_monai.new_bundle.page import page
 from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.new_bundle.recipe import CASES, recipe
@@ -90,16 +90,17 @@ def _dataset(proposal: Proposal) -> str:
     """The cases as a ``dataset.json`` of the Decathlon, one a line."""
     listing = proposal.survey.listing
 
-    def entry(case: Case) -> dict[str, str]:
-        pair = {"image": listing.below(case.image), "label": listing.below(Path(case.label))}
+    def entry(case: Case) -> dict[str, Any]:
+        files = [listing.below(path) for path in (case.image, *case.channels)]
+        pair = {"image": files if case.channels else files[0], "label": listing.below(Path(case.label))}
         return {**pair, "group": case.group} if case.group else pair
 
     head: dict[str, Any] = {
         "name": proposal.name,
         "tensorImageSize": f"{proposal.dims}D",
-        "labels": {str(number): name for number, name in enumerate(proposal.classes)},
+        "labels": {str(number): name for number, name in enumerate(proposal.predicted)},
     }
-    cases: dict[str, list[dict[str, str]]] = {section: [] for section in SECTIONS.values()}
+    cases: dict[str, list[dict[str, Any]]] = {section: [] for section in SECTIONS.values()}
     for case in proposal.parts.cases:
         cases[SECTIONS[case.part]].append(entry(case))
     return styled({**head, **{section: found for section, found in cases.items() if found}})

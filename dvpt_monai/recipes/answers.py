@@ -11,17 +11,19 @@ __all__ = [
     "accuracy",
     "activation",
     "cases_table",
+    "class_scores",
     "copy",
+    "dice",
     "figure",
     "grade",
     "highest",
     "invert",
     "kappa",
-    "mean_dice",
     "metric",
     "metrics_table",
     "onehot",
     "predictions_table",
+    "structure_scores",
     "without_the_image",
 ]
 
@@ -97,9 +99,9 @@ def accuracy() -> Config:
     return metric({"_target_": "dvpt_monai.metrics.Accuracy"}, "pred")
 
 
-def mean_dice(**options: Any) -> Config:
-    """Dice, of each case and structure, in the mean."""
-    return {"_target_": "MeanDice", **options, "output_transform": outputs("pred", "label")}
+def dice(**options: Any) -> Config:
+    """Dice, of each case and structure, in the mean; or by ``names``."""
+    return metric({"_target_": "dvpt_monai.metrics.Dice", **options}, "pred")
 
 
 def metrics_table(**facts: str) -> Config:
@@ -120,13 +122,31 @@ def predictions_table(root: str = "@dataset_dir", **names: str) -> Config:
 
 
 def cases_table() -> Config:
-    """``cases.csv``: Dice of every case and structure."""
+    """``cases.csv``: scores and volumes of every case and structure."""
     path = "$@output_dir + '/cases.csv'"
     return {
         "_target_": "dvpt_monai.handlers.CasesTable",
         "path": path,
-        "metric": "mean_dice",
-        "columns": "@dice_names",
+        "metric": "structures",
+        "columns": "$@validate#scores.columns",
+    }
+
+
+def class_scores(**names: str) -> Config:
+    """Ranking, thresholds and calibration of each class; ``names`` are those of ``classes`` or ``labels``."""
+    return {
+        "_target_": "dvpt_monai.handlers.ClassScores",
+        **(names or {"classes": "@num_classes"}),
+        "operating_point": "@operating_point",
+    }
+
+
+def structure_scores() -> Config:
+    """Overlap, distances, volumes and detections of each structure."""
+    return {
+        "_target_": "dvpt_monai.handlers.StructureScores",
+        "structures": "@structures",
+        "tolerance": "@surface_tolerance",
     }
 
 

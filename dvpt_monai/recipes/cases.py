@@ -30,14 +30,15 @@ def table_in_folds(validation: str = "") -> Config:
     }
 
 
-def in_folds(cases: str = "@cases", validation: str = "") -> Config:
-    """Cases in folds, or all of them to train on where ``validation`` gives a part of its own."""
-    training = cases if validation else _fold(cases, "training")
+def in_folds(cases: str = "@cases", validation: str = "", seed: str = "") -> Config:
+    """Cases in folds, drawn by ``seed``, or all of them to train on where ``validation`` gives a part of its own."""
+    training = cases if validation else _fold(cases, "training", seed)
     return {
         "train_cases": f"$data.label_fraction({training}, @label_fraction, @seed)",
-        "val_cases": f"${validation or _fold(cases, 'validation')}",
+        "val_cases": f"${validation or _fold(cases, 'validation', seed)}",
     }
 
 
-def _fold(cases: str, part: str) -> str:
-    return f"data.split({cases}, '{part}', @fold, @folds)"
+def _fold(cases: str, part: str, seed: str = "") -> str:
+    drawn = f", {seed}" if seed else ""
+    return f"data.split({cases}, '{part}', @fold, @folds{drawn})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_PREDICTIONS,
     CHECK_TRAINED,
     dataset,
     normalization,
@@ -19,14 +20,23 @@ def evaluate(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``evaluate.json``."""
     return [
         {"+validate": {}},
-        {"checkpoint": "$@models_dir + '/model.pt'", "adapter": None, **normalization(recipe)},
+        {
+            "checkpoint": "$@models_dir + '/model.pt'",
+            "adapter": None,
+            **recipe.task.scored_at,
+            **normalization(recipe),
+        },
         {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
         {
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
+            "validate#dataloader#dataset": "@validate#dataset",
+            "validate#scores": _scores(recipe),
             "validate#handlers": [
                 trained_weights(),
+                CHECK_PREDICTIONS,
                 progress("Test", _disabled_="$@rank > 0", persist=True),
                 {"_target_": "dvpt_monai.handlers.MetricsLog", "_disabled_": "$@rank > 0"},
+                "@validate#scores",
                 *recipe.task.tables,
                 predictions_figure(recipe, _disabled_="$@rank > 0"),
             ],
@@ -47,6 +57,12 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "run": "%evaluating",
         },
     ]
+
+
+def _scores(recipe: Recipe) -> Config:
+    """The handler that scores, and draws ``scores.png``."""
+    dims = {"spatial_dims": recipe.images.dims} if recipe.task.kind == "segmentation" else {}
+    return {**recipe.task.scores, **dims, "path": "$@output_dir + '/scores.png'", "note": "@note"}
 
 
 def _test_cases(expression: str) -> Config:

@@ -7,11 +7,12 @@ from dvpt_monai.recipes.answers import (
     activation,
     cases_table,
     copy,
+    dice,
     figure,
     invert,
-    mean_dice,
     metric,
     metrics_table,
+    structure_scores,
 )
 from dvpt_monai.recipes.cases import in_folds
 from dvpt_monai.recipes.metadata import DVPT_PAPER, RGB, UNETR_PAPER
@@ -22,13 +23,14 @@ from dvpt_monai.recipes.steps import (
     affine,
     brightness,
     check_shape,
+    colours,
     contrast,
     flip,
     load_photographs,
     pad,
     window,
 )
-from dvpt_monai.recipes.tasks import label_map
+from dvpt_monai.recipes.tasks import DICE_NAMES, SURFACES, label_map
 
 __all__ = ["RECIPE"]
 
@@ -66,7 +68,7 @@ RECIPE = Recipe(
         },
         prepare=[
             *load_photographs("image"),
-            {"_target_": "dvpt_monai.transforms.EnsureRGBd", "_disabled_": "$@in_channels != 3", "keys": "image"},
+            colours(_disabled_="$@in_channels != 3"),
             check_shape("image", 2, "@in_channels"),
             {"_target_": "dvpt_monai.transforms.LoadMasksd", "keys": "label", "structures": "@structures"},
             window(),
@@ -110,8 +112,8 @@ RECIPE = Recipe(
         kind="segmentation",
         ids={"structures": ["MA", "HE", "EX", "SE", "OD"], "overlap": 0.25, "threshold": 0.5},
         names={
-            "aupr_names": "$['aupr_' + name for name in @structures]",
-            "dice_names": "$['dice_' + name for name in @structures]",
+            "aupr_names": "$dvpt_monai.metrics.metric_names('aupr', @structures)",
+            **DICE_NAMES,
         },
         loss={
             "loss": {
@@ -129,8 +131,8 @@ RECIPE = Recipe(
         key_metric={"mean_aupr": _aupr("@structures")},
         additional_metrics={
             "aupr": _aupr("@aupr_names", reduction="none"),
-            "mean_dice": mean_dice(),
-            "dice": mean_dice(reduction="mean_batch", return_with_label="@dice_names"),
+            "mean_dice": dice(),
+            "dice": dice(names="@dice_names"),
         },
         tables=[
             metrics_table(),
@@ -143,7 +145,9 @@ RECIPE = Recipe(
             cases_table(),
         ],
         figure=figure("OverlayFigure", structures="@structures"),
-        evaluated="metrics.csv, aupr.csv, cases.csv and predictions.png",
+        scores=structure_scores(),
+        scored_at=dict(SURFACES),
+        evaluated="metrics.csv, aupr.csv, cases.csv, scores.png and predictions.png",
         predicted=[
             activation("sigmoid"),
             invert(),
@@ -168,7 +172,7 @@ RECIPE = Recipe(
                 "note": "@note",
             }
         ],
-        predictions="len(@cases) * len(@structures), 'masks and predictions.png to', @output_dir",
+        predictions="len(@evaluator.done) * len(@structures), 'masks and predictions.png to', @output_dir",
     ),
     epochs=24,
     batch_size=2,

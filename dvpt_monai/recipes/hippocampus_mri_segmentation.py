@@ -18,7 +18,7 @@ from dvpt_monai.recipes.steps import (
     random_window,
     volumes,
 )
-from dvpt_monai.recipes.tasks import save_volume, segmentation
+from dvpt_monai.recipes.tasks import DICE_NAMES, save_labels, segmentation
 
 __all__ = ["RECIPE"]
 
@@ -71,13 +71,10 @@ RECIPE = Recipe(
     ),
     task=segmentation(
         ids={"num_classes": 3},
-        names={
-            "structures": "$['anterior', 'posterior'] if @num_classes == 3 "
-            "else [str(i) for i in range(1, @num_classes)]",
-            "dice_names": "$['dice_' + name for name in @structures]",
-        },
+        structures="$['anterior', 'posterior'] if @num_classes == 3 else [str(i) for i in range(1, @num_classes)]",
+        names=DICE_NAMES,
         overlap=0.5,
-        save=[save_volume()],
+        save=[save_labels()],
     ),
     epochs=20,
     batch_size=2,

@@ -26,7 +26,8 @@ __all__ = ["inference"]
 def inference(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``inference.json``."""
     images, network, task = recipe.images, recipe.network, recipe.task
-    changed, seen = _changed(recipe), dict(**task.ids, **images.ids, **normalization(recipe), **images.normalized)
+    changed = _changed(recipe)
+    seen = dict(**task.ids, **images.reading, **images.ids, **normalization(recipe), **images.normalized)
     return [
         OPENING,
         changed,
@@ -34,11 +35,12 @@ def inference(recipe: Recipe) -> list[Config]:
         network_ids(network),
         {
             "workers": 0,
+            "memory": None,
             "suffixes": images.suffixes,
-            "cases": "$bundle.find_images(@dataset_dir, @suffixes)",
+            "cases": _cases(recipe),
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
-        {"settings": settings(recipe, changed, seen, network_ids(network))},
+        {"settings": settings(recipe, changed, seen, network_ids(network)), "depends": _depends(recipe, seen)},
         _data(recipe),
         {
             "backbone": network.build,
@@ -58,10 +60,20 @@ def inference(recipe: Recipe) -> list[Config]:
                 f"$print(len(@cases), '{images.unit} to predict from', @dataset_dir, @note)",
                 "$@evaluator.run()",
                 f"$print('Wrote', {task.predictions})",
+                "$@evaluator.check()",
             ],
             "run": "%inferring",
         },
     ]
+
+
+def _cases(recipe: Recipe) -> str:
+    """The images of a folder or a list; of a volume in DICOM the folder is one."""
+    if recipe.images.endings:
+        return f"$bundle.find_channels(@dataset_dir, {[*recipe.images.endings]}, @suffixes)"
+    series = ", series=True" if recipe.images.dims == 3 else ""
+    masks = ", masks=@structures" if recipe.task.kind == "segmentation" else ""
+    return f"$bundle.find_images(@dataset_dir, @suffixes{series}{masks})"
 
 
 def _changed(recipe: Recipe) -> Config:
@@ -69,6 +81,7 @@ def _changed(recipe: Recipe) -> Config:
     return {
         "dataset_dir": recipe.cases.to_predict,
         "output_dir": "$@bundle_root + '/output/inference'",
+        **recipe.task.output,
         "checkpoint": "$@bundle_root + '/models/model.pt'",
         "adapter": None,
         "backbone_weights": recipe.network.weights,
@@ -86,7 +99,7 @@ def _data(recipe: Recipe) -> Config:
         "preprocessing": {"_target_": "Compose", "transforms": transforms},
         "dataset": dataset("@cases", "@preprocessing"),
         "dataloader": {
-            "_target_": "DataLoader",
+            "_target_": "dvpt_monai.predict.CaseLoader",
             "dataset": "@dataset",
             **recipe.task.batches,
             "num_workers": "@workers",
@@ -94,19 +107,31 @@ def _data(recipe: Recipe) -> Config:
     }
 
 
+def _depends(recipe: Recipe, seen: Config) -> Config:
+    """What predictions depend on beside the image and the weights: where it changes, they are made anew."""
+    names = ("backbone_weights", "image_size", "precision", *recipe.task.output, *seen)
+    return {name: f"@{name}" for name in names}
+
+
 def _answer(recipe: Recipe) -> Config:
     return dict(
         postprocessing={"_target_": "Compose", "transforms": recipe.task.predicted},
         **recipe.task.served,
+        **({"table": recipe.task.table} if recipe.task.table else {}),
         handlers=[trained_weights(), progress("Inference", persist=True), *recipe.task.handlers, *_figure(recipe)],
         evaluator={
-            "_target_": "SupervisedEvaluator",
+            "_target_": "dvpt_monai.predict.Predictor",
             "device": "@device",
             "val_data_loader": "@dataloader",
             "network": "@network",
             "inferer": "@inferer",
             "postprocessing": "@postprocessing",
             "val_handlers": "@handlers",
+            "output_dir": "@output_dir",
+            "weights": "$@adapter or @checkpoint",
+            "settings": "@depends",
+            **({"table": "@table"} if recipe.task.table else {}),
+            "memory": "@memory",
         },
     )
 

@@ -11,7 +11,7 @@ __all__ = ["DVPT_PAPER", "RGB", "UNETR_PAPER", "metadata"]
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 READERS = {2: ("pillow", "13.0.0"), 3: ("nibabel", "5.4.2")}
-"""What opens the images of so many dimensions."""
+"""What opens most images of so many dimensions; SimpleITK opens the rest."""
 RGB: Config = {"format": "RGB", "value_range": [-2.2, 2.7], "channels": ["red", "green", "blue"]}
 """A photograph, normalised."""
 DVPT_PAPER = "He et al. DVPT: Dynamic Visual Prompt Tuning. Neural Networks 185 (2025) 107168, arXiv 2307.09787."
@@ -35,6 +35,7 @@ def metadata(recipe: Recipe) -> list[Config]:
                 "dvpt-monai": __version__,
                 "pytorch-ignite": "0.5.5",
                 reader: version,
+                "SimpleITK": "2.5.5",
                 "safetensors": "0.4.3",
             },
             "name": about.name,

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from dvpt_monai.recipes.parts import CHECK_TRAINED
-from dvpt_monai.recipes.recipe import Config, Recipe
-from dvpt_monai.recipes.train import STARTING
+from dvpt_monai.recipes.parts import CHECK_TRAINED, taking_features
+from dvpt_monai.recipes.recipe import Config
+from dvpt_monai.recipes.train import LOCK, STARTING
 
 __all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
 
-SHARDS: Config = {"_target_": "DistributedSampler", "dataset": "@train#dataset"}
 LEAVE = ["$dist.destroy_process_group()"]
 
 
-def multi_gpu_train(recipe: Recipe) -> list[Config]:
-    """The paragraphs of a bundle's ``multi_gpu_train.json``."""
+def multi_gpu_train() -> list[Config]:
+    """The paragraphs of every bundle's ``multi_gpu_train.json``."""
     return [
         {"+imports": ["$import os", "$import torch.distributed as dist"]},
         dict(
             **_PROCESS,
             parallel={
                 "_target_": "torch.nn.parallel.DistributedDataParallel",
-                "module": "@network",
+                "module": taking_features(),
                 "device_ids": "$[@device] if @backend == 'nccl' else None",
             },
-            **(_BALANCED if recipe.task.balanced else {"train#sampler": SHARDS}),
+            **_TRAINING,
             **_VALIDATION,
         ),
         {
             "initialize": _initialize("@seed + @rank"),
-            "training": [*STARTING, "$@train#trainer.run()"],
+            "training": [LOCK, *STARTING, "$@train#trainer.run()"],
             "finalize": LEAVE,
         },
     ]
@@ -52,11 +51,13 @@ _PROCESS: Config = {
     "backend": "$'nccl' if torch.cuda.is_available() else 'gloo'",
     "device": "$torch.device('cuda:' + os.environ['LOCAL_RANK'] if @backend == 'nccl' else 'cpu')",
 }
-_BALANCED: Config = {
-    "weights": "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed).weights",
-    "shuffled": SHARDS,
-    "balance": {"_target_": "DistributedWeightedRandomSampler", "dataset": "@train#dataset", "weights": "@weights"},
-    "train#sampler": "$@balance if @balanced else @shuffled",
+_TRAINING: Config = {
+    "train#dataloader#rank": "@rank",
+    "train#dataloader#ranks": "$dist.get_world_size()",
+    # how many cases a step has in all, with which another number of processes can go on
+    "resumption#settings#batch_size": "$@batch_size * dist.get_world_size()",
+    # not the parallel one, whose processes would wait for each other where the last has a case less
+    "validate#evaluator#network": "@network",
 }
 _VALIDATION: Config = {
     "validate#sampler": {

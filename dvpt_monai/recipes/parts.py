@@ -5,11 +5,13 @@ from __future__ import annotations
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
+    "CHECK_PREDICTIONS",
     "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
     "autocast",
     "dataset",
+    "from_features",
     "network_def",
     "network_ids",
     "normalization",
@@ -17,6 +19,7 @@ __all__ = [
     "predictions_figure",
     "progress",
     "settings",
+    "taking_features",
     "trained_weights",
     "whole_images",
     "without_labels",
@@ -29,7 +32,10 @@ OPENING: Config = {
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 PAIRED = ("keys", "mode", "anti_aliasing")
 """What a step is told of the image and of its mask, in this order."""
+OF_MASKS = ("structures",)
+"""What a step is told of masks alone."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
 
 
@@ -59,17 +65,24 @@ def without_labels(steps: Steps) -> list[Config]:
         [{'_target_': 'Resized', 'keys': 'image', 'mode': 'area'}]
     """
     return [
-        {name: value[0] if name in PAIRED and isinstance(value, list) else value for name, value in step.items()}
+        {
+            name: value[0] if name in PAIRED and isinstance(value, list) else value
+            for name, value in step.items()
+            if name not in OF_MASKS
+        }
         for step in steps
         if "image" in step["keys"]
     ]
 
 
 def dataset(cases: str, transform: str, kept: bool = False) -> Config:
-    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory."""
+    """Cases, prepared when they are asked for, or ``cache_rate`` of them once and kept in memory.
+
+    Where their activations are cached, none are kept.
+    """
     if kept:
-        kind = "dvpt_monai.bundle.CacheDataset"
-        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": "@cache_rate"}
+        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @cache_features else @cache_rate"
+        return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": rate}
     return {"_target_": "Dataset", "data": cases, "transform": transform}
 
 
@@ -86,7 +99,8 @@ def network_ids(network: Network) -> Config:
 def settings(recipe: Recipe, *paragraphs: Config) -> Config:
     """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
     known = {name for paragraph in paragraphs for name in paragraph}
-    return {name: f"@{name}" for name in recipe.recorded if not paragraphs or name in known}
+    recorded = (*recipe.recorded, *recipe.images.reading)
+    return {name: f"@{name}" for name in recorded if not paragraphs or name in known}
 
 
 def autocast(inferer: Config) -> Config:
@@ -97,6 +111,16 @@ def autocast(inferer: Config) -> Config:
         "dtype": "@precision",
         "device": "@device",
     }
+
+
+def from_features(inferer: Config | str) -> Config:
+    """The same inferer, for images and for what is cached of them."""
+    return {"_target_": "dvpt_monai.features.FromFeatures", "inferer": inferer}
+
+
+def taking_features() -> Config:
+    """The network of the engines, which takes images and what is cached of them."""
+    return {"_target_": "dvpt_monai.features.TakesFeatures", "network": "@network"}
 
 
 def whole_images(task: Task, windows: str) -> Config:

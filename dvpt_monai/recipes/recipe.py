@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dvpt_monai.data.masks import PHOTOGRAPHS
+from dvpt_monai.formats import SUFFIXES
 
 __all__ = ["VOLUMES", "About", "Cases", "Config", "Images", "Network", "Recipe", "Steps", "Task"]
 
@@ -15,7 +15,9 @@ Config = dict[str, Any]
 Steps = Sequence[Config]
 """Transforms or handlers, in their order."""
 VOLUMES = (".nii.gz", ".nii")
-"""How the names of volumes end."""
+"""How the names of volumes end that `init` looks for."""
+FORMATS = {2: ("photograph", "dicom"), 3: ("nifti", "nrrd", "metaimage", "dicom")}
+"""What images of so many dimensions are stored in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Images:
         prepare: steps that draw no random numbers; those of an inference are these without the labels.
         augment: steps that do.
         cache_rate: share of the prepared cases that stays in memory.
+        endings: what the names of files end in that are channels of one image; empty where an image is a file.
     """
 
     dims: int
@@ -66,6 +69,7 @@ class Images:
     prepare: Steps
     augment: Steps
     cache_rate: float = 1.0
+    endings: Sequence[str] = ()
 
     @property
     def unit(self) -> str:
@@ -75,7 +79,12 @@ class Images:
     @property
     def suffixes(self) -> list[str]:
         """Of the files that an inference reads."""
-        return list(PHOTOGRAPHS if self.dims == 2 else VOLUMES)
+        return [suffix for suffix, kind in SUFFIXES.items() if kind in FORMATS[self.dims]]
+
+    @property
+    def reading(self) -> Config:
+        """Ids that change how files are read: the window that a single file of DICOM names becomes 0 to 255."""
+        return {"window": False} if self.dims == 2 else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +127,15 @@ class Task:
         key_metric: chooses the best epoch.
         additional_metrics: are written beside it.
         tables: handlers that write the scores of an evaluation.
+        scores: handler that scores an evaluation beyond the metrics.
+        scored_at: ids that it is told, such as the tolerance of a distance.
         figure: handler that draws its predictions.
         evaluated: files that these write, in words.
+        output: ids of an inference that say what it writes, such as ``output_format``.
         predicted: postprocessing of an inference.
         served: ids of what MONAI Label takes instead.
-        handlers: of an inference, that write what the postprocessing does not.
+        table: what an inference writes where the answer is no file of its own.
+        handlers: of an inference, that draw.
         predictions: what an inference wrote and where, in words.
     """
 
@@ -139,10 +152,14 @@ class Task:
     key_metric: Config
     additional_metrics: Config
     tables: Steps
+    scores: Config
+    scored_at: Config
     figure: Config
     evaluated: str
+    output: Config = field(default_factory=dict)
     predicted: Steps
     served: Config = field(default_factory=dict)
+    table: Config | None = None
     handlers: Steps = ()
     predictions: str
 

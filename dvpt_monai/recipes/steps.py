@@ -16,6 +16,7 @@ __all__ = [
     "brightness",
     "check_labels",
     "check_shape",
+    "colours",
     "contrast",
     "flip",
     "load_photographs",
@@ -32,6 +33,7 @@ __all__ = [
     "volumes",
     "window",
     "window_of_a_structure",
+    "window_of_regions",
 ]
 
 BOTH = ["image", "label"]
@@ -46,12 +48,8 @@ def _mode(keys: Keys, image: str) -> str | list[str]:
 
 
 def load_photographs(keys: Keys) -> list[Config]:
-    """JPEG, PNG and TIFF, rows first."""
-    reader = {"reader": "PILReader", "reverse_indexing": False}
-    return [
-        {"_target_": "dvpt_monai.transforms.LoadImaged", "keys": keys, **reader},
-        {"_target_": "EnsureChannelFirstd", "keys": keys},
-    ]
+    """PNG, JPEG, TIFF and their like, and single files of DICOM, rows first."""
+    return _load(keys, window="@window")
 
 
 def photographs(keys: Keys, low: float = 0, high: float = 255, label: Steps = ()) -> list[Config]:
@@ -67,7 +65,7 @@ def photographs(keys: Keys, low: float = 0, high: float = 255, label: Steps = ()
     return [
         *load_photographs(keys),
         *label,
-        {"_target_": "dvpt_monai.transforms.EnsureRGBd", "keys": "image"},
+        colours(floats=(low, high) != (0, 255)),
         window(low, high),
         {"_target_": "Resized", "keys": keys, **size},
         {"_target_": "SpatialPadd", "keys": keys, "spatial_size": "$[@image_size, @image_size]"},
@@ -90,11 +88,23 @@ def volumes(keys: Keys, *, channels: int = 1, label: Steps = (), scale: Config |
 
 
 def load_volumes(keys: Keys) -> list[Config]:
-    """NIfTI."""
+    """NIfTI, NRRD, MetaImage and series of DICOM; masks may be segmentations with names."""
+    return _load(keys, **({} if keys == "image" else {"structures": "@structures"}))
+
+
+def _load(keys: Keys, **settings: str) -> list[Config]:
+    """Load, and refuse a mask that does not belong to its image."""
+    pair = {"_target_": "dvpt_monai.transforms.CheckPaird", "keys": "label"}
     return [
-        {"_target_": "dvpt_monai.transforms.LoadImaged", "keys": keys, "reader": "NibabelReader"},
+        {"_target_": "dvpt_monai.transforms.LoadImaged", "keys": keys, **settings},
         {"_target_": "EnsureChannelFirstd", "keys": keys},
+        *([] if keys == "image" else [pair]),
     ]
+
+
+def colours(floats: bool = False, **options: str) -> Config:
+    """Three channels in which white is 255; of numbers with a point, if they may pass, nobody knows what white is."""
+    return {"_target_": "dvpt_monai.transforms.EnsureRGBd", **options, "keys": "image", "floats": floats}
 
 
 def check_shape(keys: Keys, spatial_dims: int, channels: int | str = 1) -> Config:
@@ -166,6 +176,16 @@ def window_of_a_structure() -> Config:
         "label_key": "label",
         "spatial_size": "@image_size",
         **sampling,
+    }
+
+
+def window_of_regions() -> Config:
+    """A window of a volume around a region, which may overlap others, as often as around another or none."""
+    return {
+        "_target_": "dvpt_monai.transforms.RandCropStructuresd",
+        "keys": BOTH,
+        "label_key": "label",
+        "spatial_size": "@image_size",
     }
 
 

@@ -8,19 +8,34 @@ from typing import Any
 from dvpt_monai.recipes.answers import (
     activation,
     cases_table,
+    class_scores,
     copy,
+    dice,
     figure,
     highest,
     invert,
-    mean_dice,
     metrics_table,
     onehot,
     predictions_table,
+    structure_scores,
     without_the_image,
 )
 from dvpt_monai.recipes.recipe import Config, Steps, Task
 
-__all__ = ["CLASS_WEIGHTS", "ORDINAL_LOSS", "classification", "label_map", "save_volume", "segmentation"]
+__all__ = [
+    "CLASS_WEIGHTS",
+    "DICE_NAMES",
+    "ORDINAL_LOSS",
+    "SURFACES",
+    "classification",
+    "label_map",
+    "save_labels",
+    "segmentation",
+]
+
+DICE_NAMES: Config = {"dice_names": "$dvpt_monai.metrics.metric_names('dice', @structures)"}
+SURFACES: Config = {"surface_tolerance": 1.0}
+"""How far surfaces may lie apart, in mm or pixels."""
 
 CLASS_WEIGHTS: Config = {
     "class_weights": "$data.class_weights(@train#dataset#data, @num_classes, @class_weight_power).to(@device)"
@@ -61,7 +76,9 @@ def classification(
         kind="classification",
         scored=[probabilities, copy("pred", "probability"), decide, *scored],
         tables=tables or [metrics_table(), predictions_table(**names)],
-        evaluated="metrics.csv, predictions.csv and predictions.png",
+        scores=class_scores(**names),
+        scored_at={"operating_point": 0.9},
+        evaluated="metrics.csv, predictions.csv, scores.png and predictions.png",
         predicted=[probabilities, copy("pred", "probability"), decide],
         served={
             "post_transforms": [
@@ -69,16 +86,20 @@ def classification(
                 without_the_image("these instead of postprocessing: all scores, and no image to fit them to"),
             ]
         },
-        handlers=[predictions_table(**names)],
-        predictions="len(@cases), 'predictions to', @output_dir + '/predictions.csv'",
+        table=predictions_table(**names),
+        predictions="len(@evaluator.done), 'predictions to', @output_dir + '/predictions.csv'",
         **own,
     )
 
 
-def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any) -> Task:
+def segmentation(
+    *, ids: Config, structures: Any, names: Config, save: Steps, drawn: Sequence[str] = (), **own: Any
+) -> Task:
     """A structure for each pixel, or none, which is the background.
 
     Args:
+        ids: what training and inference know alike.
+        structures: names of the classes but for the background.
         names: ids of the names of scores.
         save: steps that write a mask.
         drawn: names of the structures, where an inference draws its predictions of photographs.
@@ -95,34 +116,33 @@ def segmentation(*, names: Config, save: Steps, drawn: Sequence[str] = (), **own
     seen = [copy("pred", "seen")] if drawn else []
     return Task(
         kind="segmentation",
+        ids={**ids, "structures": structures},
         names=names,
         loss={"loss": {"_target_": "DiceCELoss", "softmax": True, "to_onehot_y": True, "include_background": False}},
         scored=[{**highest(), "to_onehot": "@num_classes"}, onehot("label")],
-        key_metric={"mean_dice": mean_dice(include_background=False)},
-        additional_metrics={
-            "dice": mean_dice(include_background=False, reduction="mean_batch", return_with_label="@dice_names")
-        },
+        key_metric={"mean_dice": dice(include_background=False)},
+        additional_metrics={"dice": dice(include_background=False, names="@dice_names")},
         tables=[metrics_table(), cases_table()],
+        scores=structure_scores(),
+        scored_at=dict(SURFACES),
         figure=figure("SegmentationFigure", structures="@structures"),
-        evaluated="metrics.csv, cases.csv and predictions.png",
+        evaluated="metrics.csv, cases.csv, scores.png and predictions.png",
+        output={"output_format": None},
         predicted=[activation("softmax"), *seen, invert(), highest(), *save],
         handlers=[picture] if drawn else [],
-        predictions="len(@cases), 'masks to', @output_dir",
+        predictions="len(@evaluator.done), 'masks to', @output_dir",
         **own,
     )
 
 
-def save_volume() -> Config:
-    """A mask as NIfTI, in the grid of its image."""
+def save_labels(structures: str = "@structures") -> Config:
+    """A mask on the grid of its image, in the format of that or in ``output_format``."""
     return {
-        "_target_": "SaveImaged",
+        "_target_": "dvpt_monai.transforms.SaveImageSegmentationd",
         "keys": "pred",
         "output_dir": "@output_dir",
-        "output_postfix": "seg",
-        "output_dtype": "$numpy.uint8",
-        "separate_folder": False,
-        "resample": False,
-        "print_log": False,
+        "structures": structures,
+        "output_format": "@output_format",
     }
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
+    CHECK_PREDICTIONS,
     DEVICE,
     OPENING,
     autocast,
     dataset,
+    from_features,
     network_def,
     network_ids,
     normalization,
     normalize,
     progress,
     settings,
+    taking_features,
     whole_images,
 )
 from dvpt_monai.recipes.recipe import Config, Network, Recipe
 
-__all__ = ["STARTING", "train"]
+__all__ = ["LOCK", "STARTING", "train"]
 
+LOCK = "$bundle.lock(@models_dir, @rank)"
+"""The first thing that a training does: a folder that it cannot have is found before anything is loaded."""
 STARTING = (
     "$@resumption.attach(@train#trainer)",
-    "$bundle.lock(@models_dir, @rank)",
     {
         "_target_": "dvpt_monai.data.write_parts",
         "_disabled_": "$@rank > 0",
@@ -30,6 +34,7 @@ STARTING = (
         "validation": "@validate#dataset#data",
         "seed": "@seed",
     },
+    "$@feature_cache.fill()",
 )
 """What a training does before its first step, in each of its processes; it writes once all of it is built."""
 
@@ -49,10 +54,25 @@ RESUMPTION: Config = {
         "learning_rate": "@learning_rate",
         "head_learning_rate": "@head_learning_rate",
         "precision": "@precision",
+        "cache_features": "$@cache_features or None",
+        "cache_dtype": "$@cache_dtype if @cache_features else None",
+        "ema": "@ema",
     },
     "resume": "@resume",
 }
 """What goes on where a training was killed; it is attached last, as what others do in a step belongs to its state."""
+FEATURES: Config = {
+    "_target_": "dvpt_monai.features.FeatureCache",
+    "network": "@network",
+    "views": "@cache_features",
+    "folder": "@cache_dir",
+    "dtype": "@cache_dtype",
+    "budget": "@cache_budget",
+    "seed": "@seed",
+    "workers": "@workers",
+}
+"""What stands before the first tuner, computed once where ``cache_features`` is above 0."""
+PREPARE_BATCH: Config = {"_target_": "dvpt_monai.features.PrepareFeatures"}
 TENSORBOARD: Config = {
     "_target_": "TensorBoardStatsHandler",
     "_disabled_": "$@rank > 0 or not @tensorboard",
@@ -67,9 +87,17 @@ def train(recipe: Recipe) -> list[Config]:
         OPENING,
         _changed(recipe),
         cases.lists,
-        dict(**task.ids, **task.names, **images.ids, **normalization(recipe, trained=False), **images.normalized),
+        dict(
+            **task.ids,
+            **task.names,
+            **images.reading,
+            **images.ids,
+            **normalization(recipe, trained=False),
+            **images.normalized,
+        ),
         dict(**network_ids(recipe.network), **recipe.network.options),
         _course(recipe),
+        {"cache_features": 0, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
         {"workers": 0, "cache_rate": images.cache_rate, "resume": "never", "rank": 0, "tensorboard": False},
         {"settings": settings(recipe)},
         dict(
@@ -113,6 +141,7 @@ def _course(recipe: Recipe) -> Config:
         weight_decay=0.0001,
         warmup=0.2,
         max_gradient_norm=1.0,
+        ema=0.0,
         non_finite="stop",
         **recipe.task.options,
         **recipe.images.options,
@@ -134,7 +163,8 @@ def _network(network: Network) -> Config:
             **resize,
         },
         "network": "$dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device)",
-        "parallel": "@network",
+        "parallel": taking_features(),
+        "feature_cache": FEATURES,
     }
 
 
@@ -158,14 +188,14 @@ def _training(recipe: Recipe) -> Config:
         "sampler": BALANCED if recipe.task.balanced else None,
         "dataloader": {
             "_target_": "dvpt_monai.data.ReplayLoader",
-            "dataset": "@train#dataset",
+            "dataset": "$@feature_cache.training(@train#dataset, @inferer)",
             "batch_size": "@batch_size",
             "shuffle": "$@train#sampler is None",
             "sampler": "@train#sampler",
             "seed": "@seed",
             "num_workers": "@workers",
         },
-        "inferer": "@inferer",
+        "inferer": from_features("@inferer"),
         "handlers": [
             {
                 "_target_": "LrScheduleHandler",
@@ -182,6 +212,13 @@ def _training(recipe: Recipe) -> Config:
                 "_target_": "dvpt_monai.handlers.GradientClip",
                 "parameters": "$@network.parameters()",
                 "max_norm": "@max_gradient_norm",
+            },
+            {
+                "_target_": "dvpt_monai.handlers.AveragedWeights",
+                "_disabled_": "$not @ema",
+                "network": "@network",
+                "decay": "@ema",
+                "evaluator": "@validate#evaluator",
             },
             progress("Training", _disabled_="$@rank > 0", persist=True),
             {
@@ -207,6 +244,7 @@ def _training(recipe: Recipe) -> Config:
             "max_epochs": "@epochs",
             "device": "@device",
             "train_data_loader": "@train#dataloader",
+            "prepare_batch": PREPARE_BATCH,
             "network": "@parallel",
             "loss_function": "@loss",
             "optimizer": "@optimizer",
@@ -231,17 +269,18 @@ def _validation(recipe: Recipe) -> Config:
         sampler=None,
         dataloader={
             "_target_": "DataLoader",
-            "dataset": "@validate#dataset",
+            "dataset": "$@feature_cache.validation(@validate#dataset, @validate#inferer)",
             **task.batches,
             "sampler": "@validate#sampler",
             "num_workers": "@workers",
         },
-        inferer="@inferer" if task.overlap is None else whole_images(task, task.windows),
+        inferer=from_features("@inferer" if task.overlap is None else whole_images(task, task.windows)),
         postprocessing={"_target_": "Compose", "transforms": task.scored},
         **task.metrics,
         key_metric=task.key_metric,
         additional_metrics=task.additional_metrics,
         handlers=[
+            CHECK_PREDICTIONS,
             {
                 "_target_": "dvpt_monai.handlers.CheckpointSaver",
                 "save_dir": "@models_dir",
@@ -266,11 +305,13 @@ def _validation(recipe: Recipe) -> Config:
             "_target_": "SupervisedEvaluator",
             "device": "@device",
             "val_data_loader": "@validate#dataloader",
+            "prepare_batch": PREPARE_BATCH,
             "network": "@parallel",
             "inferer": "@validate#inferer",
             "postprocessing": "@validate#postprocessing",
             "key_val_metric": "@validate#key_metric",
             "additional_metrics": "@validate#additional_metrics",
+            "metric_cmp_fn": "$dvpt_monai.metrics.better",
             "val_handlers": "@validate#handlers",
         },
     )
@@ -287,6 +328,7 @@ def _run(recipe: Recipe) -> Config:
             "$monai.utils.set_determinism(seed=@seed)",
         ],
         "training": [
+            LOCK,
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
             "$bundle.warn_of_replacing(@models_dir)",

@@ -42,7 +42,7 @@ def configs(recipe: Recipe) -> dict[str, list[Config]]:
         "train": train(recipe),
         "evaluate": evaluate(recipe),
         "inference": inference(recipe),
-        "multi_gpu_train": multi_gpu_train(recipe),
+        "multi_gpu_train": multi_gpu_train(),
         "multi_gpu_evaluate": multi_gpu_evaluate(),
         "metadata": metadata(recipe),
     }

@@ -23,28 +23,27 @@ def write_metrics(
     metrics: Mapping[str, Any],
     intervals: Mapping[str, Interval],
     facts: Mapping[str, Any],
+    scores: Mapping[str, float] | None = None,
 ) -> None:
     """Write ``metrics.csv`` and ``metrics.json``.
 
-    The table has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval, and
-    the facts. The JSON has metrics and facts by the same names, and under ``intervals``, by metric, ``value``, ``low``,
-    ``high``, ``n`` cases, and ``resamples``, in how many of the 1000 the metric had a value. What has none is null.
+    The table has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval, the
+    facts, and the scores in the same way. The JSON has metrics and facts by the same names, under ``scores`` the
+    scores, and under ``intervals``, by metric or score, ``value``, ``low``, ``high``, ``n`` cases or patients that were
+    drawn, and ``resamples``, in how many of the 1000 it had a value. What has none is null.
 
     Args:
         folder: of both files.
         metrics: numbers, or words, in their order.
         intervals: of some of them.
         facts: of the data and the run.
+        scores: what else the cases come to.
     """
     values = {name: value if isinstance(value, str) else _number(value) for name, value in metrics.items()}
-    row: dict[str, Any] = {}
-    for name, value in values.items():
-        row[name] = value
-        if name in intervals:
-            row |= {f"{name}_low": _number(intervals[name].low), f"{name}_high": _number(intervals[name].high)}
+    further = {name: value if isinstance(value, int) else _number(value) for name, value in (scores or {}).items()}
     described = {
         name: {
-            "value": values[name],
+            "value": {**further, **values}[name],
             "low": _number(ends.low),
             "high": _number(ends.high),
             "n": ends.cases,
@@ -52,13 +51,24 @@ def write_metrics(
         }
         for name, ends in intervals.items()
     }
+    content = {**values, **facts, **({"scores": further} if further else {}), "intervals": described}
     with whole_file(Path(folder) / "metrics.json") as part:
-        part.write_text(json.dumps({**values, **facts, "intervals": described}, indent=4) + "\n", encoding="utf-8")
-    write_table(Path(folder) / "metrics.csv", [{**row, **facts}])
+        part.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+    row = {**_with_ends(values, intervals), **facts, **_with_ends(further, intervals)}
+    write_table(Path(folder) / "metrics.csv", [row])
+
+
+def _with_ends(values: Mapping[str, Any], intervals: Mapping[str, Interval]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        row[name] = value
+        if name in intervals:
+            row |= {f"{name}_low": _number(intervals[name].low), f"{name}_high": _number(intervals[name].high)}
+    return row
 
 
 def metrics_line(path: str | os.PathLike[str]) -> str:
-    """What ``metrics.json`` holds, as one line.
+    """What ``metrics.json`` holds, as one line, but for the scores of each class.
 
     Example:
         >>> import tempfile
@@ -70,6 +80,7 @@ def metrics_line(path: str | os.PathLike[str]) -> str:
     """
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     intervals = content.pop("intervals", {})
+    content.pop("scores", None)
     words = []
     for name, value in content.items():
         shown = f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -8,15 +8,15 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import torch
-
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
-from dvpt_monai.errors import BundleError
+from dvpt_monai.errors import BundleError, CheckpointError
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
+from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header, trained_tensors
+from dvpt_monai.tuning.agreement import check_agreement
 from dvpt_monai.tuning.trains import recorded
 from dvpt_monai.whole_file import whole_file
 
@@ -40,14 +40,16 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool
         The archive.
 
     Raises:
-        BundleError: the bundle is not trained, has no version, or its weights are not those of ``inference.json``; or
-            slim is asked of a network without a pre-trained backbone.
+        BundleError: the bundle is not trained, has no version or a link out of its folder, or its weights are not those
+            of ``inference.json``; or slim is asked of a network without a pre-trained backbone.
         AdapterError: the adapter is damaged.
+        CheckpointError: the network is of another epoch than the adapter.
     """
     root = Path(folder).resolve()
     names, version = contents(root), metadata_of(root).get("version")
     if not isinstance(version, str) or not re.fullmatch(r"[\w.+-]+", version):
         raise BundleError(f"{root / 'configs' / 'metadata.json'}: version is {version!r}; give one like 0.1.0")
+    _check_links(root, names)
     if slim:
         _check_adapter(root)
         names = [name for name in names if not name.startswith("models/") or name == ADAPTER]
@@ -73,18 +75,26 @@ def _write(root: Path, names: list[str], target: Path) -> None:
                 shutil.copyfileobj(file, member, 1 << 20)
 
 
+def _check_links(root: Path, names: list[str]) -> None:
+    for name in names:
+        place = (root / name).resolve()
+        if not place.is_relative_to(root):
+            raise BundleError(f"{root / name} is a link out of the bundle, to {place}; put a copy of that in its place")
+
+
 def _check_model(root: Path) -> None:
     path = root / MODEL
     if not path.is_file():
         slim = f", complete it (`{completion(root)}`) or pack it --slim" if (root / ADAPTER).is_file() else ""
         raise BundleError(f"{path}: no such file, the bundle is not trained; train it first{slim}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch.load raises on damaged files is of many types
+        state = read_torch_file(path)
+    except CheckpointError as error:
         raise BundleError(f"{path} cannot be read ({error}); train again") from error
     problem = unfit(state, network_of(root).state_dict())
     if problem:
         raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {SETTINGS}")
+    check_agreement(state, path)
 
 
 def _check_adapter(root: Path) -> None:

@@ -9,12 +9,14 @@ from dvpt_monai.transforms.grades import ReadGraded
 from dvpt_monai.transforms.label_map import LabelMapd
 from dvpt_monai.transforms.load import LoadImaged
 from dvpt_monai.transforms.load_masks import LoadMasksd
+from dvpt_monai.transforms.mask_regions import MaskRegionsd, RegionMapd
 from dvpt_monai.transforms.mask_values import MaskLabelsd
 from dvpt_monai.transforms.pairs import CheckPaird
 from dvpt_monai.transforms.save import SaveMaskd
 from dvpt_monai.transforms.save_masks import SaveImageMasksd
-from dvpt_monai.transforms.save_segmentation import SaveSegmentationd
+from dvpt_monai.transforms.save_segmentation import SaveImageSegmentationd
 from dvpt_monai.transforms.spacing import Spacingd
+from dvpt_monai.transforms.unknown import WithoutUnknownd
 
 __all__ = [
     "CheckLabeld",
@@ -26,11 +28,14 @@ __all__ = [
     "LoadImaged",
     "LoadMasksd",
     "MaskLabelsd",
+    "MaskRegionsd",
     "RandCropStructuresd",
     "ReadFindingsd",
     "ReadGraded",
+    "RegionMapd",
     "SaveImageMasksd",
+    "SaveImageSegmentationd",
     "SaveMaskd",
-    "SaveSegmentationd",
     "Spacingd",
+    "WithoutUnknownd",
 ]

@@ -30,12 +30,14 @@ class EnsureRGBd(MapTransform):
     """Give 2D images three channels in float32, right after loading with the channel first.
 
     Gray is repeated, an alpha channel dropped, and the indices of a palette file replaced by their colours. White is
-    255 afterwards: black-and-white images and 16-bit gray are scaled, other intensities stay as they are.
+    255 afterwards: black-and-white images, 16-bit gray and what a file of DICOM can hold are scaled, other intensities
+    stay as they are.
 
     **Shape**: (C, H, W) with C of 1 to 4 -> (3, H, W)
 
     Args:
         keys: keys of the images.
+        floats: whether numbers with a point, and whole ones of 32 bits, may pass: nobody knows what white is in them.
         allow_missing_keys: skip keys that a case does not have.
 
     Raises:
@@ -47,17 +49,19 @@ class EnsureRGBd(MapTransform):
         torch.Size([3, 4, 4])
     """
 
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+    def __init__(self, keys: KeysCollection, floats: bool = True, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
+        self.floats = floats
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
         for key in self.key_iterator(case):
-            case[key] = _rgb(convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor)), key)
+            image = convert_to_tensor(case[key], track_meta=isinstance(case[key], MetaTensor))
+            case[key] = _rgb(image, key, self.floats)
         return case
 
 
-def _rgb(image: Tensor, key: Hashable) -> Tensor:
+def _rgb(image: Tensor, key: Hashable, floats: bool) -> Tensor:
     if image.ndim != 3 or image.shape[0] not in (1, 2, 3, 4):
         raise DataError(
             f"{key} {source_of(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
@@ -71,6 +75,11 @@ def _rgb(image: Tensor, key: Hashable) -> Tensor:
         raise DataError(f"{key} {source_of(image)}: its colours are {mode}; save it as RGB")
     if mode == "I" and image.meta.get("format") == "PNG":  # how Pillow before 11.3 opens 16 bits
         mode = "I;16"
+    if mode in ("I", "F") and not floats:
+        raise DataError(
+            f"{key} {source_of(image)}: values from {float(image.min()):g} to {float(image.max()):g}, of which nobody "
+            "knows what white is; save it in 8 or 16 bits"
+        )
     if mode == "P":
         palette = _palette(image)
         index = image[0].long()
@@ -80,8 +89,11 @@ def _rgb(image: Tensor, key: Hashable) -> Tensor:
             )
         colours = palette[torch.as_tensor(index)].movedim(-1, 0)  # (3, H, W)
     else:
-        colours = _three(image.as_tensor()) * (255 / _WHITE.get(mode, 255))
-    return MetaTensor(colours, meta={**image.meta, "mode": "RGB"}, applied_operations=image.applied_operations)
+        black, white = image.meta.get("value_range", (0, _WHITE.get(mode, 255)))
+        colours = (_three(image.as_tensor()) - black) * (255 / (white - black))
+    meta = {**image.meta, "mode": "RGB"}
+    meta.pop("value_range", None)
+    return MetaTensor(colours, meta=meta, applied_operations=image.applied_operations)
 
 
 def _three(image: Tensor) -> Tensor:

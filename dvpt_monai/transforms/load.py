@@ -52,7 +52,7 @@ class LoadImaged(MonaiLoadImaged):
         settings: MONAI's arguments, and those of the reader: see `FormatReader`.
 
     Raises:
-        DataError: an image cannot be loaded, or holds NaN or infinity.
+        DataError: an image cannot be loaded, or holds NaN or infinity; or ``allow_pickle`` is asked for.
 
     Example:
         >>> LoadImaged("image")({"image": "/photographs/gone.png"})
@@ -70,6 +70,10 @@ class LoadImaged(MonaiLoadImaged):
         **settings: Any,
     ) -> None:
         own = {name: settings.pop(name) for name in list(settings) if name not in _OF_MONAI}
+        if own.get("allow_pickle"):
+            raise DataError(
+                "LoadImaged: allow_pickle would run code of the files that it reads; save them without objects"
+            )
         kind = _READERS.get(reader) if reader is None or isinstance(reader, (str, type)) else None
         if kind is None:
             super().__init__(keys, reader, dtype, **{**settings, **own})

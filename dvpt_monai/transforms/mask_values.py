@@ -29,6 +29,7 @@ class MaskLabelsd(MapTransform):
     Args:
         keys: keys of the masks.
         values: what the masks hold for the background, the first structure, the second, ...
+        ignored: a value that nothing is known of, which becomes -1.
         allow_missing_keys: skip keys that a case does not have.
 
     Raises:
@@ -42,9 +43,12 @@ class MaskLabelsd(MapTransform):
         dvpt_monai.errors.DataError: label (in memory): value 128 is none of 0, 255; ...
     """
 
-    def __init__(self, keys: KeysCollection, values: Sequence[int], allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self, keys: KeysCollection, values: Sequence[int], ignored: int | None = None, allow_missing_keys: bool = False
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.values = list(values)
+        self.ignored = ignored
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
@@ -63,7 +67,7 @@ class MaskLabelsd(MapTransform):
         labels = torch.full_like(mask, -1)
         for label, value in enumerate(self.values):
             labels[mask == value] = label
-        unknown = mask[labels < 0]
+        unknown = mask[labels < 0] if self.ignored is None else mask[(labels < 0) & (mask != self.ignored)]
         if unknown.numel():
             known = ", ".join(map(str, self.values))
             raise DataError(

@@ -134,4 +134,6 @@ def _of_header(image: formats.Image) -> Mapping[str, Any]:
         return {**numbers, "original_pixdim": np.array(image.header["pixdim"])}
     if image.format == "photograph":
         return {name: image.header[name] for name in _OF_PICTURES}
+    if image.format == "dicom" and image.affine is None:
+        return {"value_range": image.header["value_range"]}
     return {}

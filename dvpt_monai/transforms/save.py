@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform, SaveImaged
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
-from dvpt_monai.formats import smallest
+from dvpt_monai.formats import name_of, output_paths, smallest
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["SaveMaskd", "SavePNGd"]
@@ -42,7 +43,13 @@ class SavePNGd(SaveImaged):
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         self.folder = Path(output_dir)
-        self._written: dict[str, str] = {}
+        self._folders: dict[str, Path] = {}
+        self._written: dict[Path, str] = {}
+
+    def expect(self, sources: Sequence[str | os.PathLike[str]]) -> None:
+        """Name the outputs of all images that will come: those of one name get a folder that tells them apart."""
+        paths = output_paths(sources, self.folder, output_format="png")
+        self._folders = {os.path.abspath(source): path.parent for source, path in paths.items()}
 
     @abstractmethod
     def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -53,14 +60,18 @@ class SavePNGd(SaveImaged):
         for key in self.key_iterator(case):
             mask = case[key]
             source = source_of(mask, unknown="image")
-            name = Path(source).stem
+            name = self._folders.get(os.path.abspath(source), self.folder) / name_of(source)
             if self._written.setdefault(name, source) != source:
                 raise DataError(
                     f"{source} and {self._written[name]} have one name, and so would their masks; rename one"
                 )
+            paths = []
             for suffix, pixels in self.pictures(mask, source):
-                with whole_file(self.folder / f"{name}_{suffix}.png") as part:
+                paths.append(f"{name}_{suffix}.png")
+                with whole_file(paths[-1]) as part:
                     Image.fromarray(pixels).save(part)
+            if isinstance(mask, MetaTensor):
+                mask.meta["saved_to"] = paths
         return case
 
 

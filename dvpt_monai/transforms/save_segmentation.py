@@ -17,10 +17,10 @@ from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import format_of, into_grid, output_paths, write_labels
 
-__all__ = ["SaveSegmentationd"]
+__all__ = ["SaveImageSegmentationd"]
 
 
-class SaveSegmentationd(SaveImaged):
+class SaveImageSegmentationd(SaveImaged):
     """Write labels as ``<image>_seg`` in the format of the image.
 
     NIfTI for NIfTI, ``.seg.nrrd`` for NRRD and the series of DICOM, MHA for MetaImage, PNG for pictures.
@@ -28,18 +28,19 @@ class SaveSegmentationd(SaveImaged):
     Put it after ``Invertd`` and ``AsDiscreted``. Each file is written whole or not at all, in the smallest type that
     holds its values, and none takes another's place.
 
-    It is one of MONAI's ``SaveImaged``: MONAI Label and MONAI Deploy, which write results themselves, leave it out.
+    It is one of MONAI's ``SaveImaged``, by kind and by name: MONAI Label asks for the one, MONAI Deploy for the other,
+    and leave it out, as they write results themselves.
 
     **Shape**: (1, *spatial) of labels, or (structures, *spatial) of 0 and 1 if they overlap; unchanged
 
     Args:
         keys: keys of the labels.
         output_dir: folder to write to; made if missing.
-        structures: names of the labels 1, 2, ... or of the channels, for the formats that have names.
+        structures: names of the labels 1, 2, ... or of the channels, for the formats that have names; or the label of
+            each name.
         values: what is written for the labels 0, 1, 2, ...; by default themselves.
         overlapping: whether there is a channel for each structure.
-        sources: all images that will come. With it, images of one name keep the part of their path that tells them
-            apart, and whatever would collide is refused before the first is written.
+        sources: all images that will come, see `expect`.
         output_format: ``nifti``, ``seg-nrrd``, ``nrrd``, ``mha``, ``png`` or ``dicom-seg``; by default the image's own.
         postfix: behind the image's name.
         allow_missing_keys: skip keys that a case does not have.
@@ -52,7 +53,7 @@ class SaveSegmentationd(SaveImaged):
         >>> import tempfile, torch
         >>> where = {"filename_or_obj": "skin/a.jpg", "spatial_shape": np.array([4, 6])}
         >>> with tempfile.TemporaryDirectory() as home:
-        ...     _ = SaveSegmentationd("pred", home)({"pred": MetaTensor(torch.ones(1, 4, 6), meta=where)})
+        ...     _ = SaveImageSegmentationd("pred", home)({"pred": MetaTensor(torch.ones(1, 4, 6), meta=where)})
         ...     print(os.listdir(home))
         ['a_seg.png']
     """
@@ -61,7 +62,7 @@ class SaveSegmentationd(SaveImaged):
         self,
         keys: KeysCollection,
         output_dir: str | os.PathLike[str],
-        structures: Sequence[str] | None = None,
+        structures: Sequence[str] | Mapping[str, int] | None = None,
         values: Sequence[int] | None = None,
         overlapping: bool = False,
         sources: Sequence[Any] | None = None,
@@ -71,15 +72,23 @@ class SaveSegmentationd(SaveImaged):
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         self.folder = Path(output_dir)
-        self.structures = None if structures is None else list(structures)
+        self.structures = structures
         self.values = None if values is None else np.asarray(values)
         self.overlapping = overlapping
         self.settings: dict[str, Any] = {"postfix": postfix, "output_format": output_format}
         self.planned: dict[str, Path] | None = None
-        if sources is not None:
-            paths = output_paths([_named_after(source) for source in sources], self.folder, **self.settings)
-            self.planned = {os.path.abspath(source): path for source, path in paths.items()}
         self._written: dict[Path, str] = {}
+        if sources is not None:
+            self.expect(sources)
+
+    def expect(self, sources: Sequence[Any]) -> None:
+        """Name the outputs of all images that will come.
+
+        Images of one name keep the part of their path that tells them apart, and whatever would collide is refused
+        before the first is written.
+        """
+        paths = output_paths([_named_after(source) for source in sources], self.folder, **self.settings)
+        self.planned = {os.path.abspath(source): path for source, path in paths.items()}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
@@ -104,6 +113,7 @@ class SaveSegmentationd(SaveImaged):
         path = self._path(_named_after([source]) if kind == "dicom" and not picture else source)
         affine = None if picture else np.asarray(mask.meta["original_affine"], np.float64)
         write_labels(path, labels, affine, source, self._numbers(labels))
+        mask.meta["saved_to"] = [str(path)]
 
     def _path(self, source: str) -> Path:
         if self.planned is not None:
@@ -128,7 +138,9 @@ class SaveSegmentationd(SaveImaged):
         if self.structures is None:
             return {f"structure {n}": n for n in range(1, labels.shape[-1] + 1)} if self.overlapping else None
         if self.overlapping and labels.shape[-1] != len(self.structures):
-            raise DataError(f"{labels.shape[-1]} channels for the structures {self.structures}")
+            raise DataError(f"{labels.shape[-1]} channels for the structures {list(self.structures)}")
+        if isinstance(self.structures, Mapping):
+            return dict(self.structures)
         numbers = range(1, len(self.structures) + 1)
         if self.values is not None and not self.overlapping:
             return {name: int(self.values[n]) for name, n in zip(self.structures, numbers, strict=True)}

@@ -4,6 +4,8 @@ from importlib import import_module
 
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
+from dvpt_monai.tuning.ensemble import Ensemble
+from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
 from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
@@ -13,6 +15,7 @@ from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = [
     "METHODS",
+    "Ensemble",
     "Method",
     "Report",
     "Space",
@@ -22,6 +25,9 @@ __all__ = [
     "Tuner",
     "attach",
     "disabled",
+    "from_activations",
+    "frozen_activations",
+    "frozen_cut",
     "is_tuned",
     "load_adapter",
     "match_budget",

@@ -1,4 +1,4 @@
-"""What a network computes with and no tensor shows: heads, eps, activation, pooling, the sizes of image and patch."""
+"""What a network computes with and no tensor shows: heads, eps, activation, rotation, pooling, sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["architecture", "check_architecture"]
 
-ATTRIBUTES = ("num_heads", "activation", "pooling", "patch_size", "img_size")
+ATTRIBUTES = ("num_heads", "activation", "rotary", "pooling", "patch_size", "img_size")
+ABSENT = {"rotary": None}
+"""What a network has that does not name it."""
 
 
 def architecture(network: nn.Module) -> dict[str, Any]:
@@ -42,7 +44,8 @@ def check_architecture(network: nn.Module, expected: dict[str, Any], path: str |
     Raises:
         AdapterError: one setting is another; the message names it with both values.
     """
-    here = architecture(network)
+    here = {**ABSENT, **architecture(network)}
+    expected = {**ABSENT, **expected} if expected else {}  # adapters of format 1 name nothing
     for name in sorted(expected.keys() & here.keys() - {"class"}):
         if here[name] != expected[name]:
             raise AdapterError(
@@ -52,7 +55,9 @@ def check_architecture(network: nn.Module, expected: dict[str, Any], path: str |
 
 
 def _plain(value: Any) -> Any:
-    """A word, a number, or a list of numbers, as JSON has them; of anything else nothing."""
+    """A word, a number, a list of numbers or a dictionary of settings, as JSON has them; of anything else nothing."""
+    if isinstance(value, dict):
+        return dict(value)
     if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
         return list(value)
     return value if isinstance(value, (str, int)) else None

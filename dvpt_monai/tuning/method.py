@@ -43,6 +43,9 @@ class Method:
         super().__init_subclass__(**kwargs)
         METHODS[cls.__name__] = cls
 
+    spares_blocks: ClassVar[bool] = False
+    """Whether no gradient reaches the first blocks, nor what stands before them, such as a depth embedding."""
+
     @property
     def starts_as_identity(self) -> bool:
         """Whether a network computes the same right after :func:`tune` as before it."""
@@ -141,6 +144,10 @@ class Stack(Method):
     @property
     def merges(self) -> bool:  # type: ignore[override]
         return all(method.merges for method in self.methods)
+
+    @property
+    def spares_blocks(self) -> bool:  # type: ignore[override]
+        return all(method.spares_blocks for method in self.methods)
 
     def attach(self, network: nn.Module) -> None:
         for method in self.methods:

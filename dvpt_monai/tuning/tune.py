@@ -37,7 +37,7 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
         method: what to attach; a name, such as ``"LoRA"``, for one with its defaults.
         train: shell patterns over the names in the state dict, for example ``["decoder*", "out*"]``; one that
             begins with ``!`` excludes. ``None`` takes ``network.fresh``: the parts that no pre-trained file can fill.
-            A depth embedding always trains.
+            A depth embedding trains as well, unless the method spares the first blocks.
 
     Returns:
         The same network.
@@ -63,7 +63,7 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
             f"tune: the network is already tuned with {tuning.method}; "
             "call untune(network) first, or give both methods at once as Stack(first, second)"
         )
-    patterns = tuple(getattr(inner, "fresh", ()) if train is None else train)
+    patterns = _fresh(inner, method) if train is None else tuple(train)
     if isinstance(train, str):
         raise TuningError(f"tune: train is a list of patterns, for example ['head*'], not the string {train!r}")
     chosen = method.chosen(inner)
@@ -73,7 +73,8 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
         if not any(fnmatchcase(key, pattern.removeprefix("!")) for key in keys):
             tops = ", ".join(sorted({key.split(".")[0] for key in keys}))
             raise TuningError(f"tune: {pattern!r} matches no parameter of {type(inner).__name__}; it has: {tops}")
-    patterns += tuple(key for key in keys if key.endswith("depth_embedding") and not matches(key, patterns))
+    if not method.spares_blocks:
+        patterns += tuple(key for key in keys if key.endswith("depth_embedding") and not matches(key, patterns))
 
     restore = remember(inner)
     inner.requires_grad_(False)
@@ -89,6 +90,12 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
             value.requires_grad_(in_tuner(key) or tuning.covers(key))
     _govern(inner, replace(tuning, originals=Originals(_changing(inner, patterns))))
     return network
+
+
+def _fresh(network: nn.Module, method: Method) -> tuple[str, ...]:
+    """What no pre-trained file can fill, without what would take a gradient through blocks that a method leaves out."""
+    fresh = tuple(getattr(network, "fresh", ()))
+    return tuple(part for part in fresh if not part.endswith("depth_embedding")) if method.spares_blocks else fresh
 
 
 def _changing(network: nn.Module, train: Sequence[str]) -> dict[str, Tensor]:

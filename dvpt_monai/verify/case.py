@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the processes that read cases need neither PyTorch nor MONAI, which listing them imports
-    from dvpt_monai.new_bundle.listing import Lost
+    from dvpt_monai.layouts.listing import Lost
 
 __all__ = ["Case", "DataSet"]
 
@@ -23,6 +23,7 @@ class Case:
         label: the name of its class; empty with masks.
         part: ``train``, ``validation`` or ``test``; empty if nothing tells.
         group: what must stay together, such as the patient; empty if nothing tells.
+        channels: further files of the image, which become its further channels.
     """
 
     image: Path
@@ -30,6 +31,12 @@ class Case:
     label: str = ""
     part: str = ""
     group: str = ""
+    channels: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its image and its masks."""
+        return (self.image, *self.channels, *self.masks)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class DataSet:
         lost: cases that are listed and not there.
         refusal: why the cases could not be listed, so that the images stand alone; empty if they could.
         whole: whether the cases should be all that lies in their folders.
+        segments: the structures, where masks name them; ``names`` numbers these.
     """
 
     layout: str
@@ -53,6 +61,7 @@ class DataSet:
     lost: tuple[Lost, ...] = ()
     refusal: str = ""
     whole: bool = False
+    segments: tuple[str, ...] = ()
 
     def below(self, path: Path) -> str:
         """A path relative to the folder of the data, or as it is where it lies elsewhere."""

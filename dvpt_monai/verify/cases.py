@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.files import folders_in, images_below, nothing_here
-from dvpt_monai.new_bundle.layouts import Columns, list_cases
-from dvpt_monai.new_bundle.listing import Listing, Lost, lost_of, part_of
-from dvpt_monai.new_bundle.patients import grouped
+from dvpt_monai.layouts import Columns, list_cases
+from dvpt_monai.layouts.files import folders_in, images_below, nothing_here
+from dvpt_monai.layouts.listing import Case as Listed
+from dvpt_monai.layouts.listing import Listing, Lost, lost_of, part_of
+from dvpt_monai.layouts.patients import grouped
 from dvpt_monai.verify import structures
 from dvpt_monai.verify.case import Case, DataSet
 from dvpt_monai.verify.configured import configured
 
-__all__ = ["data_set"]
+__all__ = ["data_set", "of_listing"]
 
 
 def data_set(data: Path, columns: Columns | None = None, group_pattern: str | None = None) -> DataSet:
@@ -63,18 +64,19 @@ def _of_layout(data: Path, columns: Columns | None, group_pattern: str | None) -
                        refusal="" if alone else str(error), whole=alone)  # fmt: skip
     if group_pattern is not None:
         listing = grouped(listing, group_pattern)
+    return of_listing(listing, lost)
+
+
+def of_listing(listing: Listing, lost: Sequence[Lost] = ()) -> DataSet:
+    """The cases of a layout, to be verified."""
     cases = tuple(map(_case, listing.cases))
-    return DataSet(listing.layout, listing.root, cases, _declared(listing), tuple(lost), whole=True)
+    names = listing.declared if len(listing.declared) > 1 else {}
+    return DataSet(listing.layout, listing.root, cases, names, tuple(lost), whole=True, segments=listing.segments)
 
 
-def _case(case: Any) -> Case:
+def _case(case: Listed) -> Case:
     masks, label = ((case.label,), "") if isinstance(case.label, Path) else ((), case.label)
-    return Case(case.image, masks, label, case.part, case.group)
-
-
-def _declared(listing: Listing) -> Mapping[int, str]:
-    """The names of values; of nnU-Net's regions, which are lists of values, nothing but the background is left."""
-    return listing.names if len(listing.names) > 1 else {}
+    return Case(case.image, masks, label, case.part, case.group, case.channels)
 
 
 def _of_list(path: Path, entries: list[Any]) -> DataSet:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dvpt_monai.new_bundle.layouts import Columns
+from dvpt_monai.layouts import Columns
 from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.cases import data_set
 from dvpt_monai.verify.facts import Facts
@@ -20,7 +20,7 @@ from dvpt_monai.verify.parts import copy_faults, group_faults
 from dvpt_monai.verify.report import Report
 from dvpt_monai.verify.walk import walk, workers_for
 
-__all__ = ["verify"]
+__all__ = ["verify", "verify_cases"]
 
 
 def verify(
@@ -59,10 +59,22 @@ def verify(
         >>> finding.kind.code, finding.file.name, finding.kind.fatal
         ('unreadable', 'bad.png', True)
     """
-    started = time.perf_counter()
     cases = data_set(Path(data), columns, group_pattern)
+    return verify_cases(cases, budget=budget, num_classes=num_classes, workers=workers, progress=progress)
+
+
+def verify_cases(
+    cases: DataSet,
+    *,
+    budget: float | None = None,
+    num_classes: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Report:
+    """Read every file of cases that are listed already; arguments are those of `verify`."""
+    started = time.perf_counter()
     count = workers_for(len(cases.cases)) if workers is None else workers
-    facts = walk(cases.cases, cases.names, count, progress)
+    facts = walk(cases.cases, cases.names, count, progress, cases.segments)
     findings = sorted(
         (*_of_cases(facts), *_of_all(cases, facts, budget, num_classes)),
         key=lambda finding: (not finding.kind.fatal, SUBJECTS.index(finding.kind.subject), finding.kind.code),

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 
-from dvpt_monai.new_bundle.layouts import Columns
+from dvpt_monai.layouts import Columns
 from dvpt_monai.verify import fix as write_copies
 from dvpt_monai.verify import table, verify
 from dvpt_monai.whole_file import whole_file

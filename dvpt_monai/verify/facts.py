@@ -28,6 +28,7 @@ class ImageFacts:
         high: the 99.5th.
         content: a hash of its values.
         sketch: of its pixels, to find copies that are no bytes alike; ``None`` where it shows nothing.
+        affine: of a volume, to millimetres in RAS.
     """
 
     size: tuple[int, ...]
@@ -38,6 +39,7 @@ class ImageFacts:
     high: float
     content: str
     sketch: NDArray[Any] | None
+    affine: NDArray[Any] | None = None
 
     @property
     def dims(self) -> int:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from dvpt_monai.new_bundle.files import FOREIGN, is_image, stem_of
+from dvpt_monai.formats import format_of
+from dvpt_monai.layouts.files import FOREIGN, is_image, stem_of
 from dvpt_monai.verify.case import DataSet
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.opened import MISSING
@@ -59,7 +60,7 @@ def listing_faults(data: DataSet) -> Iterator[Finding]:
 
 def folder_faults(data: DataSet) -> Iterator[Finding]:
     """What lies in the folders of the cases beside them."""
-    listed = {path for case in data.cases for path in (case.image, *case.masks)}
+    listed = {path for case in data.cases for path in case.files}
     lost = {path for case in data.lost for path in (case.file, *case.others)}
     for folder in sorted({path.parent for path in listed}):
         files = sorted(path for path in folder.iterdir() if path.is_file())
@@ -84,7 +85,7 @@ def _alike(files: list[Path]) -> Iterator[Finding]:
     stems: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         names[path.name.lower()].append(path)
-        if is_image(path):
+        if is_image(path) and format_of(path) not in ("segmentation", "dicom-seg"):  # those are named after images
             stems[stem_of(path)].append(path)
     for first, *others in names.values():
         yield from (LETTERS.at(path, f"beside {first.name}", first) for path in others)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from dvpt_monai.formats import apart, tolerance
 from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.facts import Facts, ImageFacts
-from dvpt_monai.verify.finding import Finding
+from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.geometry import pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
 from dvpt_monai.verify.labels import counts_of, mask_faults
@@ -22,11 +23,16 @@ from dvpt_monai.verify.stored import Header, Photograph, Volume
 
 __all__ = ["inspect"]
 
+APART = Kind(
+    "channels-apart", "geometry", "Channels of one case in different grids",
+    why="voxels of one index show different places, so that the channels do not belong together",
+    remedy="resample the channels to one grid, or find the right files",
+)  # fmt: skip
 _SAMPLE = 100_000
 """Values of which the percentiles are taken."""
 
 
-def inspect(case: Case, names: Mapping[int, str]) -> Facts:
+def inspect(case: Case, names: Mapping[int, str], segments: Sequence[str] = ()) -> Facts:
     """Read a case's image and masks, and say what they are like and what is wrong with them."""
     findings: list[Finding] = []
     masks: dict[Path, dict[int, int]] = {}
@@ -42,8 +48,12 @@ def inspect(case: Case, names: Mapping[int, str]) -> Facts:
         place = header, replace(scan, array=np.broadcast_to(np.uint8(0), scan.array.shape))
         del scan
     del content
+    for path in case.channels:
+        findings += _of_channel(path, case.image, place)
+    if image is not None and case.channels:
+        image = replace(image, channels=image.channels + len(case.channels), content=_together(case, image.content))
     for path in case.masks:
-        content = opened(path)
+        content = opened(path, segments)
         if isinstance(content, Finding):
             findings.append(content)
             continue
@@ -52,6 +62,32 @@ def inspect(case: Case, names: Mapping[int, str]) -> Facts:
         findings += pair_faults(case.image, *place, path, header, scan) if place is not None else []
         masks[path] = counts_of(scan.array)
     return Facts(case, tuple(findings), image, masks)
+
+
+def _of_channel(path: Path, image: Path, place: tuple[Header, Scan] | None) -> list[Finding]:
+    """The faults of a further channel, which must lie in the grid of the first."""
+    content = opened(path)
+    if isinstance(content, Finding):
+        return [content]
+    findings = _of_file(path, content, image_faults(path, content.header, content.scan))
+    if place is None:
+        return findings
+    one, other = place[1], content.scan
+    if other.size != one.size or other.dims != one.dims:
+        return [*findings, APART.at(path, f"{other.size}, {image.name} {one.size}", image)]
+    if one.affine is not None and other.affine is not None:
+        distance = apart(one.affine, other.affine, one.size)
+        if not distance <= tolerance(one.affine):
+            return [*findings, APART.at(path, f"up to {distance:.3g} mm from {image.name}", image)]
+    return findings
+
+
+def _together(case: Case, content: str) -> str:
+    """A hash of all channels, whose files tell them apart where the first channels of two cases are alike."""
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
+    for path in case.channels:
+        digest.update(path.read_bytes() if path.is_file() else str(path).encode())
+    return digest.hexdigest()
 
 
 def _of_file(path: Path, content: Content, faults: Iterable[Finding]) -> list[Finding]:
@@ -79,6 +115,7 @@ def _image_facts(header: Header, scan: Scan) -> ImageFacts:
         high=float(high),
         content=digest.hexdigest(),
         sketch=_sketch(scan),
+        affine=scan.affine,
     )
 
 

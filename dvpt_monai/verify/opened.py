@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,18 +54,18 @@ class Content:
     refusal: Finding | None = None
 
 
-def opened(path: Path) -> Content | Finding:
+def opened(path: Path, segments: Sequence[str] = ()) -> Content | Finding:
     """A file's header and its values, or what keeps them from being read.
 
     It is read as training and prediction read it. What they refuse is looked at a second time, with less severity, for
-    what exactly is wrong.
+    what exactly is wrong. Segments number the structures of a mask that names them.
     """
     if not path.exists():
         return MISSING.at(path, "no such file")
     if path.is_file() and not path.stat().st_size:
         return UNREADABLE.at(path, "an empty file of 0 bytes")
     try:
-        scan = scan_of(formats.read(path))
+        scan = scan_of(formats.read(path, structures=segments or None))
         return Content(stored(path, scan.array), scan)
     except DataError as refusal:
         return _second_look(path, refusal)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dvpt_monai.new_bundle.files import folders_in, images_below, stem_of
-from dvpt_monai.new_bundle.listing import part_of
+from dvpt_monai.layouts.files import folders_in, images_below, stem_of
+from dvpt_monai.layouts.listing import part_of
 from dvpt_monai.verify.case import Case, DataSet
 
 __all__ = ["find"]

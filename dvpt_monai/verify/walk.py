@@ -29,7 +29,11 @@ def workers_for(count: int) -> int:
 
 
 def walk(
-    cases: Sequence[Case], names: Mapping[int, str], workers: int | None = None, progress: bool = True
+    cases: Sequence[Case],
+    names: Mapping[int, str],
+    workers: int | None = None,
+    progress: bool = True,
+    segments: Sequence[str] = (),
 ) -> list[Facts]:
     """Inspect every case; the facts are in the order of the cases, whatever the number of workers.
 
@@ -37,25 +41,27 @@ def walk(
         DataError: a process was ended from outside, mostly for want of memory; names the cases that were being read.
     """
     count = workers_for(len(cases)) if workers is None else workers
-    facts = _here(cases, names) if count < 2 else _in_processes(cases, names, count)
+    facts = _here(cases, names, segments) if count < 2 else _in_processes(cases, names, segments, count)
     done: dict[int, Facts] = {}
     for place, each in tqdm(facts, "Reading", len(cases), unit="case", leave=False, disable=None if progress else True):
         done[place] = each
     return [done[place] for place in range(len(cases))]
 
 
-def _here(cases: Sequence[Case], names: Mapping[int, str]) -> Iterator[tuple[int, Facts]]:
-    yield from ((place, inspect(case, names)) for place, case in enumerate(cases))
+def _here(cases: Sequence[Case], names: Mapping[int, str], segments: Sequence[str]) -> Iterator[tuple[int, Facts]]:
+    yield from ((place, inspect(case, names, segments)) for place, case in enumerate(cases))
 
 
-def _in_processes(cases: Sequence[Case], names: Mapping[int, str], count: int) -> Iterator[tuple[int, Facts]]:
+def _in_processes(
+    cases: Sequence[Case], names: Mapping[int, str], segments: Sequence[str], count: int
+) -> Iterator[tuple[int, Facts]]:
     todo = iter(enumerate(cases))
     # a fork of a process with threads, such as PyTorch's, may hang
     with ProcessPoolExecutor(count, get_context("spawn")) as pool:
         running: dict[Future[Facts], int] = {}
         while True:
             for place, case in islice(todo, 2 * count - len(running)):
-                running[pool.submit(inspect, case, names)] = place
+                running[pool.submit(inspect, case, names, segments)] = place
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:

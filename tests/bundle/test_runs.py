@@ -83,6 +83,32 @@ def test_dice_of_each_structure_and_case(trained_hippocampus):
     assert metrics["mean_dice"] == pytest.approx((metrics["dice_anterior"] + metrics["dice_posterior"]) / 2, abs=5e-5)
 
 
+def test_every_evaluation_is_summed_up(trained):
+    """With intervals, where there are cases enough for one; and drawn."""
+    output = trained.root / "output"
+    content, [row] = json.loads((output / "metrics.json").read_text()), read(output / "metrics.csv")
+    scores = content["scores"]
+    assert scores["scored"] + scores.get("empty", 0) == content["cases"] and (output / "scores.png").is_file()
+    assert not scores.keys() & (content.keys() - {"scores"})
+    for name, value in scores.items():
+        assert float(row[name] or "nan") == pytest.approx(float("nan") if value is None else value, nan_ok=True)
+    known = [name for name in content["intervals"] if name in scores]
+    assert known and all(f"{name}_low" in row for name in known)
+
+
+def test_surfaces_and_volumes_of_each_case(trained_hippocampus):
+    output = trained_hippocampus.root / "output"
+    scores, rows = json.loads((output / "metrics.json").read_text())["scores"], read(output / "cases.csv")
+    for name in ("anterior", "posterior"):
+        for measure in ("hd95_mm", "surface_dice"):
+            of_cases = [float(row[f"{measure}_{name}"]) for row in rows]
+            expected = scores[f"{measure}_{name}"]
+            assert np.nanmean(of_cases) == pytest.approx(
+                np.nan if expected is None else expected, abs=1e-3, nan_ok=True
+            )
+        assert all(float(row[f"truth_ml_{name}"]) > 0 for row in rows) and scores[f"scored_{name}"] == 3
+
+
 def test_parts_do_not_overlap(trained):
     workflow = trained.workflow("train", "evaluate")
     parts = [workflow.parser.get_parsed_content(name) for name in ("train_cases", "val_cases", "test_cases")]

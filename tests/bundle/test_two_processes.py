@@ -36,6 +36,8 @@ def test_evaluation_gives_the_tables_of_one_process(trained, tmp_path):
     together(trained, "train", "evaluate", "multi_gpu_evaluate", output_dir=several)
     metrics, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (several, alone))
     drawn, expected_drawn = metrics.pop("intervals"), expected.pop("intervals")
+    scores, expected_scores = metrics.pop("scores"), expected.pop("scores")
+    assert scores == pytest.approx(expected_scores, abs=1e-5) and len(scores) > 5
     assert metrics == pytest.approx(expected, abs=1e-5) and drawn.keys() == expected_drawn.keys() != set()
     for name, ends in drawn.items():
         assert ends == pytest.approx(expected_drawn[name], abs=1e-5), name

@@ -70,6 +70,33 @@ def test_a_whole_file(server, tmp_path, how):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.npz"]
 
 
+def test_a_sha256_in_place_of_an_md5(server, tmp_path):
+    server.files["/a.zip"] = CONTENT, "whole"
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    download(f"{server.url}/a.zip", tmp_path / "a.zip", sha256=sha256.upper())
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    with pytest.raises(DataError, match=f"sha256 {sha256}, expected {'0' * 64}; it was not kept"):
+        download(f"{server.url}/a.zip", tmp_path / "b.zip", sha256="0" * 64)
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_nothing_is_downloaded_without_a_hash_or_from_a_file(server, tmp_path):
+    with pytest.raises(DataError, match="neither its md5 nor its sha256"):
+        download(f"{server.url}/a.zip", tmp_path / "a.zip")
+    (tmp_path / "mine").write_bytes(CONTENT)
+    with pytest.raises(DataError, match="https://"):
+        download((tmp_path / "mine").as_uri(), tmp_path / "a.zip", MD5)
+    assert server.asked == []
+
+
+def test_what_never_ends_is_not_kept(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("dvpt_monai.data.download.LARGEST", 1000)
+    server.files["/a.zip"] = CONTENT, "whole"
+    with pytest.raises(DataError, match="more than 1,000 bytes"):
+        download(f"{server.url}/a.zip", tmp_path / "a.zip", MD5)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("how", "words"),
     [

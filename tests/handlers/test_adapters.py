@@ -62,6 +62,19 @@ def test_a_metric_that_is_not_a_number_is_replaced_by_any(tmp_path):
     assert read_header(path)["result"]["value"] == -0.5
 
 
+def test_of_values_that_are_none_the_last_is_kept_as_the_checkpoint_is(tmp_path):
+    path = tmp_path / "a.safetensors"
+    net = tune(network(), DVPT())
+    saver = AdapterSaver(net, path, "kappa")
+    evaluate(saver, float("nan"))
+    with torch.no_grad():
+        net.head.bias.fill_(7)
+    evaluate(saver, float("nan"))
+    assert (load_file(path)["head.bias"] == 7).all() and read_header(path)["result"]["value"] is None
+    evaluate(saver, 0.5, float("nan"))
+    assert read_header(path)["result"]["value"] == 0.5
+
+
 def test_unknown_metric_and_plain_network(tmp_path):
     path = tmp_path / "a.safetensors"
     with pytest.raises(KeyError, match="dice"):

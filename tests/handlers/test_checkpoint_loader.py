@@ -51,3 +51,44 @@ def test_the_adapter_beside_it_tells_the_settings(tmp_path):
     with pytest.raises(CheckpointError) as error:
         load(tmp_path / "model.pt", nn.Linear(2, 3))
     assert '"method": "LinearProbe"' in str(error.value) and '"num_classes": 3' in str(error.value)
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_names_what_is_left(tmp_path):
+    net = tune(ViTClassifier(num_classes=3, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
+                             num_layers=1, num_heads=1), LinearProbe())  # fmt: skip
+    torch.save(net.state_dict(), tmp_path / "model.pt")
+    damage(tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="damaged") as error:
+        load(tmp_path / "model.pt", net)
+    assert "Or go on" not in str(error.value)
+    torch.save(net.state_dict(), tmp_path / "model.previous.pt")
+    save_adapter(net, tmp_path / "adapter.safetensors")
+    with pytest.raises(CheckpointError, match=r"--adapter .*adapter\.safetensors.*--checkpoint .*model\.previous\.pt"):
+        load(tmp_path / "model.pt", net)
+    load(tmp_path / "model.previous.pt", net)
+
+
+def test_a_network_of_nan_is_refused(tmp_path):
+    network = nn.Linear(2, 3)
+    torch.save({**network.state_dict(), "bias": torch.tensor([0.0, float("nan"), 0.0])}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"model\.pt: bias holds NaN"):
+        load(tmp_path / "model.pt", network)
+
+
+def test_a_checkpoint_of_another_epoch_than_its_adapter(tmp_path):
+    net = tune(ViTClassifier(num_classes=3, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
+                             num_layers=1, num_heads=1), LinearProbe())  # fmt: skip
+    save_adapter(net, tmp_path / "adapter.safetensors")
+    torch.save(net.state_dict(), tmp_path / "model.pt")
+    load(tmp_path / "model.pt", net)
+    with torch.no_grad():
+        net.head.weight.add_(1.0)
+    torch.save(net.state_dict(), tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="not of the same epoch"):
+        load(tmp_path / "model.pt", net)

@@ -55,12 +55,38 @@ def test_the_best_is_kept_and_a_value_that_is_none_is_worse_than_any(tmp_path):
     assert weight(tmp_path) == 5.0
 
 
+def test_a_value_that_is_none_is_warned_of_and_of_such_the_last_network_is_kept(tmp_path, caplog):
+    validation = Validation(tmp_path, torch.nn.Linear(2, 2))
+    validation.score(math.nan, 1.0)
+    validation.score(math.nan, 2.0)
+    assert weight(tmp_path) == 2.0 and caplog.text.count("dice has no value: it chooses no network") == 2
+    validation.score(0.1, 3.0)
+    assert weight(tmp_path) == 3.0 and caplog.text.count("chooses no network") == 2
+
+
 def test_a_network_that_is_not_finite_is_not_saved(tmp_path):
     validation = Validation(tmp_path, torch.nn.Linear(2, 2))
     validation.score(0.5, 1.0)
     with pytest.raises(CheckpointError, match="weight holds NaN"):
         validation.score(0.6, math.inf)
     assert weight(tmp_path) == 1.0
+
+
+def test_the_one_before_the_last_is_kept(tmp_path, monkeypatch):
+    validation = Validation(tmp_path, torch.nn.Linear(2, 2))
+    previous = tmp_path / "model.previous.pt"
+    validation.score(0.5, 1.0)
+    assert not previous.exists()
+    validation.score(0.6, 2.0)
+    assert torch.load(previous, weights_only=True)["weight"][0, 0] == 1.0
+
+    def no_links(*_):
+        raise OSError("not here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    validation.score(0.7, 3.0)
+    assert torch.load(previous, weights_only=True)["weight"][0, 0] == 2.0 and weight(tmp_path) == 3.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.previous.pt", "model.pt"]
 
 
 def test_the_best_value_is_taken_up_again(tmp_path):

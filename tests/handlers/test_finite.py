@@ -7,12 +7,12 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.data import DataLoader, Dataset, MetaTensor
-from monai.engines import SupervisedTrainer
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.inferers import SimpleInferer
 from torch import nn
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.handlers import GradientClip, StopAtNonFinite
+from dvpt_monai.handlers import CheckPredictions, GradientClip, StopAtNonFinite
 
 
 class Damaged(nn.Module):
@@ -98,3 +98,22 @@ def test_a_step_can_be_left_out(caplog):
     assert weights[1] == weights[0] != weights[2]
     assert all(map(math.isfinite, weights))
     assert "scans/3.nii.gz" in caplog.text and "1 so far" in caplog.text
+
+
+def evaluate(images, network, guard=True):
+    cases = [{"image": MetaTensor(image, meta={"filename_or_obj": f"scans/{i}.png"})} for i, image in enumerate(images)]
+    loader = DataLoader(Dataset(cases), batch_size=4)
+    handlers = [CheckPredictions()] if guard else []
+    evaluator = SupervisedEvaluator(torch.device("cpu"), loader, network, decollate=False, val_handlers=handlers)
+    evaluator.run()
+
+
+def test_an_evaluation_stops_at_a_prediction_that_is_no_number():
+    evaluate(images(), Damaged())
+    with pytest.raises(DataError, match=r"prediction holds NaN.*image itself .*: scans/3\.png\. mend"):
+        evaluate(images(bad=3), Damaged())
+    network = Damaged()
+    network.weight.data.fill_(math.nan)
+    with pytest.raises(DataError, match=r"cases of the step: scans/0\.png, .*look at the network's weights"):
+        evaluate(images(), network)
+    evaluate(images(), network, guard=False)

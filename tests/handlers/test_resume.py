@@ -20,7 +20,8 @@ from dvpt_monai import DVPT, LoRA, ViTClassifier, parameter_groups, tune
 from dvpt_monai.checkpoints import latest_state, states
 from dvpt_monai.data.replay import ReplayLoader
 from dvpt_monai.errors import BackboneMismatchError, CheckpointError
-from dvpt_monai.handlers import Resume
+from dvpt_monai.handlers import AveragedWeights, Resume
+from dvpt_monai.inferers import Autocast
 from dvpt_monai.optimizers import one_cycle
 from dvpt_monai.tuning.trains import trained_tensors
 
@@ -34,7 +35,10 @@ class Killed(BaseException):
 class Training:
     """A small training whose network has dropout and whose images are flipped and noisy."""
 
-    def __init__(self, folder, resume="never", workers=0, seconds=0.0, loader=ReplayLoader, **settings):
+    def __init__(
+        self, folder, resume="never", workers=0, seconds=0.0, loader=ReplayLoader, ema=0.0, scaler=False,
+        precision="float32", **settings
+    ):  # fmt: skip
         torch.manual_seed(1)
         network = ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
                                 num_layers=2, num_heads=2, head_dropout=0.2)  # fmt: skip
@@ -56,17 +60,28 @@ class Training:
             network=self.network,
             optimizer=optimizer,
             loss_function=nn.CrossEntropyLoss(),
-            inferer=SimpleInferer(),
+            inferer=Autocast(SimpleInferer(), precision),
             decollate=False,
             train_handlers=[
                 LrScheduleHandler(schedule, print_lr=False, epoch_level=False),
                 ValidationHandler(1, evaluator),
             ],
         )
+        if scaler:  # on a CPU MONAI's own, which each run makes anew, is switched off
+            self.trainer.amp = True
+            self.trainer.add_event_handler(Events.STARTED, self._scale)
+        averaged = [AveragedWeights(self.network, ema, evaluator)] if ema else []
+        for handler in averaged:
+            handler.attach(self.trainer)
+        self.seen = []
+        evaluator.add_event_handler(Events.ITERATION_STARTED(once=1), lambda e: self.seen.append(self.weights))
         self.trainer.add_event_handler(Events.ITERATION_COMPLETED, self._note)
-        self.resume = Resume(folder, self.network, optimizer, schedule, evaluator, settings={"seed": 3, **settings},
-                             resume=resume, seconds=seconds)  # fmt: skip
+        self.resume = Resume(folder, self.network, optimizer, schedule, evaluator, averaged, resume=resume,
+                             settings={"seed": 3, **settings}, seconds=seconds)  # fmt: skip
         self.resume.attach(self.trainer)
+
+    def _scale(self, engine):
+        engine.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=3)
 
     def _note(self, engine):
         self.losses.append(float(engine.state.output["loss"]))
@@ -106,6 +121,36 @@ def test_every_step_is_a_place_to_go_on(whole, tmp_path, kill):
     assert sorted({*killed.validated, *again.validated}) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"ema": 0.5}, {"precision": "bfloat16"}, {"scaler": True}, {"ema": 0.999, "precision": "bfloat16"}],
+    ids=str,
+)
+@pytest.mark.parametrize("kill", [3, 8])
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, of the scaler that is switched off
+def test_averages_and_scaler_go_on_too(tmp_path, options, kill):
+    whole = Training(tmp_path / "whole", **options).run()
+    killed = Training(tmp_path / "killed", **options).run(kill)
+    again = Training(tmp_path / "killed", "auto", **options).run()
+    assert killed.losses + again.losses == whole.losses
+    assert torch.equal(again.weights, whole.weights)
+    if "ema" in options:
+        assert torch.equal(again.seen[-1], whole.seen[-1]) and not torch.equal(whole.seen[-1], whole.weights)
+    if "scaler" in options:
+        assert whole.trainer.scaler.state_dict() == again.trainer.scaler.state_dict()
+        assert whole.trainer.scaler.get_scale() == 4.0 * 2 ** (STEPS // 3)  # it grew, so it has a state to lose
+
+
+def test_a_signal_in_the_validation_saves_the_weights_that_train(tmp_path):
+    """Not the averages, which are in the network then."""
+    whole = Training(tmp_path / "whole", ema=0.9).run()
+    training = Training(tmp_path / "a", seconds=1e6, ema=0.9)
+    assert ended_by(training, signal.SIGTERM, "validation ITERATION_STARTED", 8) == 143
+    again = Training(tmp_path / "a", "auto", ema=0.9).run()
+    assert training.losses + again.losses == whole.losses
+    assert torch.equal(again.weights, whole.weights) and torch.equal(again.seen[-1], whole.seen[-1])
+
+
 def test_workers_change_nothing(whole, tmp_path):
     killed = Training(tmp_path, workers=2).run(5)
     again = Training(tmp_path, "auto").run()
@@ -138,22 +183,97 @@ def test_a_kill_in_the_validation_repeats_it(whole, tmp_path):
     assert killed.losses + again.losses == whole.losses
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_saves_within_a_step(whole, tmp_path, number):
-    training = Training(tmp_path, seconds=1e6)
-    before = signal.getsignal(number)
+SIGNALS = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 
-    def at(engine):
-        if engine.state.iteration == 6:
+
+def ended_by(training, number, event, when):
+    """Run a training that gets a signal at an event of its own or of its validation, and how it ends."""
+    engine, before = (training.trainer, training.resume.evaluator), [signal.getsignal(each) for each in SIGNALS]
+
+    def at(_):
+        if training.trainer.state.iteration == when:
             os.kill(os.getpid(), number)
 
-    training.trainer.add_event_handler(Events.ITERATION_STARTED, at)
-    with pytest.raises(SystemExit) as ended:
+    engine[event.startswith("validation")].add_event_handler(getattr(Events, event.split()[-1]), at)
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
         training.run()
-    assert ended.value.code == 143
-    assert signal.getsignal(number) is before
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+    return getattr(ended.value, "code", None)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_saves_within_a_step(whole, tmp_path, number, caplog):
+    training = Training(tmp_path, seconds=1e6)
+    assert ended_by(training, number, "ITERATION_STARTED", 6) == (None if number == signal.SIGINT else 143)
+    assert f"{signal.Signals(number).name}: the state is saved in {tmp_path}; --resume auto goes on" in caplog.text
     again = Training(tmp_path, "auto").run()
     assert training.losses + again.losses == whole.losses
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_the_validation_saves_and_the_validation_is_done_again(whole, tmp_path, number):
+    training = Training(tmp_path, seconds=1e6)
+    assert ended_by(training, number, "validation ITERATION_STARTED", 8) == (None if number == signal.SIGINT else 143)
+    assert training.validated == [1] and training.resume.evaluator.state.iteration == 1  # it is cut short
+    again = Training(tmp_path, "auto").run()
+    assert again.validated == [2, 3]
+    assert training.losses + again.losses == whole.losses
+    assert torch.equal(again.weights, whole.weights)
+
+
+def test_a_signal_that_ends_a_worker_of_the_validation_saves_too(whole, tmp_path):
+    training = Training(tmp_path, seconds=1e6)
+
+    def lost(engine):
+        if training.trainer.state.iteration == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
+
+    training.resume.evaluator.add_event_handler(Events.ITERATION_STARTED, lost)
+    with pytest.raises(SystemExit):
+        training.run()
+    again = Training(tmp_path, "auto").run()
+    assert training.losses + again.losses == whole.losses
+
+
+def test_the_second_ctrl_c_does_not_wait(tmp_path):
+    training = Training(tmp_path, seconds=1e6)
+
+    def at(engine):
+        if engine.state.iteration == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    training.trainer.add_event_handler(Events.ITERATION_STARTED, at)
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    assert len(training.losses) == 1 and not states(tmp_path)
+
+
+def test_a_training_that_raises_gives_the_signals_back(tmp_path):
+    training = Training(tmp_path)
+    before = [signal.getsignal(each) for each in SIGNALS]
+
+    def at(engine):
+        assert [signal.getsignal(each) for each in SIGNALS] != before
+        raise ZeroDivisionError("a step")
+
+    training.trainer.add_event_handler(Events.ITERATION_STARTED, at)
+    with pytest.raises(ZeroDivisionError, match="a step"):
+        training.run()
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+def test_a_signal_for_the_whole_group_leaves_the_workers_alone():
+    """Slurm sends it to every process of a step; a worker that died of it would end the step before it is done."""
+    loader = ReplayLoader(Dataset(list(range(6)), lambda case: (os.getpid(), case)), num_workers=1)
+    seen = []
+    for (worker,), case in loader:
+        assert int(worker) != os.getpid()
+        for number in SIGNALS:
+            os.kill(int(worker), number)
+        seen.append(int(case))
+    assert seen == list(range(6))
 
 
 def test_the_state_before_a_damaged_one_serves(whole, tmp_path, caplog):
@@ -188,6 +308,9 @@ def test_another_training_is_refused_by_name(tmp_path):
         other.run()
     with pytest.raises(CheckpointError, match="no such file"):
         Training(tmp_path, str(tmp_path / "gone.pt")).run()
+    other = Training(tmp_path, "auto", learning_rate=0.1)
+    with pytest.raises(CheckpointError, match="format 1, this version reads 2"):
+        other.resume._load(other.trainer, {**latest_state(tmp_path)[1], "format": 1})
 
 
 def test_what_is_finished_is_not_trained_again(tmp_path):

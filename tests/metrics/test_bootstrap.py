@@ -169,3 +169,11 @@ def test_resamples_without_a_class_count_nowhere_and_are_counted():
     assert not interval(mostly, cases=3)
     mostly[499] = 0.5
     assert interval(mostly, cases=3)
+
+
+def test_patients_are_drawn_with_all_of_their_cases():
+    groups = ["a", "b", "a", "c", "b", "a"]
+    weights = resample(6, 200, groups=groups)
+    assert torch.equal(weights[:, 0], weights[:, 2]) and torch.equal(weights[:, 1], weights[:, 4])
+    assert (weights[:, 0] + weights[:, 1] + weights[:, 3] == 3).all()
+    assert torch.equal(resample(6, 20, groups=range(6)), resample(6, 20))

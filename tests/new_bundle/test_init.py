@@ -17,6 +17,7 @@ from dvpt_monai import read_header
 from dvpt_monai.errors import BundleError, DataError, PretrainedError
 from dvpt_monai.new_bundle import Options, account, init
 from dvpt_monai.ship import check
+from tests.small_data import AFFINE, series
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -168,6 +169,7 @@ def test_train_and_inference_fit_each_other(data, make):
         for each in steps:
             each["keys"] = "image"
             each.update({"mode": each["mode"][0]} if isinstance(each.get("mode"), list) else {})
+            each.pop("structures", None)  # of masks alone
         assert steps == inference["preprocessing"]["transforms"]
 
 
@@ -268,6 +270,166 @@ def test_volumes_of_several_channels(data, make):
     folder = make(data.root)
     assert config(folder, "inference")["backbone"]["in_channels"] == 2
     run(folder, "train")
+
+
+# --- layouts of challenges, down to what they learn
+
+
+def nnunet(data, labels, values, **content):
+    """Six cases of two channels in files of their own; the masks hold a slab of each value."""
+    for i in range(6):
+        for channel in range(2):
+            data.volume(f"imagesTr/case_{i}x_{channel:04}.nii.gz")
+        voxels = np.zeros((20, 24, 18), np.uint8)
+        for number, value in enumerate(values):
+            voxels[4 + 3 * number : 7 + 3 * number, 5:15, 5:15] = value
+        data._save(voxels, AFFINE, f"labelsTr/case_{i}x.nii.gz")
+    data.text("dataset.json", json.dumps({"labels": labels, "channel_names": {"0": "T1", "1": "T2"}, **content}))
+    return data.root
+
+
+def test_channels_in_files_of_their_own_and_an_ignored_value(data, make):
+    folder = make(nnunet(data, {"background": 0, "blob": 1, "ignore": 2}, (1, 2)))
+    train = config(folder, "train")
+    assert train["num_classes"] == 2 and train["structures"] == ["blob"]
+    assert train["network_def"].get("in_channels", train["backbone"]["in_channels"]) == 2
+    assert [len(case["image"]) for case in config(folder, "dataset")["training"]] == [2] * len(
+        config(folder, "dataset")["training"]
+    )
+    workflow = run(folder, "train")
+    case = workflow.parser.get_parsed_content("validate#dataset")[0]
+    assert case["image"].shape[0] == 2 and case["label"].unique().tolist() == [-1, 0, 1]
+    run(folder, "train", "evaluate")
+    assert 0 <= metrics(folder)["mean_dice"] <= 1
+    run(folder, "inference")
+    written = sorted(path.name for path in (folder / "output" / "inference").glob("*.nii.gz"))
+    assert written == [f"case_{i}x_0000_seg.nii.gz" for i in range(6)]
+
+
+def test_what_is_ignored_changes_no_score(data, make):
+    """Two data sets that differ in nothing but what the ignored voxels of a prediction are."""
+    folder = make(nnunet(data, {"background": 0, "blob": 1, "ignore": 2}, (1, 2)))
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(config(folder, "train"))
+    score = parser.get_parsed_content("validate#postprocessing")
+    label = torch.tensor([[[[0, 1, -1, -1]]]])
+    for guess in (0.0, 9.0):
+        logits = torch.zeros(2, 1, 1, 4)
+        logits[1, 0, 0] = torch.tensor([-9.0, 9.0, 9 - 2 * guess, guess])
+        scored = score({"image": torch.zeros(2, 1, 1, 4), "pred": logits, "label": label.clone()})
+        assert scored["pred"][1].flatten().tolist() == [0, 1, 0, 0] == scored["label"][1].flatten().tolist()
+
+
+def test_regions_are_structures_that_overlap(data, make):
+    labels = {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}
+    folder = make(nnunet(data, labels, (1, 2, 3), regions_class_order=[1, 2]))
+    train = config(folder, "train")
+    assert train["structures"] == ["whole", "core"] and train["regions"] == [[1, 2], [2]]
+    workflow = run(folder, "train")
+    label = workflow.parser.get_parsed_content("validate#dataset")[0]["label"]
+    whole, core = label
+    assert label.unique().tolist() == [-1, 0, 1] and ((core == 1) <= (whole == 1)).all() and (whole == 1).sum() > 0
+    run(folder, "train", "evaluate")
+    assert {"dice_whole", "dice_core"} <= metrics(folder).keys()
+
+
+def test_a_predicted_mask_of_regions_holds_the_values_of_the_data(data, make):
+    from monai.bundle import ConfigParser
+
+    labels = {"background": 0, "whole": [1, 2], "core": [2]}
+    folder = make(nnunet(data, labels, (1, 2), regions_class_order=[1, 2]))
+    parser = ConfigParser(config(folder, "inference"))
+    [merge] = [step for step in parser["postprocessing"]["transforms"] if step["_target_"].endswith("RegionMapd")]
+    assert merge["values"] == "@region_values" and parser["region_values"] == [1, 2]
+
+
+def test_folders_of_dicom_series(data, make):
+    for i in range(12):
+        series(data, f"{('ill', 'well')[i % 2]}/scan{i}", slices=16, size=16)
+    folder = make(data.root)
+    with (folder / "configs" / "cases.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["image"] for row in rows} == {f"{('ill', 'well')[i % 2]}/scan{i}" for i in range(12)}
+    run(folder, "train")
+    assert (folder / "models" / "model.pt").is_file()
+
+
+def test_volumes_in_colours(data, make):
+    colours = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for i in range(6):
+        voxels = data.random.integers(0, 255, (20, 24, 18, 3)).astype(np.uint8)
+        path = data._place(f"images/{i}.nii.gz")
+        nib.save(nib.Nifti1Image(voxels.view(colours)[..., 0], AFFINE), path)
+        data.voxel_mask(f"masks/{i}.nii.gz")
+    folder = make(data.root)
+    assert config(folder, "inference")["backbone"]["in_channels"] == 3
+    run(folder, "train")
+
+
+def test_nrrd_with_segments_by_name(data, make):
+    """As 3D Slicer saves them, each with labels of its own; the prediction comes back with the names."""
+    from dvpt_monai.formats import read_segmentation
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    for i in range(8):
+        data.volume(f"c{i}.nrrd")
+        labels = np.zeros((20, 24, 18), np.uint8)
+        labels[5:12, 5:12, 5:12], labels[2:4, 5:12, 5:12] = 1 + i % 2, 2 - i % 2
+        names = {"liver": 1 + i % 2, "gall": 2 - i % 2}
+        write_seg_nrrd(data.root / f"c{i}.seg.nrrd", labels, AFFINE, names)
+    folder = make(data.root)
+    train = config(folder, "train")
+    assert train["num_classes"] == 3 and train["structures"] == ["liver", "gall"]
+    workflow = run(folder, "train")
+    for case in workflow.parser.get_parsed_content("validate#dataset"):
+        assert [int((case["label"] == number).sum()) for number in (1, 2)] == [7**3, 2 * 7 * 7]
+    run(folder, "inference", output_format="seg-nrrd")
+    written = sorted((folder / "output" / "inference").glob("*.seg.nrrd"))
+    assert len(written) == 8 and list(read_segmentation(written[0]).masks) == ["liver", "gall"]
+
+
+def test_masks_beside_their_images_are_not_predicted(data, make):
+    from monai.bundle import ConfigParser
+
+    folder = make(data.pairs(10, "x{i}.jpg", "x{i}_mask.png"))
+    parser = ConfigParser(config(folder, "inference"))
+    images = [case["image"] for case in parser.get_parsed_content("cases")]
+    assert sorted(images) == [str(data.root / f"x{i}.jpg") for i in range(10)]
+
+
+def test_values_over_255_come_back(data, make):
+    for i in range(6):
+        data.volume(f"images/{i}.nii.gz")
+        voxels = np.zeros((20, 24, 18), np.int16)
+        voxels[5:12, 5:12, 5:12] = 1000
+        data._save(voxels, AFFINE, f"masks/{i}.nii.gz")
+    inference = config(make(data.root), "inference")
+    [back] = [each for each in inference["postprocessing"]["transforms"] if each["_target_"] == "MapLabelValued"]
+    assert back["dtype"] == "$numpy.uint16" and inference["label_values"] == [0, 1000]
+
+
+def test_a_validation_shows_the_structure_where_it_can(data, make):
+    for i in range(12):
+        data.volume(f"images/c{i}.nii.gz")
+        data.voxel_mask(f"masks/c{i}.nii.gz", value=int(i % 3 == 0))
+    workflow = run(make(data.root), "train")
+    empty = {
+        part: [nib.load(case["label"]).get_fdata().max() == 0 for case in workflow.parser.get_parsed_content(name)]
+        for part, name in (("train", "train_cases"), ("validation", "val_cases"))
+    }
+    assert not all(empty["train"]) and not all(empty["validation"])
+
+
+def test_a_validation_without_the_structure_is_warned_of(data, tiny_backbone, tmp_path):
+    for i in range(6):
+        data.volume(f"images/c{i}.nii.gz")
+        data.voxel_mask(f"masks/c{i}.nii.gz", value=int(i == 3))
+    proposal = init(data.root, tmp_path / "mine", backbone=tiny_backbone)
+    said = " ".join(account(proposal, tmp_path / "mine").split())
+    assert "no mask of the validation shows foreground" in said and "in 5 masks nothing" in said
+    [learned] = [case.part for case in proposal.parts.cases if case.image.name == "c3.nii.gz"]
+    assert learned == "train"
 
 
 def test_sixteen_bits(data, make):
@@ -506,6 +668,44 @@ def test_a_mask_with_a_value_that_was_never_seen_stops_the_training(data, make):
     from dvpt_monai.errors import reason
 
     assert isinstance(reason(error.value), DataError) and "value 128 is none of 0, 255" in str(reason(error.value))
+
+
+def test_the_account_ends_with_what_was_used_and_what_was_not(data, tiny_backbone, tmp_path):
+    root = data.class_folders(each=8)
+    said = account(init(root, tmp_path / "mine", backbone=tiny_backbone), tmp_path / "mine")
+    assert "Used: 16 cases in 16 files.\nLeft out: nothing." in said
+    for i in range(5):
+        data.text(f"benign/notes{i}.txt", "")
+    data.photo("elsewhere.png")
+    (root / "elsewhere.png").rename(root / ".hidden.png")
+    said = account(init(root, tmp_path / "other", backbone=tiny_backbone), tmp_path / "other")
+    assert "5 files, no image (.txt): benign/notes0.txt, benign/notes1.txt, benign/notes2.txt and more" in said
+    assert "1 file, hidden files: .hidden.png" in said
+
+
+def test_the_findings_of_verify_are_shown(data, make, tiny_backbone, tmp_path):
+    root = data.class_folders(each=8)
+    data.photo("benign/case3.png", mode="RGBA")
+    said = account(init(root, tmp_path / "mine", backbone=tiny_backbone), tmp_path / "mine")
+    assert "a channel of transparency: case3.png (mode RGBA)" in said
+
+
+def test_faulty_cases_end_it_or_are_left_out(data, make, tiny_backbone, tmp_path):
+    root = data.class_folders(each=8)
+    (root / "benign" / "case3.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"case3.png: cannot be read .* --leave-out"):
+        make(root)
+    proposal = init(root, tmp_path / "mine", backbone=tiny_backbone, leave_out=True)
+    assert len(proposal.parts.cases) == 15
+    assert "cannot be read" in account(proposal, tmp_path / "mine").partition("Left out:")[2]
+
+
+def test_what_cannot_be_matched_ends_it_where_it_is_most(data, make):
+    data.pairs(8)
+    for i in range(3, 8):
+        (data.root / "masks" / f"{i}.png").unlink()
+    with pytest.raises(DataError, match=r"3.jpg: no mask has its name; .* with 5 files, and 3 cases would remain"):
+        make(data.root)
 
 
 def test_the_account_warns_of_what_looks_wrong(data, tiny_backbone, tmp_path):

@@ -11,11 +11,11 @@ import pytest
 
 from dvpt_monai.data import split
 from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.layouts import list_cases
+from dvpt_monai.layouts.listing import Case, Listing
 from dvpt_monai.new_bundle.account import account
 from dvpt_monai.new_bundle.backbone import Architecture, architecture_of
 from dvpt_monai.new_bundle.header import Header
-from dvpt_monai.new_bundle.layouts import list_cases
-from dvpt_monai.new_bundle.listing import Case, Listing
 from dvpt_monai.new_bundle.masks import Masks
 from dvpt_monai.new_bundle.parts import place
 from dvpt_monai.new_bundle.proposal import Options, propose
@@ -42,7 +42,7 @@ def volumes(size, spacing=(1.0, 1.0, 1.0), task="segmentation", architecture=VIT
 def settings(header, count, task, hounsfield=False, window=(-57.3, 164.2), architecture=VIT, **options):
     labels = [f"c{i % 2}" if task == "classification" else Path(f"/data/m{i}.png") for i in range(count)]
     cases = tuple(Case(Path(f"/data/{i}.png"), label) for i, label in enumerate(labels))
-    masks = Masks((0, 1), {0: count, 1: count}, {0: 0.9, 1: 0.1}, 0, count, count) if task == "segmentation" else None
+    masks = Masks((0, 1), {0: count, 1: count}, {0: 0.9, 1: 0.1}, 0) if task == "segmentation" else None
     found = Survey(Listing("", Path("/data"), cases), (header,) * count, masks, hounsfield, window)
     return propose(found, architecture, f"mine_{task}", Options(**options))
 

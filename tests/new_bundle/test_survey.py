@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.new_bundle.layouts import list_cases
-from dvpt_monai.new_bundle.masks import values_of
+from dvpt_monai.layouts import list_cases
 from dvpt_monai.new_bundle.survey import survey
+from tests.small_data import AFFINE
 
 
 def of(root):
@@ -70,33 +70,25 @@ def test_masks_are_counted(data):
     masks = of(data.root).masks
     assert masks.values == (0, 255) and masks.cases == {0: 4, 255: 3} and masks.empty == 1
     assert masks.share[255] == pytest.approx(3 * 15 * 18 / (4 * 40 * 50))
-    assert masks.read == masks.total == 4
-
-
-def test_of_many_masks_a_sample_is_read(data, monkeypatch):
-    from dvpt_monai.new_bundle import masks
-
-    monkeypatch.setattr(masks, "BUDGET", 3 * 40 * 50)
-    found = of(data.pairs(6)).masks
-    assert (found.read, found.total) == (3, 6)
+    assert masks.present == (frozenset({255}),) * 3 + (frozenset(),)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1"])
 def test_masks_in_every_mode_hold_what_training_reads(data, mode):
-    """The values that the survey sees are those that MONAI loads, and `MaskLabelsd` numbers."""
-    from monai.transforms import LoadImage
+    """The values that the survey sees are those that are loaded, and `MaskLabelsd` numbers."""
+    from monai.transforms import EnsureChannelFirst
     from PIL import Image
 
-    from dvpt_monai.transforms import MaskLabelsd
+    from dvpt_monai.transforms import LoadImaged, MaskLabelsd
 
-    data.mask("m.png", value=255)
-    path = data.root / "m.png"
-    Image.open(path).convert(mode).save(path)
-    values, counts = values_of(path)
-    loaded = LoadImage(reader="PILReader", reverse_indexing=False, ensure_channel_first=True)(path)
-    labels = MaskLabelsd("label", values)({"label": loaded})["label"]
+    data.pairs(2, value=255)
+    for path in (data.root / "masks").iterdir():
+        Image.open(path).convert(mode).save(path)
+    masks = of(data.root).masks
+    loaded = EnsureChannelFirst()(LoadImaged("label")({"label": str(data.root / "masks" / "1.png")})["label"])
+    labels = MaskLabelsd("label", masks.values)({"label": loaded})["label"]
     assert labels.shape == (1, 40, 50) and labels[0, 5:20, 12:30].min() == 1
-    assert counts == [40 * 50 - 270, 270] and int(labels.sum()) == 270
+    assert masks.share[masks.values[1]] == pytest.approx(270 / 2000) and int(labels.sum()) == 270
 
 
 def copied(data, source, target):
@@ -225,12 +217,60 @@ def test_files_that_are_cut_off_are_all_named(data, suffix):
     for i in range(2):
         path = data.root / f"benign/whole{i}.{suffix}"
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(DataError, match="2 files cannot be read; replace them or move them away") as raised:
+    with pytest.raises(DataError, match="2 files would spoil a training; replace them or move them away") as raised:
         of(data.root)
     assert [f"whole{i}.{suffix}" in str(raised.value) for i in range(3)] == [True, True, False]
     (data.root / f"benign/whole0.{suffix}").unlink()
-    with pytest.raises(DataError, match=f"whole1.{suffix}: cannot be read"):
+    with pytest.raises(DataError, match=f"whole1.{suffix}: .*--leave-out"):
         of(data.root)
+
+
+def test_faulty_cases_are_left_out_when_asked(data):
+    damaged_photo(data)
+    found = survey(list_cases(data.root), leave_out=True)
+    assert len(found.listing.cases) == len(found.headers) == 4
+    [(reason, files)] = found.aside.items()
+    assert "cannot be read" in reason and [path.name for path in files] == ["broken.png"]
+
+
+def test_a_mask_at_the_place_of_its_image_may_be_stored_flipped(data):
+    """Its voxels are elsewhere in the file, and where they belong in millimetres."""
+    flipped = AFFINE @ np.diag([-1.0, 1, 1, 1])
+    flipped[0, 3] = 19  # the last voxel of 20
+    data.volume_pairs(3)
+    data.voxel_mask("labelsTr/1.nii.gz", affine=flipped)
+    assert of(data.root).masks.values == (0, 1)
+    data.voxel_mask("labelsTr/1.nii.gz", affine=AFFINE @ np.diag([-1.0, 1, 1, 1]))
+    with pytest.raises(DataError, match=r"1.nii.gz: image and mask lie in different places"):
+        of(data.root)
+
+
+def test_channels_of_a_case_lie_in_one_grid(data):
+    for i in range(2):
+        for channel in range(2):
+            data.volume(f"imagesTr/c{i}_{channel:04}.nii.gz")
+        data.voxel_mask(f"labelsTr/c{i}.nii.gz")
+    assert of(data.root).channels == 2
+    data.volume("imagesTr/c1_0001.nii.gz", affine=AFFINE @ np.diag([1.0, 1, 2, 1]))
+    with pytest.raises(DataError, match=r"c1_0001.nii.gz: channels of one case in different grids"):
+        of(data.root)
+
+
+def test_an_ignored_value_is_no_structure(data):
+    data.volume_pairs(4, "imagesTr/c{i}_0000.nii.gz", "labelsTr/c{i}.nii.gz")
+    data.text("dataset.json", '{"labels": {"background": 0, "liver": 1, "ignore": 2}}')
+    masks = of(data.root).masks
+    assert masks.values == (0, 1) and masks.empty == 2 and masks.present[1] == frozenset()
+
+
+def test_re_encoded_copies_stay_together(data):
+    from PIL import Image
+
+    for i in range(6):
+        data.photo(f"{'ab'[i % 2]}/{i}.png", size=(90, 120), bright=i)
+    Image.open(data.root / "a" / "0.png").save(data.root / "a" / "again.jpg", quality=90)
+    groups = {case.image.name: case.group for case in of(data.root).listing.cases}
+    assert groups["0.png"] == groups["again.jpg"] != "" and {groups[f"{i}.png"] for i in range(1, 6)} == {""}
 
 
 @pytest.mark.parametrize(
@@ -239,16 +279,15 @@ def test_files_that_are_cut_off_are_all_named(data, suffix):
         (mixed_dims, r"case0.png is 2D, but .*v.nii.gz is 3D"),
         (mixed_channels, r"case0.nii.gz has 1 channel\(s\), but .*v.nii.gz has 2"),
         (damaged_photo, "broken.png: cannot be read"),
-        (damaged_volume, "broken.nii.gz: cannot be read"),
-        (one_slice, "flat.nii.gz: a NIfTI file of a single slice; save it as PNG"),
-        (pages, "stack.tif: it holds 3 pages"),
-        (cmyk, "print.jpg: its colours are CMYK"),
-        (other_size, r"masks/1.png is 50 x 40, but .*images/1.jpg is 40 x 50"),
-        (other_place, r"labelsTr/1.nii.gz and .*imagesTr/1.nii.gz lie in different places"),
-        (blurred, "1.jpg: a mask saved as JPEG"),
+        (damaged_volume, "broken.nii.gz: compressed data are damaged"),
+        (one_slice, "flat.nii.gz: a volume of a single slice; save it as PNG"),
+        (pages, r"stack.tif: several pages in one file \(3 pages\)"),
+        (other_size, r"masks/1.png: image and mask differ in size \(50 x 40, the image 40 x 50\)"),
+        (other_place, r"labelsTr/1.nii.gz: image and mask lie in different places"),
+        (blurred, "1.jpg: a mask with lossy compression"),
         (coloured, "1.png: a coloured mask"),
-        (gray, "1.png: .* different values"),
-        (fractions, "1.nii.gz: value .* is not a whole number"),
+        (gray, "1.png: so many values that it is hardly a mask"),
+        (fractions, "1.nii.gz: values that are no whole numbers"),
         (all_empty, "all masks are empty"),
     ],
 )
@@ -256,3 +295,8 @@ def test_what_is_wrong_is_named(data, make, words):
     make(data)
     with pytest.raises(DataError, match=words):
         of(data.root)
+
+
+def test_colours_for_printing_are_read(data):
+    cmyk(data)
+    assert of(data.root).channels == 3

@@ -94,6 +94,24 @@ def test_full_and_slim_hold_what_a_bundle_needs(copy, tmp_path):
     assert names(pack(copy, tmp_path / "slim", slim=True)) == [f"{copy.name}/{name}" for name in expected[:-1]]
 
 
+def test_a_link_out_of_the_bundle_is_not_followed(copy, tmp_path):
+    (tmp_path / "secret.txt").write_text("of somebody's own")
+    (copy / "docs" / "notes.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(BundleError, match=r"notes\.txt is a link out of the bundle, to .*secret\.txt"):
+        pack(copy, tmp_path / "out")
+    (copy / "docs" / "notes.txt").unlink()
+    (copy / "docs" / "notes.txt").symlink_to("README.md")
+    assert f"{copy.name}/docs/notes.txt" in names(pack(copy, tmp_path / "out"))
+
+
+def test_a_network_of_another_epoch_than_the_adapter_is_not_packed(copy, tmp_path):
+    state = torch.load(copy / "models" / "model.pt", weights_only=True)
+    name = next(name for name in state if ".tuner." in name)
+    torch.save({**state, name: state[name] + 1}, copy / "models" / "model.pt")
+    with pytest.raises(CheckpointError, match="not of the same epoch"):
+        pack(copy, tmp_path / "out")
+
+
 def test_the_hash_beside_it_is_that_of_the_archive(trained, tmp_path):
     archive = pack(trained.root, tmp_path)
     found = (tmp_path / f"{archive.name}.sha256").read_text()

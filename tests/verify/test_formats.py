@@ -20,6 +20,7 @@ def listed(request, tmp_path):
         for key, file in entry.items():
             entry[key] = file.replace(".nii.gz", request.param)
             sitk.WriteImage(sitk.ReadImage(str(folder / file)), str(folder / entry[key]), True)
+            (folder / file).unlink()  # one name with two endings would be told
     (folder / "list.json").write_text(json.dumps(entries))
     return folder / "list.json"
 

@@ -54,6 +54,8 @@ def adapt(backbone: Backbone, encoder: Encoder, inflation: str = "average") -> A
     _adapt_patches(adapted, backbone, encoder, inflation)
     _adapt_positions(adapted, backbone, encoder)
     _adapt_depth(adapted, encoder)
+    if backbone.rotary and backbone.dims < len(encoder.grid):
+        adapted.inflated.append("rotation along the axes of the plane alone")
     return adapted
 
 
@@ -88,6 +90,8 @@ def _adapt_patches(adapted: Adapted, backbone: Backbone, encoder: Encoder, infla
 
 
 def _adapt_positions(adapted: Adapted, backbone: Backbone, encoder: Encoder) -> None:
+    if not backbone.has_positions:
+        return
     positions, new = adapted.tensors[POSITIONS], tuple(encoder.grid)
     old, count = backbone.grid, positions.shape[1]
     guessed = old is None or (backbone.of_monai and not backbone.certain)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from dvpt_monai.errors import PretrainedError
+from dvpt_monai.networks.pretrained.layout import POSITIONS
 from dvpt_monai.networks.pretrained.normalizations import Normalization
 from dvpt_monai.networks.resize import POSITION_RESIZES
 
@@ -18,12 +19,15 @@ KERNEL = "patch_embedding.patch_embeddings.weight"
 BIAS = "patch_embedding.patch_embeddings.bias"
 DEPTH = "depth_embedding"
 
-HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 1792: 16}
+HEADS = {1152: 16, 1408: 16, 1664: 16, 1792: 16}
 """Heads of the published widths whose heads are not 64 wide."""
+SEVERAL = {1280: (16, 20)}
+"""Widths that are published with several numbers of heads: ViT-H has 16, DINOv3's ViT-H+ 20."""
 UNKNOWN = {
-    "img_size": "positions that are no square or cube",
-    "num_heads": "a width that no published network has",
-    "activation": "a layout with GELU in some networks and QuickGELU (OpenAI's CLIP) in others",
+    "img_size": "positions that are no square or cube, or none",
+    "rotary": "no positions, and the settings of a rotation stand only in the metadata of a converted file",
+    "num_heads": "a width that no published network has, or that several have with different heads (1280: 16 or 20)",
+    "activation": "a layout with GELU in some networks and QuickGELU (OpenAI's CLIP) or tanh (SigLIP) in others",
 }
 """Arguments that some files leave unknown, and what these files have."""
 
@@ -50,6 +54,7 @@ class Backbone:
         dtypes: of the file's tensors, by the encoder's names.
         certain: whether the grid is known, not guessed.
         origin: receipt of the file that this one was converted from.
+        rotary: settings of its rotation; ``None`` if it has none, or nothing tells.
     """
 
     source: str
@@ -68,6 +73,7 @@ class Backbone:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     certain: bool = False
     origin: Mapping[str, Any] | None = None
+    rotary: Mapping[str, Any] | None = None
 
     def assuming(self, normalization: Any = None, position_resize: str | None = None) -> Backbone:
         """The same with another normalisation or resize of positions, where one is given.
@@ -100,6 +106,11 @@ class Backbone:
         return self.layout.startswith("monai")
 
     @property
+    def has_positions(self) -> bool:
+        """Whether its patches have learned positions."""
+        return POSITIONS in self.tensors
+
+    @property
     def channels(self) -> int:
         """Channels of its images."""
         return self.kernel.shape[1]
@@ -116,9 +127,10 @@ class Backbone:
 
     @property
     def num_heads(self) -> int | None:
-        """Attention heads: the config's, else those of published networks of this width; ``None`` if there are none."""
+        """Attention heads: the config's, else those of the published networks of this width, where all have as many."""
         width = self.kernel.shape[0]
-        return self.heads or self.published.get(width) or HEADS.get(width) or (None if width % 64 else width // 64)
+        known = self.heads or self.published.get(width) or HEADS.get(width)
+        return known or (None if width % 64 or width in SEVERAL else width // 64)
 
     def arguments(self) -> dict[str, Any]:
         """The constructor arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder` that fit; without what is unknown.
@@ -132,7 +144,7 @@ class Backbone:
             "patch_size": patch[0] if len(set(patch)) == 1 else tuple(patch),
             "spatial_dims": len(patch),
             "hidden_size": width,
-            "mlp_dim": self.tensors["blocks.0.mlp.linear1.weight"].shape[0],
+            "mlp_dim": self.tensors["blocks.0.mlp.linear2.weight"].shape[1],
             "num_layers": 1 + max(int(key.split(".")[1]) for key in self.tensors if key.startswith("blocks.")),
             "num_heads": self.num_heads,
             "cls_token": "cls_token" in self.tensors,
@@ -142,6 +154,10 @@ class Backbone:
             "activation": self.activation,
             "pre_norm": "norm_pre.weight" in self.tensors,
             "depth_embedding": "depth_embedding" in self.tensors,
+            "positions": self.has_positions,
+            "rotary": self.rotary,
+            "attn_norm": "blocks.0.attn.norm.weight" in self.tensors,
+            "mlp_norm": "blocks.0.mlp.norm.weight" in self.tensors,
         }
         if self.grid is not None:
             arguments["img_size"] = tuple(g * p for g, p in zip(self.grid, patch, strict=True))

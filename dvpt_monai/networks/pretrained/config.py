@@ -22,7 +22,13 @@ __all__ = ["METADATA", "Config", "read_json"]
 METADATA = "dvpt_monai_backbone"
 """The key of the metadata of a converted safetensors file."""
 
-ACTIVATIONS = ("gelu", "quick_gelu")
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "quick_gelu": "quick_gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+}
+"""Those of Hugging Face that the encoder has, and what it calls them."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,12 @@ class Config:
     Args:
         heads: attention heads.
         eps: of the LayerNorms.
-        activation: ``"gelu"`` or ``"quick_gelu"``.
+        activation: as the encoder calls it.
         normalization: mean and standard deviation of each channel.
         image: pixels along each axis, or one number for all.
         origin: receipt of the file that this one was converted from.
         position_resize: how its authors interpolate positions to another grid.
+        rotary: settings of its rotation, or those that differ from its layout's.
     """
 
     heads: int | None = None
@@ -46,6 +53,7 @@ class Config:
     image: int | tuple[int, ...] | None = None
     origin: Mapping[str, Any] | None = None
     position_resize: str | None = None
+    rotary: Mapping[str, Any] | None = None
 
     def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
         """The token grid with patches of this size, if the image's size is known."""
@@ -105,24 +113,22 @@ class Config:
     @classmethod
     def _of_hugging_face(cls, whole: Mapping[str, Any], processor: Mapping[str, Any]) -> Config:
         config = whole.get("vision_config", whole)
-        activation = config.get("hidden_act")
-        if activation is None and str(whole.get("model_type")).startswith("clip"):
-            activation = "quick_gelu"  # CLIPVisionConfig's default, which old files leave out
-        if activation not in (None, *ACTIVATIONS):
-            raise PretrainedError(f"config.json: hidden_act {activation!r}; the encoder has {', '.join(ACTIVATIONS)}")
         return cls(
             int(config["num_attention_heads"]) if "num_attention_heads" in config else None,
             float(config["layer_norm_eps"]) if "layer_norm_eps" in config else None,
-            activation,
+            _activation(config, str(whole.get("model_type"))),
             _normalization(processor.get("image_mean"), processor.get("image_std")),
             _image(config.get("image_size")),
+            rotary={"base": float(config["rope_theta"])} if "rope_theta" in config else None,
         )
 
     @classmethod
     def _of_timm(cls, config: Mapping[str, Any]) -> Config:
         pretrained, architecture = config["pretrained_cfg"], str(config.get("architecture"))
         clip = "quick_gelu" if "quickgelu" in architecture else "gelu"
+        arguments = config.get("model_args") or {}
         return cls(
+            heads=int(arguments["num_heads"]) if "num_heads" in arguments else None,
             activation=clip if "_clip_" in architecture else None,
             normalization=_normalization(pretrained.get("mean"), pretrained.get("std")),
             image=_image(pretrained["input_size"][1:]) if "input_size" in pretrained else None,
@@ -139,6 +145,23 @@ class Config:
             normalization=_normalization(processor.get("mean"), processor.get("std")),
             image=_image(vision.get("image_size")),
         )
+
+
+def _activation(config: Mapping[str, Any], model: str) -> str | None:
+    """The activation of a config of Hugging Face.
+
+    Raises:
+        PretrainedError: it names one that the encoder has not.
+    """
+    name = config.get("hidden_act")
+    if config.get("use_swiglu_ffn") or (config.get("use_gated_mlp") and name == "silu"):
+        return "swiglu"  # of DINOv2, whose other networks' name stands beside it, and of DINOv3
+    if name is None:
+        return "quick_gelu" if model.startswith("clip") else None  # CLIPVisionConfig's default, which old files omit
+    if name not in ACTIVATIONS or config.get("use_gated_mlp"):
+        gate = ", as a gate" if config.get("use_gated_mlp") else ""
+        raise PretrainedError(f"config.json: hidden_act {name!r}{gate}; the encoder has {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
 
 
 def _normalization(mean: Sequence[float] | None, std: Sequence[float] | None) -> Normalization | None:

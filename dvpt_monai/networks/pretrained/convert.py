@@ -90,10 +90,16 @@ def monai_arguments(encoder: ViTEncoder) -> dict[str, Any]:
 
 
 def _monai(encoder: ViTEncoder) -> Callable[[Path], None]:
+    names = encoder.state_dict()
     lacks = {
         "register tokens": encoder.register_tokens is not None,
         "a norm before the blocks": encoder.norm_pre is not None,
-        "QuickGELU": encoder.activation != "gelu",
+        f"the activation {encoder.activation}": encoder.activation != "gelu",
+        "a rotation": encoder.rotary is not None,
+        "patches without positions": POSITIONS not in names,
+        "norms inside attention or MLP": any(
+            ".attn.norm." in key or ".mlp.norm." in key for key in encoder.state_dict()
+        ),
     }
     for part, there in lacks.items():
         if there:
@@ -119,6 +125,7 @@ def _safetensors(encoder: ViTEncoder) -> Callable[[Path], None]:
         "image": encoder.img_size,
         "origin": receipt.as_dict(),
         "position_resize": receipt.position_resize,
+        "rotary": encoder.rotary,
     }
     tensors: dict[str, Tensor] = {key: value.contiguous() for key, value in encoder.state_dict().items()}
     return lambda path: save_file(tensors, path, metadata={METADATA: json.dumps(described)})

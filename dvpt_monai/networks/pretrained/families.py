@@ -9,9 +9,8 @@ __all__ = ["family"]
 
 SAM = """an image encoder of SAM, MedSAM or ViTDet: relative positions inside every attention, and windows, without \
 which the encoder would compute something else"""
-ROTARY = """a DINOv3 or another vision transformer with rotary positions, which turn queries and keys in every block \
-and leave no position embeddings to load"""
-GATED = "a SwiGLU vision transformer (DINOv2's ViT-g): its MLPs are gated, the encoder's are not"
+ROTARY = "a vision transformer with rotary positions, by names that no known layout has"
+GATED = "a SwiGLU vision transformer, by names that no known layout has"
 
 FAMILIES = {
     r"(^|\.)layers\d?\.\d+\.blocks\.\d+\.": "a Swin transformer (windows, stages); MONAI's SwinUNETR is its network",
@@ -21,9 +20,9 @@ FAMILIES = {
     r"stages\.\d+\.(\w+\.)?\d+\.(gamma|dwconv|conv_dw|layer_scale_parameter)": "a ConvNeXt",
     r"denselayer\d+\.": "a DenseNet",
     r"(^|[._])rope|storage_tokens|(^|\.)embeddings\.patch_embeddings\.weight$": ROTARY,
-    r"blocks\.\d+\.gamma_1$": "an EVA or timm's DINOv3: rotary or relative positions in every attention",
+    r"blocks\.\d+\.gamma_1$": "an EVA or another network of timm's eva.py, by names that no known layout has",
     r"mlp\.(w12|w3|weights_in|weights_out|gate_proj)\.": GATED,
-    r"attn_pool\.|(^|\.)head\.probe$": "a SigLIP or another network that pools by attention; the encoder does not",
+    r"attn_pool\.|(^|\.)head\.probe$": "a network that pools by attention, by names that no known layout has",
     r"encoder\.stages\.\d+\.\d+\.convs|down_blocks\.\d+|conv\.unit0\.": "a U-Net of convolutions",
     r"word_embeddings|token_embedding": "a transformer for text",
 }

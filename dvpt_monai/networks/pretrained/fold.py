@@ -1,8 +1,8 @@
 """Make the parts of a translated checkpoint into the encoder's tensors, exactly.
 
-Queries, keys and values are packed into one matrix. LayerScale goes into the projections before it, in float64:
-gamma * (W y + b) = (gamma W) y + gamma b. Positions of CLS and registers, which the encoder has not, go into these
-tokens, and a patch embedding without a bias gets one of zeros.
+Queries, keys and values are packed into one matrix, and so are SwiGLU's gate and value. LayerScale goes into the
+projections before it, in float64: gamma * (W y + b) = (gamma W) y + gamma b. Positions of CLS and registers, which the
+encoder has not, go into these tokens, and a patch embedding without a bias gets one of zeros.
 """
 
 from __future__ import annotations
@@ -17,17 +17,36 @@ from torch import Tensor
 from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.layout import POSITIONS
 
-__all__ = ["equal_sided", "fold_positions", "fold_scales", "pack_attention", "zero_patch_bias"]
+__all__ = ["equal_sided", "fold_positions", "fold_scales", "pack_attention", "pack_gates", "zero_patch_bias"]
 
 BRANCHES = {"scale1": "attn.out_proj", "scale2": "mlp.linear2"}
 Parts = dict[str, Tensor]
 
 
-def pack_attention(parts: Parts) -> None:
-    """Queries, keys and values of each block into ``qkv``, in place."""
+def pack_attention(parts: Parts, key_bias: bool = True) -> None:
+    """Queries, keys and values of each block into ``qkv``, in place; without ``key_bias`` that of the keys is zero."""
     for query in [key for key in parts if re.fullmatch(r"blocks\.\d+\.attn\.q\.(weight|bias)", key)]:
         packed = [query.replace(".q.", f".{part}.") for part in "qkv"]
+        if query.endswith("bias") and not key_bias:
+            parts.setdefault(packed[1], torch.zeros_like(parts[query]))
         parts[query.replace(".q.", ".qkv.")] = torch.cat([parts.pop(key) for key in packed])
+
+
+def pack_gates(parts: Parts) -> None:
+    """SwiGLU's gate and value of each block into ``linear1``, in that order and in place.
+
+    Where a block has no gate, its value is the whole ``linear1``: DINOv3 has one name for both.
+
+    Raises:
+        PretrainedError: they are of different shapes.
+    """
+    for gate in [key for key in parts if re.fullmatch(r"blocks\.\d+\.mlp\.gate\.(weight|bias)", key)]:
+        halves = parts.pop(gate), parts.pop(gate.replace(".gate.", ".value."))
+        if halves[0].shape != halves[1].shape:
+            raise PretrainedError(f"{gate} and its value are of different shapes; the file is damaged")
+        parts[gate.replace(".gate.", ".linear1.")] = torch.cat(halves)
+    for value in [key for key in parts if ".mlp.value." in key]:
+        parts[value.replace(".value.", ".linear1.")] = parts.pop(value)
 
 
 def fold_scales(parts: Parts) -> list[str]:
@@ -63,6 +82,8 @@ def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots:
     width = parts["patch_embedding.patch_embeddings.weight"].shape[0]
     for key in {"cls_token", "register_tokens", POSITIONS} & parts.keys():
         parts[key] = parts[key].reshape(1, -1, width)
+    if POSITIONS not in parts:
+        return []
     positions = parts[POSITIONS]
     count = positions.shape[1]
     cls = parts["cls_token"].shape[1] if "cls_token" in parts else 0

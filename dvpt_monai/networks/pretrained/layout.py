@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -24,7 +25,8 @@ class Layout:
 
     In ``names``, ``#`` stands for the number of a block, ``?`` for a number that does not matter and ``*`` for
     ``weight`` or ``bias``. Beside the encoder's own names, a target may be ``blocks.#.attn.q``, ``.k`` and ``.v``
-    (packed into ``qkv``) or ``blocks.#.scale1`` and ``scale2`` (LayerScale, folded). Where two names have one target,
+    (packed into ``qkv``), ``blocks.#.mlp.gate`` and ``.value`` (packed into SwiGLU's ``linear1``), or
+    ``blocks.#.scale1`` and ``scale2`` (LayerScale, folded). Where two names have one target,
     the first of the table is taken.
 
     Args:
@@ -35,9 +37,12 @@ class Layout:
         ignored: patterns of names among the encoder's that its tokens do not depend on.
         place: what the path to the encoder ends in.
         beside: names outside the encoder that tell the layout.
-        refines: the layout of which this one is a special case.
+        refines: the layouts of which this one is a special case.
         eps: of the LayerNorms, which no file holds.
         activation: of the feed-forward parts; ``None`` where networks of this layout differ.
+        gated: whether some of them have SwiGLU, which the tensors tell.
+        rotary: settings of their rotation; ``None`` if queries and keys are not turned.
+        key_bias: whether keys have a bias where queries have; else it is zero.
         normalization: mean and standard deviation that such networks were trained with, of values in [0, 1].
         slots: which tokens have a slot among the positions: ``"none"``, ``"cls"``, or ``"all"`` before the patches; of
             several, the first that leaves a square.
@@ -55,9 +60,12 @@ class Layout:
     ignored: tuple[str, ...] = ()
     place: str = ""
     beside: tuple[str, ...] = ()
-    refines: str = ""
+    refines: tuple[str, ...] = ()
     eps: float = 1e-6
     activation: str | None = "gelu"
+    gated: bool = False
+    rotary: Mapping[str, Any] | None = None
+    key_bias: bool = True
     normalization: Normalization | None = IMAGENET
     slots: tuple[str, ...] = ("cls", "all")
     position_resize: str = "plain"
@@ -93,7 +101,7 @@ class Layout:
             rank, target = self._target(key)
             if target and (target not in parts or rank < parts[target][0]):
                 parts[target] = rank, value
-            elif not target and self._inside(key) and not any(fnmatchcase(key, entry) for entry in self.ignored):
+            elif not target and self._inside(key) and not self.knows(key):
                 raise PretrainedError(f"the encoder has no place for {key} and would compute something else without it")
             else:
                 ignored.append(key)
@@ -102,6 +110,10 @@ class Layout:
     def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
         """The tensors of the encoder at this path, by their names from there on."""
         return {key.removeprefix(path): value for key, value in state.items() if key.startswith(path)}
+
+    def knows(self, key: str) -> bool:
+        """Whether a name has a target, or is one that may be passed over."""
+        return bool(self._target(key)[1]) or any(fnmatchcase(key, entry) for entry in self.ignored)
 
     def resize_of(self, names: Collection[str]) -> str:
         """How its authors interpolate the positions of a network that has tensors of these names."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dvpt_monai.errors import PretrainedError
@@ -19,12 +20,14 @@ from dvpt_monai.networks.pretrained.fold import (
     fold_positions,
     fold_scales,
     pack_attention,
+    pack_gates,
     zero_patch_bias,
 )
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts import LAYOUTS
 from dvpt_monai.networks.pretrained.normalizations import Normalization
 from dvpt_monai.networks.pretrained.source import Checkpoint
+from dvpt_monai.networks.rotary import complete_rotary
 
 __all__ = ["recognise", "walk"]
 
@@ -95,7 +98,7 @@ def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
         for layout in LAYOUTS
         for path in layout.places(set(state))
     ]
-    special = {(claim.layout.refines, claim.nest, claim.path) for claim in claims}
+    special = {(name, claim.nest, claim.path) for claim in claims for name in claim.layout.refines}
     claims = [claim for claim in claims if (claim.layout.name, claim.nest, claim.path) not in special]
     best = [claim for claim in claims if PREFERRED & {*claim.nest, *claim.path.split(".")}] or claims
     if len(best) == 1:
@@ -117,10 +120,12 @@ def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
 def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
     layout, path = claim.layout, claim.path
     inside = layout.prepare(state, path)
-    looks = family(inside)
+    looks = family(key for key in inside if not layout.knows(key))
     if looks:
         raise PretrainedError(f"this is {looks}")
     parts, passed = layout.translate(inside)
+    if tuple(parts.get("register_tokens", torch.empty(1)).shape[1:2]) == (0,):
+        del parts["register_tokens"]  # transformers' DINOv3 keeps an empty row of them
     for key, value in parts.items():
         if not value.is_floating_point():
             raise PretrainedError(f"{key} is {value.dtype}; give weights that are not quantised")
@@ -131,20 +136,22 @@ def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
     holder = path.removesuffix("vit.") if layout.whole and path.endswith("vit.") else None
     rest = {} if holder is None else {k.removeprefix(holder): v for k, v in beside.items() if k.startswith(holder)}
 
-    if parts["blocks.0.mlp.linear1.weight"].shape[0] != parts["blocks.0.mlp.linear2.weight"].shape[1]:
-        raise PretrainedError("its MLPs are gated (SwiGLU), the encoder's are not")
     kernel = parts["patch_embedding.patch_embeddings.weight"]
     dims, grid = kernel.ndim - 2, config.grid(kernel.shape[2:])
-    pack_attention(parts)
+    pack_attention(parts, layout.key_bias)
+    pack_gates(parts)
+    rotary = _rotary(layout, config, dims)
+    if POSITIONS not in parts and not (rotary or layout.whole):
+        raise KeyError(POSITIONS)
     dtypes = {key: str(value.dtype).removeprefix("torch.") for key, value in parts.items()}
     folded = [*fold_scales(parts), *fold_positions(parts, dims, grid, layout.slots), *zero_patch_bias(parts)]
-    count = parts[POSITIONS].shape[1]
+    count = parts[POSITIONS].shape[1] if POSITIONS in parts else prod(grid or ())
     certain = grid is not None and prod(grid) == count
     return Backbone(
         source=name,
         layout=layout.name,
         tensors=parts,
-        grid=grid if certain else equal_sided(count, dims),
+        grid=grid if certain else equal_sided(count, dims) if POSITIONS in parts else None,
         certain=certain,
         eps=config.eps or layout.eps,
         normalization=_of_channels(kernel.shape[1], config.normalization or layout.normalization),
@@ -155,12 +162,42 @@ def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
             *(key for key in beside if holder is None or not key.startswith(holder)),
         ),
         rest=rest,
-        activation=config.activation or layout.activation,
+        activation=_activation(parts, layout, config),
+        rotary=rotary,
         heads=config.heads,
         published=layout.heads,
         dtypes=dtypes,
         origin=config.origin,
     )
+
+
+def _activation(parts: State, layout: Layout, config: Config) -> str | None:
+    """The activation, which two layers that do not fit tell to be SwiGLU, where the layout has networks with it.
+
+    Raises:
+        PretrainedError: the layers fit neither, or the config says otherwise.
+    """
+    known = config.activation or layout.activation
+    gives, reads = parts["blocks.0.mlp.linear1.weight"].shape[0], parts["blocks.0.mlp.linear2.weight"].shape[1]
+    gated = layout.gated and gives == 2 * reads
+    if gives != reads and not gated:
+        raise PretrainedError(
+            f"the first layer of its MLPs gives {gives} values and the second reads {reads}, which no MLP of the "
+            f"layout {layout.name} does; it is damaged, or of another network"
+        )
+    if config.activation and gated != (config.activation == "swiglu"):
+        raise PretrainedError(
+            f"its config names the activation {config.activation}, and its MLPs are {'' if gated else 'not '}gated"
+        )
+    return "swiglu" if gated else known
+
+
+def _rotary(layout: Layout, config: Config, dims: int) -> dict[str, Any] | None:
+    """The rotation of a layout's networks, with what a config says otherwise; or that of a converted file."""
+    if layout.rotary is None and not layout.whole:
+        return None
+    known = layout.rotary if config.rotary is None else {**(layout.rotary or {}), **config.rotary}
+    return None if known is None else complete_rotary(known, dims)
 
 
 def _of_channels(channels: int, normalization: Normalization | None) -> Normalization | None:

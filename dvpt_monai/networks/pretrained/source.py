@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from argparse import Namespace
@@ -18,9 +19,11 @@ from dvpt_monai.networks.pretrained import download
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.networks.pretrained.config import Config, read_json
 from dvpt_monai.sha256 import sha256_of
+from dvpt_monai.torch_file import check_records
 
 __all__ = ["Checkpoint", "Source", "read_source"]
 
+logger = logging.getLogger(__name__)
 Source = str | os.PathLike[str] | Mapping[str, Any]
 
 NAMES = (
@@ -78,7 +81,7 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
         )
     entry, path = CATALOG[name], download.fetch(name)
     config = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
-    return Checkpoint(_read(path), name, sha256_of(path), config)
+    return Checkpoint(_read(path, pinned=True), name, sha256_of(path), config)
 
 
 def _weights(folder: Path) -> Path:
@@ -112,10 +115,12 @@ def _merged(files: list[Path]) -> Any:
     return {key: value for content in contents for key, value in content.items()}
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, pinned: bool = False) -> Any:
     try:
         with open(path, "rb") as file:
             tensors = path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+        whole = pinned or (not tensors and check_records(path))
+        check_sum(path, inside=whole)
         if tensors:
             return load_file(path)
         # Namespaces of argparse hold the options of MAE's and DINO's training; they run nothing.
@@ -126,6 +131,25 @@ def _read(path: Path) -> Any:
             f"load_pretrained: {path} cannot be read as weights alone ({_reason(error)}); "
             "give a complete file that holds a state dict"
         ) from error
+
+
+def check_sum(path: Path, inside: bool) -> None:
+    """Compare a file with the sha256 beside it, as ``sha256sum FILE > FILE.sha256`` writes it, if there is one.
+
+    Args:
+        path: the file of weights.
+        inside: whether the file has checksums of its own.
+
+    Raises:
+        PretrainedError: the file has another hash.
+    """
+    record = path.with_name(f"{path.name}.sha256")
+    if record.is_file():
+        expected, actual = record.read_text().split()[:1], sha256_of(path)
+        if expected != [actual]:
+            raise PretrainedError(f"its sha256 is {actual}, {record.name} beside it says {' '.join(expected)}")
+    elif not inside:
+        logger.info("%s has no checksum: damage would not be noticed; `sha256sum` it into %s", path, record.name)
 
 
 def _reason(error: Exception) -> str:

@@ -64,11 +64,13 @@ def audit(source: str | os.PathLike[str], allowed: Iterable[str] = ()) -> Audit:
         BundleError: there is no such thing, or the archive is damaged.
     """
     allowed = tuple(allowed)
-    found: list[Member] = []
+    found = list(members(source))
+    dangers = unsafe(found)
+    if dangers and Path(source).is_file():
+        return Audit(str(source), len(found), tuple(dangers))  # what grows is not read either
     findings: list[Finding] = []
     together: dict[PurePosixPath, dict[str, bytes]] = {}
-    for member in members(source):
-        found.append(member)
+    for member in found:
         if member.link:
             continue
         folder = PurePosixPath(member.name).parent
@@ -78,7 +80,7 @@ def audit(source: str | os.PathLike[str], allowed: Iterable[str] = ()) -> Audit:
             findings += _audit_member(member)
     for configs in together.values():
         findings += audit_configs(configs, allowed)
-    return Audit(str(source), len(found), (*unsafe(found), *findings))
+    return Audit(str(source), len(found), (*dangers, *findings))
 
 
 def check_audited(source: str | os.PathLike[str], allowed: Iterable[str] = (), trust: bool = False) -> None:

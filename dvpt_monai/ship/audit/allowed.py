@@ -59,11 +59,13 @@ BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
     "dvpt_monai.bundle": "[A-Z]* check_options load_backbone plain_errors",
     "dvpt_monai.data": "[A-Z]* balanced_sampler recorded_test write_parts",
+    "dvpt_monai.features": "[A-Z]*",
     "dvpt_monai.handlers": "[A-Z]*",
     "dvpt_monai.inferers": "[A-Z]*",
     "dvpt_monai.losses": "[A-Z]*",
     "dvpt_monai.metrics": "[A-Z]*",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
+    "dvpt_monai.predict": "[A-Z]*",
     "dvpt_monai.transforms": "[A-Z]*",
     "ignite.metrics": "[A-Z]*",
     "torch.nn": "[A-Z]*",
@@ -86,12 +88,13 @@ USED = {
         abs all any bool dict enumerate float int len list max min print range round set sorted str sum tuple zip""",
     "dvpt_monai": "parameter_groups report tune untune load_adapter load_pretrained",
     "dvpt_monai.bundle": """
-        check_options check_trained find_images interval load_backbone lock normalization one_cycle plain_errors root
-        shows_phantoms warn_of_replacing""",
+        check_options check_trained find_channels find_images interval load_backbone lock normalization one_cycle
+        plain_errors root shows_phantoms warn_of_replacing""",
     "dvpt_monai.data": """
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
         medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
         train_and_validation write_parts""",
+    "dvpt_monai.metrics": "better metric_names",
     "dvpt_monai.optimizers": "one_cycle parameter_groups",
     "glob": "glob",
     "math": "ceil floor inf log nan pi sqrt",
@@ -107,8 +110,8 @@ USED = {
 """What an expression may use of modules and of Python itself."""
 
 ASKED = """
-    append attach endswith get items join keys lower parameters removeprefix removesuffix run split startswith
-    state_dict strip to train transforms upper validation values weights"""
+    append attach check columns done endswith fill get items join keys lower parameters removeprefix removesuffix run
+    split startswith state_dict strip to train training transforms upper validation values weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ def _audit_value(
     if key == "_target_":
         known = isinstance(value, str) and matches(value, (*TARGETS, *allowed))
         yield Finding(file, place, f"builds {value}", refused=not known)
+    elif key == "allow_pickle" and value is not False:
+        yield Finding(file, place, "unpickles what it reads, which runs code", refused=True)
     elif key == "_mode_" and value not in ("default", "callable"):
         yield Finding(file, place, f"has the mode {value}", refused=True)
     elif isinstance(value, str) and value.startswith("$"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,9 +56,8 @@ def members(source: str | os.PathLike[str]) -> Iterator[Member]:
     elif path.suffix == ".zip" and path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
-                for info in archive.infolist():
-                    if not info.is_dir():
-                        yield _of_archive(archive, info)
+                infos = [info for info in archive.infolist() if not info.is_dir()]
+            yield from (_of_archive(path, info) for info in infos)
         except zipfile.BadZipFile as error:
             raise BundleError(f"{path}: no archive, or damaged ({error}); download it again") from error
     elif path.is_file():
@@ -99,10 +99,13 @@ def _of_folder(path: Path, root: Path) -> Member:
     return Member(path.relative_to(root).as_posix(), size, size, link, read)
 
 
-def _of_archive(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+def _of_archive(path: Path, info: zipfile.ZipInfo) -> Member:
     def read(most: int = -1) -> bytes:
-        with archive.open(info) as file:
-            return file.read(most)
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+                return file.read(most)
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise BundleError(f"{path}: {info.filename} is damaged ({error}); download it again") from error
 
     link = stat.S_ISLNK(info.external_attr >> 16)
     return Member(info.filename, info.file_size, info.compress_size, link, read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickletools
+import pickletools  # nosec B403: it reads opcodes, and runs none
 import re
 import zipfile
 

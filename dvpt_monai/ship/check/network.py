@@ -10,11 +10,12 @@ from monai.bundle import ckpt_export, onnx_export, verify_net_in_out
 from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER, completion
-from dvpt_monai.errors import BundleError, reason
+from dvpt_monai.errors import BundleError, CheckpointError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
 from dvpt_monai.ship.fit import unfit
 from dvpt_monai.ship.network import network_of
+from dvpt_monai.torch_file import read_torch_file
 
 __all__ = ["checkpoint", "exported", "in_out", "onnx", "torchscript"]
 
@@ -30,8 +31,8 @@ def checkpoint(trial: Trial) -> str:
         slim = f"; `{completion(trial.source)}` makes it" if (trial.source / ADAPTER).is_file() else ""
         return "none yet, random weights stand in for it" + slim
     try:
-        state = torch.load(trial.model, map_location="cpu", weights_only=True)
-    except Exception as error:  # what torch.load raises on damaged files is of many types
+        state = read_torch_file(trial.model)
+    except CheckpointError as error:
         raise Failed(f"cannot be read: {error}", "copy or train it again") from error
     problem = unfit(state, network.state_dict())
     if problem:

@@ -20,6 +20,7 @@ from dvpt_monai.errors import DataError, reason
 from dvpt_monai.ship.check.row import Skipped
 from dvpt_monai.ship.contents import contents
 from dvpt_monai.ship.network import network_of
+from dvpt_monai.torch_file import read_torch_file
 
 __all__ = ["Trial"]
 
@@ -74,7 +75,7 @@ class Trial:
     def network(self) -> nn.Module:
         """The network of ``inference.json`` with the weights of the checkpoint, on the CPU."""
         network = network_of(self.root).cpu()
-        network.load_state_dict(torch.load(self.model, map_location="cpu", weights_only=True))
+        network.load_state_dict(read_torch_file(self.model))
         return network.eval()
 
     def batch(self, size: int) -> Tensor:

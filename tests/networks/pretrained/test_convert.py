@@ -147,7 +147,7 @@ def test_monais_vit_has_nearly_the_features_of_another_eps(tmp_path):
     [
         ({"num_registers": 2}, "register tokens"),
         ({"pre_norm": True}, "a norm before the blocks"),
-        ({"activation": "quick_gelu"}, "QuickGELU"),
+        ({"activation": "quick_gelu"}, "the activation quick_gelu"),
     ],
 )
 def test_what_monais_vit_cannot_hold_is_refused(network, part, tmp_path):

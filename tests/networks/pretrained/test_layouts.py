@@ -20,7 +20,7 @@ IMAGENET = "minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 OF_CLIP = "minus (0.48145466, 0.4578275, 0.40821073), divided by (0.26862954, 0.26130258, 0.27577711)"
 
 
-def network(width=128, registers=0, scale=False, pre_norm=False, biases=True):
+def network(width=128, registers=0, scale=False, pre_norm=False, biases=True, gated=False, key_bias=True):
     """A vision transformer as plain tensors, under no project's names: queries, keys and values apart."""
     random = torch.Generator().manual_seed(0)
 
@@ -43,10 +43,11 @@ def network(width=128, registers=0, scale=False, pre_norm=False, biases=True):
         "blocks": [
             {
                 "norm1": norm(),
-                **{part: linear(width, width, biases) for part in "qkv"},
+                **{part: linear(width, width, biases and (part != "k" or key_bias)) for part in "qkv"},
                 "out": linear(width, width),
                 "gamma1": tensor(width, std=1) if scale else torch.ones(width),
                 "norm2": norm(),
+                **({"gate": linear(2 * width, width)} if gated else {}),
                 "up": linear(2 * width, width),
                 "down": linear(width, 2 * width),
                 "gamma2": tensor(width, std=1) if scale else torch.ones(width),
@@ -57,7 +58,18 @@ def network(width=128, registers=0, scale=False, pre_norm=False, biases=True):
     }
 
 
-def features(net, image, heads, eps=1e-6, quick=False):
+def turned(x, first, base=100.0):
+    """Queries or keys (B, H, N, d) with each pair of channels turned by the angle of its patch, as complex numbers."""
+    d = x.shape[-1]
+    along = torch.tensor([2 * (i + 0.5) / SIDE - 1 for i in range(SIDE)], dtype=torch.float64)
+    periods = torch.tensor([base ** (2 * j / (d / 2)) for j in range(d // 4)], dtype=torch.float64)
+    rows = [torch.cat((y / periods, z / periods)) for y in along for z in along]
+    turn = torch.polar(torch.ones(SIDE**2, d // 2, dtype=torch.float64), 2 * torch.pi * torch.stack(rows))
+    patches = torch.complex(x[..., first:, : d // 2].contiguous(), x[..., first:, d // 2 :].contiguous()) * turn
+    return torch.cat((x[..., :first, :], torch.cat((patches.real, patches.imag), -1)), -2)
+
+
+def features(net, image, heads, eps=1e-6, activation="gelu", rotary=False):
     """Its tokens, in float64: CLS, registers, patches."""
 
     def double(value):
@@ -74,18 +86,27 @@ def features(net, image, heads, eps=1e-6, quick=False):
 
     net = double({key: value for key, value in net.items() if value is not None})
     x = functional.conv2d(image.double(), net["kernel"], net["bias"], stride=PATCH).flatten(2).transpose(1, 2)
-    x = x + net["positions"]
-    prefix = torch.cat((net["cls"][None], net["registers"])).expand(len(x), -1, -1)
-    x = torch.cat((prefix, x), 1)
+    x = x if rotary else x + net["positions"]
+    prefix = torch.cat((net["cls"][None], net["registers"]))
+    x = torch.cat((prefix.expand(len(x), -1, -1), x), 1) if activation != "tanh" else x
     if "pre_norm" in net:
         x = norm(x, net["pre_norm"])
     for block in net["blocks"]:
         y = norm(x, block["norm1"])
         q, k, v = (linear(y, block[part]).unflatten(-1, (heads, -1)).transpose(1, 2) for part in "qkv")
+        q, k = (turned(part, len(prefix)) for part in (q, k)) if rotary else (q, k)
         weights = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, -1)
         x = x + block["gamma1"] * linear((weights @ v).transpose(1, 2).flatten(2), block["out"])
         y = linear(norm(x, block["norm2"]), block["up"])
-        y = y * torch.sigmoid(1.702 * y) if quick else y * 0.5 * (1 + torch.erf(y / 2**0.5))
+        if "gate" in block:
+            gate = linear(norm(x, block["norm2"]), block["gate"])
+            y = y * gate * torch.sigmoid(gate)
+        elif activation == "quick":
+            y = y * torch.sigmoid(1.702 * y)
+        elif activation == "tanh":
+            y = y * 0.5 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y**3)))
+        else:
+            y = y * 0.5 * (1 + torch.erf(y / 2**0.5))
         x = x + block["gamma2"] * linear(y, block["down"])
     return norm(x, net["norm"])
 
@@ -124,6 +145,57 @@ def timm(net, scale=False, slots="cls", registers="reg_token", norm="norm", chun
     return state | flat(norm, net["norm"])
 
 
+def gated(block, gate="mlp.w1", value="mlp.w2", down="mlp.w3", both=None):
+    """The names of a SwiGLU: apart, or side by side."""
+    if both is None:
+        return flat(gate, block["gate"]) | flat(value, block["up"]) | flat(down, block["down"])
+    side = {kind: torch.cat((block["gate"][kind], block["up"][kind])) for kind in ("weight", "bias")}
+    return flat(both, side) | flat(down, block["down"])
+
+
+def swiglu(net, both="mlp.fc1", down="mlp.fc2", **names):
+    """timm's names with SwiGLU in the place of fc1 and fc2; timm packs its gate, DINOv2 calls it otherwise."""
+    state = {key: value for key, value in timm(net, **names).items() if ".mlp." not in key}
+    for i, block in enumerate(net["blocks"]):
+        state |= under(f"blocks.{i}.", gated(block, both=both, down=down))
+    return state
+
+
+def dinov3(net, gates=False, registers="storage_tokens", scales="ls{}.gamma", **mlp):
+    """DINOv3's names, of its authors by default: biases of keys that a mask takes away, periods of the rotation."""
+    plain = timm({**net, "blocks": [{**block, "k": {**block["k"], "bias": torch.full((len(net["cls"]),), 9.0)}}
+                                    for block in net["blocks"]]}, registers=registers)  # fmt: skip
+    del plain["pos_embed"]
+    state = {**plain, "cls_token": net["cls"][None, None], registers: net["registers"][None]}
+    for i, block in enumerate(net["blocks"]):
+        state |= {f"blocks.{i}.{scales.format(part)}": block[f"gamma{part}"] for part in (1, 2)}
+        if gates:
+            state = {key: value for key, value in state.items() if f"blocks.{i}.mlp." not in key}
+            state |= under(f"blocks.{i}.", gated(block, **mlp))
+    return state
+
+
+def meta(net, **more):
+    mask = torch.tensor([1.0, 0.0, 1.0]).repeat_interleave(len(net["cls"]))
+    masks = {f"blocks.{i}.attn.qkv.bias_mask": mask for i in range(DEPTH)}
+    return dinov3(net, **more) | masks | {"mask_token": torch.rand(1, 128), "rope_embed.periods": torch.rand(16)}
+
+
+def timm_dinov3(net, **more):
+    state = dinov3(net, registers="reg_token", scales="gamma_{}", **more)
+    for i in range(DEPTH):
+        if f"blocks.{i}.attn.qkv.bias" in state:
+            q, _, v = state.pop(f"blocks.{i}.attn.qkv.bias").chunk(3)
+            state |= {f"blocks.{i}.attn.q_bias": q, f"blocks.{i}.attn.v_bias": v}
+    return state
+
+
+def timm_siglip(net):
+    state = timm(net, slots="none") | {"attn_pool.latent": torch.rand(1, 1, 128)}
+    del state["cls_token"]
+    return state
+
+
 def open_clip(net):
     """OpenAI's and OpenCLIP's names."""
     own = torch.randn(1, len(net["cls"]), generator=torch.Generator().manual_seed(1))
@@ -155,6 +227,9 @@ DECODER |= {"decoder_pos_embed": torch.rand(1, 10, 8), "decoder_blocks.0.attn.qk
 DINO_HEAD = {"head.mlp.0.weight": torch.rand(4, 128), "head.last_layer.weight_v": torch.rand(4, 4)}
 OPENAI = {"input_resolution": torch.tensor(12), "context_length": torch.tensor(7), "vocab_size": torch.tensor(9)}
 CLIP = {"eps": 1e-5}
+DINO_V3 = {"scale": True, "registers": 4, "key_bias": False}
+ROTARY = {"eps": 1e-5, "rotary": True}
+SMALL = {"img_size": SIDE * PATCH}
 
 # name: (layout, network, how its file looks, what the formula has beside, arguments, what is expected of the input)
 FILES = {
@@ -222,7 +297,7 @@ FILES = {
         "openai_clip",
         {"pre_norm": True},
         lambda net: under("visual.", open_clip(net)) | text_tower() | OPENAI,
-        {**CLIP, "quick": True}, {}, OF_CLIP,
+        {**CLIP, "activation": "quick"}, {}, OF_CLIP,
     ),
     "OpenCLIP": (
         "open_clip",
@@ -231,7 +306,10 @@ FILES = {
         CLIP, {"activation": "gelu"}, OF_CLIP,
     ),
     "an image tower alone": (
-        "open_clip", {"pre_norm": True}, open_clip, {**CLIP, "quick": True}, {"activation": "quick_gelu"}, OF_CLIP
+        "open_clip",
+        {"pre_norm": True},
+        open_clip,
+        {**CLIP, "activation": "quick"}, {"activation": "quick_gelu"}, OF_CLIP,
     ),
     "timm's CLIP": (
         "timm_clip", {"pre_norm": True}, lambda net: timm(net, patch_bias=False), CLIP, {"activation": "gelu"}, OF_CLIP
@@ -243,6 +321,33 @@ FILES = {
         | {"visual.head.proj.weight": torch.rand(5, 128), "logit_scale": torch.tensor(4.6)}
         | {"text.transformer.embeddings.word_embeddings.weight": torch.rand(9, 8)},
         {}, {}, OF_CLIP,
+    ),
+    "UNI2": (
+        "timm", {"scale": True, "registers": 8, "gated": True}, lambda net: swiglu(net, scale=True, slots="none"),
+        {}, {}, IMAGENET,
+    ),
+    "DINOv2's ViT-g": (
+        "dinov2",
+        {"scale": True, "gated": True},
+        lambda net: swiglu(net, both="mlp.w12", down="mlp.w3", scale=True) | {"mask_token": torch.rand(1, 128)},
+        {}, {}, IMAGENET,
+    ),
+    "DINOv3": ("dinov3", DINO_V3, meta, ROTARY, SMALL, IMAGENET),
+    "DINOv3's ViT-L": (
+        "dinov3", {**DINO_V3, "gated": True}, lambda net: meta(net, gates=True), ROTARY, SMALL, IMAGENET
+    ),
+    "timm's DINOv3": ("timm_dinov3", DINO_V3, timm_dinov3, ROTARY, SMALL, IMAGENET),
+    "timm's DINOv3 without biases": (
+        "timm_dinov3", {**DINO_V3, "biases": False}, timm_dinov3, ROTARY, SMALL, IMAGENET
+    ),
+    "timm's DINOv3 with SwiGLU": (
+        "timm_dinov3",
+        {**DINO_V3, "gated": True},
+        lambda net: timm_dinov3(net, gates=True, gate="mlp.fc1_g", value="mlp.fc1_x", down="mlp.fc2"),
+        ROTARY, SMALL, IMAGENET,
+    ),
+    "timm's SigLIP": (
+        "timm_siglip", {}, timm_siglip, {"activation": "tanh"}, {"activation": "gelu_tanh"}, "minus (0.5, 0.5, 0.5)"
     ),
     "RETFound": ("mae", {}, lambda net: {"model": timm(net) | DECODER, "optimizer": {}}, {}, {}, IMAGENET),
     "RETFound fine-tuned": ("timm", {}, lambda net: {"model": timm(net, norm="fc_norm") | HEAD}, {}, {}, IMAGENET),
@@ -275,6 +380,8 @@ def test_every_layout_is_tested_listed_and_documented():
     assert names - {layout for layout, *_ in FILES.values()} == {
         "hf_vit",
         "hf_dinov2",
+        "hf_dinov3",
+        "hf_siglip",
         "hf_clip",
         "monai",
         "monai_clip",
@@ -430,17 +537,16 @@ SAM = timm(network()) | one("blocks.0.attn.rel_pos_h", "blocks.0.attn.rel_pos_w"
 OTHERS = {
     "SAM": (under("image_encoder.", SAM) | one("prompt_encoder.x"), "this is an image encoder of SAM, MedSAM"),
     "SAM of transformers": (one("vision_encoder.layers.0.attn.rel_pos_h"), "looks like an image encoder of SAM"),
-    "DINOv3": (timm(network(), scale=True) | one("rope_embed.periods", "storage_tokens"), "this is a DINOv3"),
-    "timm's DINOv3": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA or timm's DINOv3"),
+    "DINOv3 with positions": (meta(network(**DINO_V3)) | one("pos_embed"), "the encoder has no place for pos_embed"),
+    "an EVA": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA"),
     "BEiT": (timm(network()) | one("blocks.0.attn.relative_position_bias_table"), "this is a BEiT"),
-    "SwiGLU": (timm(network(), scale=True) | one("mask_token", "blocks.0.mlp.w12.weight"), "this is a SwiGLU"),
+    "SwiGLU": (timm(network(), scale=True) | one("blocks.0.mlp.w12.weight"), "this is a SwiGLU .* by names"),
     "ResNet": (one("conv1.weight", "layer1.0.conv1.weight", "fc.bias"), "looks like a ResNet; it holds conv1.weight"),
     "CLIP's ResNet": (under("visual.", one("conv1.weight", "layer1.0.conv1.weight")) | text_tower(), "like a ResNet"),
     "Swin": (one("patch_embed.proj.weight", "layers.0.blocks.0.attn.qkv.weight"), "looks like a Swin transformer"),
     "MONAI's Swin": (one("swinViT.layers1.0.blocks.0.attn.qkv.weight"), "Swin .*; MONAI's SwinUNETR is its network"),
     "ConvNeXt": (one("stages.0.blocks.0.conv_dw.weight"), "looks like a ConvNeXt"),
     "DenseNet": (one("features.denseblock1.denselayer1.norm1.weight"), "looks like a DenseNet"),
-    "SigLIP": (timm(network()) | one("attn_pool.latent"), "this is a SigLIP"),
     "nnU-Net": ({"network_weights": one("encoder.stages.0.0.convs.0.conv.weight")}, "looks like a U-Net"),
     "text": (one("bert.embeddings.word_embeddings.weight"), "looks like a transformer for text"),
     "unknown": (one("w1", "w2"), "of a known layout; it holds w1, w2 ... Layouts that load: timm,"),
@@ -453,9 +559,16 @@ OTHERS = {
         {k: v.to(torch.int8) if "qkv.weight" in k else v for k, v in timm(network()).items()},
         "blocks.0.attn.qkv.weight is torch.int8; give weights that are not quantised",
     ),
-    "gated MLPs": (
-        {k: v.repeat(2, *[1] * (v.ndim - 1)) if "fc1" in k else v for k, v in timm(network()).items()},
-        r"its MLPs are gated \(SwiGLU\)",
+    "MLPs of another width": (
+        {k: v.repeat(3, *[1] * (v.ndim - 1)) if "fc1" in k else v for k, v in timm(network()).items()},
+        "gives 768 values and the second reads 256, which no MLP of the layout timm does",
+    ),
+    "gated MLPs in a CLIP": (
+        {
+            k: v.repeat(2, *[1] * (v.ndim - 1)) if "c_fc" in k else v
+            for k, v in open_clip(network(pre_norm=True)).items()
+        },
+        "gives 512 values and the second reads 256, which no MLP of the layout open_clip does",
     ),
     "a half of the biases": (
         {k: v for k, v in timm(network()).items() if k != "blocks.1.attn.qkv.bias"},
@@ -487,8 +600,9 @@ def test_a_tensor_of_a_wrong_shape_is_refused_wherever_it_lies():
 
 
 def test_no_plain_vision_transformer_is_taken_for_another_family():
-    assert all(family(written(network(**sizes))) is None for name, (_, sizes, written, *_) in FILES.items()
-               if name not in ("BiomedCLIP", "OpenAI's CLIP", "OpenCLIP"))  # fmt: skip
+    marked = ("BiomedCLIP", "OpenAI", "OpenCLIP", "DINOv3", "ViT-g", "SigLIP")
+    plain = {name: file for name, file in FILES.items() if not any(word in name for word in marked)}
+    assert all(family(written(network(**sizes))) is None for _, sizes, written, *_ in plain.values())
 
 
 def test_an_unknown_number_of_heads_is_asked_for():
@@ -497,8 +611,18 @@ def test_an_unknown_number_of_heads_is_asked_for():
     assert ViTEncoder.from_pretrained(timm(network(width=96)), num_heads=3).num_heads == 3
 
 
-@pytest.mark.parametrize(("width", "heads"), [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16), (1408, 16)])
+@pytest.mark.parametrize(("width", "heads"), [(192, 3), (384, 6), (768, 12), (1024, 16), (1152, 16), (1408, 16)])
 def test_the_published_widths_have_their_heads(width, heads):
-    state = {k: torch.zeros(*(width if s == 128 else 3 * width if s == 384 else s for s in v.shape))
-             for k, v in timm(network()).items()}  # fmt: skip
-    assert ViTEncoder.from_pretrained(state).num_heads == heads
+    assert ViTEncoder.from_pretrained(of_width(width)).num_heads == heads
+
+
+def of_width(width):
+    return {k: torch.zeros(*(width if s == 128 else 3 * width if s == 384 else s for s in v.shape))
+            for k, v in timm(network()).items()}  # fmt: skip
+
+
+def test_a_width_that_is_published_with_several_numbers_of_heads_is_asked_for():
+    with pytest.raises(PretrainedError, match=r"give num_heads=, .* with different heads \(1280: 16 or 20\)"):
+        ViTEncoder.from_pretrained(of_width(1280))
+    for heads in (16, 20):
+        assert ViTEncoder.from_pretrained(of_width(1280), num_heads=heads).num_heads == heads

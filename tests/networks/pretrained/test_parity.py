@@ -23,6 +23,11 @@ MODELS = {
     "DeiTModel": SIZES,
     "Dinov2Model": DINOV2,
     "Dinov2WithRegistersModel": {**DINOV2, "num_register_tokens": 3},
+    "Dinov2Model with SwiGLU": {**DINOV2, "use_swiglu_ffn": True},
+    "DINOv3ViTModel": {**SIZES, "num_register_tokens": 3},
+    "DINOv3ViTModel with SwiGLU": {**SIZES, "use_gated_mlp": True, "hidden_act": "silu", "num_register_tokens": 3},
+    "DINOv3ViTModel with biases of keys": {**SIZES, "key_bias": True},
+    "SiglipVisionModel": SIZES,
     "CLIPVisionModel": SIZES,
     "CLIPVisionModel of LAION": {**SIZES, "hidden_act": "gelu"},
 }
@@ -58,7 +63,7 @@ def tokens_of(model, image):
             return model(image.double(), noise=noise).last_hidden_state
         tokens = model(image.double()).last_hidden_state
         # CLIP norms CLS alone, after the loss has taken it out of the sequence.
-        return model.post_layernorm(tokens) if hasattr(model, "post_layernorm") else tokens
+        return model.post_layernorm(tokens) if type(model).__name__.startswith("CLIP") else tokens
 
 
 @pytest.fixture(scope="module")
@@ -80,33 +85,44 @@ def test_a_folder_gives_the_features_of_its_network(name, transformers, image, t
     assert network.norm.eps == model.config.layer_norm_eps
     assert network.img_size == [40, 40]
     assert network.receipt.missing == ()
-    assert {key.split(".")[0] for key in network.receipt.ignored} <= {"pooler", "embeddings"}
+    ignored = {key.removeprefix("vision_model.").split(".")[0] for key in network.receipt.ignored}
+    assert ignored <= {"pooler", "embeddings", "head"}
     assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_state_dict_in_memory_gives_them_too(name, transformers, image):
     model = model_of(transformers, name)
+    activation = {"quick_gelu": "quick_gelu", "gelu_pytorch_tanh": "gelu_tanh"}.get(model.config.hidden_act, "gelu")
+    gated = "SwiGLU" in name
+    settings = {"img_size": 40} if "DINOv3" in name else {}
     network = ViTEncoder.from_pretrained(
-        model.state_dict(), num_heads=4, activation=getattr(model.config, "hidden_act", "gelu")
+        model.state_dict(), num_heads=4, activation="swiglu" if gated else activation, **settings
     )
     assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("size", [24, (32, 64)])
-@pytest.mark.parametrize("name", ["ViTModel", "DeiTModel", "Dinov2Model", "Dinov2WithRegistersModel"])
+@pytest.mark.parametrize(
+    "name", ["ViTModel", "DeiTModel", "Dinov2Model", "Dinov2WithRegistersModel", "DINOv3ViTModel", "SiglipVisionModel"]
+)
 def test_at_another_size_positions_are_resized_as_its_network_does(name, size, transformers, tmp_path):
     """Of an image that is no square, too."""
     model = model_of(transformers, name)
     model.save_pretrained(tmp_path)
     height, width = (size, size) if isinstance(size, int) else size
     image = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(2))
-    options = {} if name.startswith("Dinov2") else {"interpolate_pos_encoding": True}
+    options = {} if name.lower().startswith("dino") else {"interpolate_pos_encoding": True}
     with torch.no_grad():
         expected = model.double()(image.double(), **options).last_hidden_state
     network = ViTEncoder.from_pretrained(tmp_path, img_size=size)
     assert network.receipt.position_resize == ("antialias" if "Registers" in name else "plain")
     assert (features(network, image) - expected).abs().max() < 1e-5
+    grown = ViTEncoder.from_pretrained(tmp_path).resize(size)
+    assert (features(grown, image) - expected).abs().max() < 1e-5
+    if name == "DINOv3ViTModel":  # no positions to resize
+        assert network.receipt.resized == ()
+        return
     other = "plain" if "Registers" in name else "antialias"
     wrong = ViTEncoder.from_pretrained(tmp_path, img_size=size, position_resize=other)
     assert (features(wrong, image) - expected).abs().max() > 1e-3
@@ -119,6 +135,41 @@ def test_the_tolerance_sees_a_wrong_activation_eps_or_number_of_heads(transforme
     for wrong in ({"num_heads": 2}, {"activation": "gelu"}, {"eps": 1e-3}):
         network = ViTEncoder.from_pretrained(state, **{**right, **wrong})
         assert (features(network, image) - expected).abs().max() > 1e-4, wrong
+
+
+def test_the_base_of_the_rotation_is_the_configs(transformers, image, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "DINOv3ViTModel", {**SIZES, "rope_theta": 50.0})
+    model = model_of(transformers, "DINOv3ViTModel")
+    model.save_pretrained(tmp_path)
+    network = ViTEncoder.from_pretrained(tmp_path)
+    assert network.rotary["base"] == 50.0
+    assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5
+    with pytest.raises(PretrainedError, match=r"trained with rotary={'base': 50.0.*, the encoder has {'base': 100.0"):
+        ViTEncoder.from_pretrained(tmp_path, rotary={})
+
+
+def without_rotation(network):
+    for block in network.blocks:
+        block.attn.rotation = None
+
+
+def with_gate_and_value_swapped(network):
+    for block in network.blocks:
+        for value in block.mlp.linear1.parameters():
+            value.data = value.data.roll(len(value) // 2, 0)
+
+
+def with_registers_rotated(network):
+    network.rotation.first, network.rotation.end = 0, network.rotation.end - network.rotation.first
+
+
+@pytest.mark.parametrize("damage", [without_rotation, with_gate_and_value_swapped, with_registers_rotated])
+def test_the_tolerance_sees_a_wrong_rotation_or_gate(damage, transformers, image, tmp_path):
+    model = model_of(transformers, "DINOv3ViTModel with SwiGLU")
+    model.save_pretrained(tmp_path)
+    network = ViTEncoder.from_pretrained(tmp_path)
+    damage(network)
+    assert (features(network, image) - tokens_of(model, image)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
@@ -216,10 +267,7 @@ def test_an_oblong_grid_is_known_from_the_config(transformers, tmp_path):
 @pytest.mark.parametrize(
     ("architecture", "sizes", "reason"),
     [
-        ("Dinov2Model", {**SIZES, "use_swiglu_ffn": True}, "this is a SwiGLU vision transformer"),
-        ("DINOv3ViTModel", SIZES, "looks like a DINOv3 .* rotary positions"),
         ("BeitModel", {**SIZES, "use_relative_position_bias": True}, "this is a BEiT"),
-        ("SiglipVisionModel", SIZES, "looks like a SigLIP"),
         ("ResNetModel", {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1]}, "looks like a ResNet"),
         ("ConvNextModel", {"hidden_sizes": [8, 8], "depths": [1, 1], "num_stages": 2}, "looks like a ConvNeXt"),
         ("SwinModel", {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 1]}, "looks like a Swin transformer"),

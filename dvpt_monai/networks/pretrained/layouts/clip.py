@@ -1,4 +1,4 @@
-"""The image towers of CLIP (Radford et al., arXiv 2103.00020), as OpenAI, OpenCLIP and timm name them."""
+"""Image towers of CLIP (arXiv 2103.00020), by three projects' names, and of SigLIP (arXiv 2303.15343), by timm's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts.timm import TIMM
-from dvpt_monai.networks.pretrained.normalizations import CLIP
+from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF
 
 __all__ = ["LAYOUTS"]
 
@@ -42,7 +42,7 @@ OPENAI_CLIP = replace(
     title="OpenAI's CLIP",
     place="visual.",
     beside=("input_resolution", "context_length", "vocab_size"),
-    refines="open_clip",
+    refines=("open_clip",),
     activation="quick_gelu",
 )
 
@@ -52,7 +52,7 @@ OPEN_CLIP_TRUNK = replace(
     name="open_clip_trunk",
     title="BiomedCLIP and other timm ViTs inside OpenCLIP",
     place="visual.trunk.",
-    refines="timm",
+    refines=("timm",),
     normalization=CLIP,
 )
 
@@ -62,10 +62,25 @@ TIMM_CLIP = replace(
     name="timm_clip",
     title="timm's CLIP image towers (vit_*_clip_*)",
     marks=(*TIMM.marks, "norm_pre.weight"),
-    refines="timm",
+    refines=("timm",),
     eps=1e-5,
     activation=None,
+    gated=False,
     normalization=CLIP,
 )
 
-LAYOUTS = (TIMM_CLIP, OPEN_CLIP, OPENAI_CLIP, OPEN_CLIP_TRUNK)
+# No CLS: its authors pool by an attention, which the encoder has not; the mean of the patches takes its place.
+TIMM_SIGLIP = replace(
+    TIMM,
+    name="timm_siglip",
+    title="timm's SigLIP image towers (vit_*_siglip_*)",
+    marks=(*TIMM.marks, "attn_pool.latent"),
+    ignored=(*TIMM.ignored, "attn_pool.*"),
+    refines=("timm",),
+    activation=None,
+    gated=False,
+    normalization=HALF,
+    slots=("none",),
+)
+
+LAYOUTS = (TIMM_CLIP, TIMM_SIGLIP, OPEN_CLIP, OPENAI_CLIP, OPEN_CLIP_TRUNK)

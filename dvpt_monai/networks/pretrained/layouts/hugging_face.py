@@ -68,11 +68,83 @@ DINO_V2 = Layout(
         "encoder.layer.#.norm2.*": "blocks.#.norm2.*",
         "encoder.layer.#.mlp.fc1.*": "blocks.#.mlp.linear1.*",
         "encoder.layer.#.mlp.fc2.*": "blocks.#.mlp.linear2.*",
+        # SwiGLU on disk
+        "encoder.layer.#.mlp.weights_in.*": "blocks.#.mlp.linear1.*",
+        "encoder.layer.#.mlp.weights_out.*": "blocks.#.mlp.linear2.*",
+        # and in memory
+        "encoder.layer.#.mlp.gate_proj.*": "blocks.#.mlp.gate.*",
+        "encoder.layer.#.mlp.up_proj.*": "blocks.#.mlp.value.*",
+        "encoder.layer.#.mlp.down_proj.*": "blocks.#.mlp.linear2.*",
         "encoder.layer.#.layer_scale2.lambda1": "blocks.#.scale2",
         "layernorm.*": "norm.*",
     },
     ignored=("embeddings.mask_token",),
+    gated=True,
     antialiased=("embeddings.register_tokens",),
+)
+
+DINO_V3_NAMES = {
+    "layer.#.norm1.*": "blocks.#.norm1.*",
+    "layer.#.attention.q_proj.*": "blocks.#.attn.q.*",
+    "layer.#.attention.k_proj.*": "blocks.#.attn.k.*",
+    "layer.#.attention.v_proj.*": "blocks.#.attn.v.*",
+    "layer.#.attention.o_proj.*": "blocks.#.attn.out_proj.*",
+    "layer.#.layer_scale1.lambda1": "blocks.#.scale1",
+    "layer.#.norm2.*": "blocks.#.norm2.*",
+    "layer.#.mlp.up_proj.*": "blocks.#.mlp.value.*",
+    "layer.#.mlp.gate_proj.*": "blocks.#.mlp.gate.*",
+    "layer.#.mlp.down_proj.*": "blocks.#.mlp.linear2.*",
+    "layer.#.layer_scale2.lambda1": "blocks.#.scale2",
+}
+
+DINO_V3 = Layout(
+    name="hf_dinov3",
+    title="Hugging Face DINOv3ViTModel",
+    marks=(
+        "embeddings.patch_embeddings.weight",
+        ("layer.0.attention.q_proj.weight", "model.layer.0.attention.q_proj.weight"),
+    ),
+    names={
+        "embeddings.cls_token": "cls_token",
+        "embeddings.register_tokens": "register_tokens",
+        "embeddings.patch_embeddings.*": "patch_embedding.patch_embeddings.*",
+        **DINO_V3_NAMES,
+        **{f"model.{name}": target for name, target in DINO_V3_NAMES.items()},
+        "norm.*": "norm.*",
+    },
+    ignored=("embeddings.mask_token",),
+    eps=1e-5,
+    gated=True,
+    rotary={},
+    key_bias=False,
+    heads={1280: 20, 4096: 32},
+)
+
+SIGLIP_NAMES = {
+    "embeddings.position_embedding.weight": POSITIONS,
+    "embeddings.patch_embedding.*": "patch_embedding.patch_embeddings.*",
+    "encoder.layers.#.layer_norm1.*": "blocks.#.norm1.*",
+    "encoder.layers.#.self_attn.q_proj.*": "blocks.#.attn.q.*",
+    "encoder.layers.#.self_attn.k_proj.*": "blocks.#.attn.k.*",
+    "encoder.layers.#.self_attn.v_proj.*": "blocks.#.attn.v.*",
+    "encoder.layers.#.self_attn.out_proj.*": "blocks.#.attn.out_proj.*",
+    "encoder.layers.#.layer_norm2.*": "blocks.#.norm2.*",
+    "encoder.layers.#.mlp.fc1.*": "blocks.#.mlp.linear1.*",
+    "encoder.layers.#.mlp.fc2.*": "blocks.#.mlp.linear2.*",
+    "post_layernorm.*": "norm.*",
+}
+"""Those of CLIP's image towers, but for CLS and the norm before the blocks."""
+
+# Its authors pool by an attention (head), which the encoder has not; the mean of the patches takes its place.
+SIGLIP = Layout(
+    name="hf_siglip",
+    title="Hugging Face SiglipVisionModel and SiglipModel, MedSigLIP",
+    marks=("embeddings.patch_embedding.weight", "post_layernorm.weight", "encoder.layers.0.self_attn.q_proj.weight"),
+    names=SIGLIP_NAMES,
+    ignored=("embeddings.position_ids", "head.*"),
+    activation="gelu_tanh",
+    normalization=HALF,
+    slots=("none",),
 )
 
 CLIP_VISION = Layout(
@@ -81,23 +153,14 @@ CLIP_VISION = Layout(
     marks=("embeddings.class_embedding", "pre_layrnorm.weight", "encoder.layers.0.self_attn.q_proj.weight"),
     names={
         "embeddings.class_embedding": "cls_token",
-        "embeddings.position_embedding.weight": POSITIONS,
-        "embeddings.patch_embedding.*": "patch_embedding.patch_embeddings.*",
         "pre_layrnorm.*": "norm_pre.*",  # so spelt there
-        "encoder.layers.#.layer_norm1.*": "blocks.#.norm1.*",
-        "encoder.layers.#.self_attn.q_proj.*": "blocks.#.attn.q.*",
-        "encoder.layers.#.self_attn.k_proj.*": "blocks.#.attn.k.*",
-        "encoder.layers.#.self_attn.v_proj.*": "blocks.#.attn.v.*",
-        "encoder.layers.#.self_attn.out_proj.*": "blocks.#.attn.out_proj.*",
-        "encoder.layers.#.layer_norm2.*": "blocks.#.norm2.*",
-        "encoder.layers.#.mlp.fc1.*": "blocks.#.mlp.linear1.*",
-        "encoder.layers.#.mlp.fc2.*": "blocks.#.mlp.linear2.*",
-        "post_layernorm.*": "norm.*",
+        **SIGLIP_NAMES,
     },
     ignored=("embeddings.position_ids",),
+    refines=("hf_siglip",),
     eps=1e-5,
     activation=None,  # OpenAI's networks have QuickGELU, LAION's GELU; config.json tells
     normalization=CLIP,
 )
 
-LAYOUTS = (VIT, DINO_V2, CLIP_VISION)
+LAYOUTS = (VIT, DINO_V2, DINO_V3, SIGLIP, CLIP_VISION)

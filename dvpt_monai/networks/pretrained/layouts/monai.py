@@ -56,9 +56,11 @@ MONAI = Monai(
             "norm_pre.*",
             "blocks.#.norm1.*",
             "blocks.#.attn.qkv.*",
+            "blocks.#.attn.norm.*",
             "blocks.#.attn.out_proj.*",
             "blocks.#.norm2.*",
             "blocks.#.mlp.linear1.*",
+            "blocks.#.mlp.norm.*",
             "blocks.#.mlp.linear2.*",
             "norm.*",
         )
@@ -66,6 +68,7 @@ MONAI = Monai(
     # What releases before 1.0 and 1.4 to 1.6 own and no forward pass reaches, and what tuners added.
     ignored=("patch_embedding.cls_token", "*.norm_cross_attn.*", "*.cross_attn.*", "*.tuner.*"),
     eps=1e-5,
+    gated=True,
     normalization=None,
     slots=("none",),
     whole=True,
@@ -77,7 +80,7 @@ MONAI_CLIP = replace(
     name="monai_clip",
     title="this package's networks over a CLIP image tower",
     marks=(*MONAI.marks, "norm_pre.weight"),
-    refines="monai",
+    refines=("monai",),
     activation=None,
 )
 

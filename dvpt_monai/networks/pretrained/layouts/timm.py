@@ -10,7 +10,7 @@ __all__ = ["LAYOUTS", "TIMM"]
 
 TIMM = Layout(
     name="timm",
-    title="timm's ViT, AugReg and DeiT; encoders of MAE, DINO and RETFound",
+    title="timm's ViT, AugReg and DeiT, also with SwiGLU (UNI2, Virchow2); encoders of MAE, DINO and RETFound",
     marks=("patch_embed.proj.weight", "blocks.0.attn.qkv.weight"),
     names={
         "cls_token": "cls_token",
@@ -35,6 +35,7 @@ TIMM = Layout(
     },
     ignored=("mask_token", "masked_embed"),  # the second is iBOT's
     slots=("none", "cls", "all"),
+    gated=True,
     # Of those that have such names, only networks with registers all do it one way: timm's and DINOv2's.
     antialiased=("reg_token", "register_tokens"),
 )
@@ -45,7 +46,7 @@ MAE = replace(
     title="MAE and RETFound with their decoder",
     marks=(*TIMM.marks, "decoder_embed.weight"),
     ignored=(*TIMM.ignored, "decoder_*"),
-    refines="timm",
+    refines=("timm",),
 )
 
 MOCO_V3 = replace(
@@ -53,7 +54,7 @@ MOCO_V3 = replace(
     name="mocov3",
     title="MoCo v3 (the base encoder is taken)",
     place="base_encoder.",
-    refines="timm",
+    refines=("timm",),
     heads={384: 12},  # its ViT-S has heads 32 wide
 )
 

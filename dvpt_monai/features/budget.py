@@ -1,0 +1,63 @@
+"""Whether what is to be cached has room, before it is begun."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+from dvpt_monai.errors import CacheError
+from dvpt_monai.features.folder import shards_of
+
+__all__ = ["check_room", "kept_bytes", "written"]
+
+GB = 10**9
+
+
+def kept_bytes(root: Path) -> int:
+    """Bytes of all caches in a folder."""
+    return sum(path.stat().st_size for folder in root.glob("*/") for path in shards_of(folder))
+
+
+def check_room(root: Path, needed: int, budget: float, views: int, of_views: int) -> None:
+    """Refuse what would not fit.
+
+    Args:
+        root: the folder of all caches.
+        needed: bytes that are to come.
+        budget: GB that all caches together may have.
+        views: that were asked for.
+        of_views: bytes of all that depend on their number.
+
+    Raises:
+        CacheError: it is more than the budget leaves, or the disk; says how many views would fit.
+    """
+    kept = kept_bytes(root)
+    folder = next(path for path in (root, *root.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    left = min(budget * GB - kept, free)
+    if needed <= left:
+        return
+    view = of_views / views
+    fits = int((left - (needed - of_views)) // view) if view else 0
+    fewer = [f"--cache_features {fits}"] if 0 < fits < views else []
+    if budget * GB - kept < needed:
+        fewer.append(f"--cache_budget {math.ceil((kept + needed) / GB)}")
+    raise CacheError(
+        f"{root}: --cache_features {views} takes {written(needed)}; there are {written(kept)} already, of the "
+        f"--cache_budget of {budget:g} GB, and the disk has {written(free)} left. Give {' or '.join(fewer) or 'less'}, "
+        "clear with python -m dvpt_monai cache --clear, or give another --cache_dir"
+    )
+
+
+def written(size: float) -> str:
+    """Bytes for people.
+
+    Example:
+        >>> written(113_000), written(81_300_000), written(2_930_000_000)
+        ('113 kB', '81.3 MB', '2.93 GB')
+    """
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.0f} bytes"

@@ -1,0 +1,181 @@
+"""The cache of a training: filled before its first step, read ever after."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor, nn
+from tqdm.std import tqdm
+
+from dvpt_monai.errors import CacheError
+from dvpt_monai.features.budget import check_room, written
+from dvpt_monai.features.dataset import CachedDataset, Missing
+from dvpt_monai.features.entry import Entry
+from dvpt_monai.features.folder import HEADER, features_dir, filling
+
+__all__ = ["DTYPES", "FeatureCache"]
+
+logger = logging.getLogger(__name__)
+DTYPES = ("float16", "bfloat16", "float32")
+SHARD, SECONDS = 64 * 10**6, 60.0
+"""A shard is written when it has so many bytes, or took so long: a killed process loses no more than that."""
+TOLERANCE = {"float16": 0.02, "bfloat16": 0.05, "float32": 1e-3}
+"""By how much of its norm what was read may differ from what is computed now, on another device for example."""
+
+
+class FeatureCache:
+    """What stands before the first tuner, computed once for each image and each of a few draws of its augmentation.
+
+    Args:
+        network: tuned.
+        views: draws of the random transforms a training case; epoch e sees draw ``e % views``. 0 caches nothing.
+        folder: of the caches of all trainings.
+        dtype: ``"float16"``, ``"bfloat16"``, or ``"float32"``.
+        budget: GB that all caches in the folder together may have.
+        seed: of the draws.
+        workers: processes that prepare images while it is filled.
+
+    Raises:
+        CacheError: an argument is none of these.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        views: int = 0,
+        folder: str | os.PathLike[str] | None = None,
+        dtype: str = "float16",
+        budget: float = 20.0,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        if views < 0:
+            raise CacheError(
+                f"--cache_features {views}: give the number of draws an image, such as 4; 0 caches nothing"
+            )
+        if dtype not in DTYPES:
+            raise CacheError(f"--cache_dtype {dtype}: give one of {', '.join(DTYPES)}")
+        self.network = network
+        self.views = views
+        self.root = features_dir(folder)
+        self.dtype = dtype
+        self.budget = budget
+        self.seed = seed
+        self.workers = workers
+        self.datasets: list[CachedDataset] = []
+
+    def training(self, dataset: Any, inferer: Inferer) -> Any:
+        """The data set of a training from the cache, as :class:`~dvpt_monai.data.ReplayLoader` takes it."""
+        return self._cached(dataset, inferer, self.views)
+
+    def validation(self, dataset: Any, inferer: Inferer) -> Any:
+        """The data set of a validation from the cache, of which there is one view."""
+        return self._cached(dataset, inferer, 1)
+
+    def _cached(self, dataset: Any, inferer: Inferer, views: int) -> Any:
+        if not self.views:
+            return dataset
+        self.datasets.append(CachedDataset(dataset, inferer, self.network, self.seed, views, self.dtype))
+        return self.datasets[-1]
+
+    def fill(self) -> None:
+        """Compute what is missing, or compare the first entry with what is computed now where nothing is.
+
+        Raises:
+            CacheError: there is no room, nobody may write, or what is there is not what is computed now.
+            TuningError: no block of the network stays as it is.
+        """
+        for dataset in self.datasets:
+            for error in dataset.open(self.root).open().values():
+                logger.warning("%s; what it held is computed anew", error)
+        if not any(dataset.missing() for dataset in self.datasets):
+            for dataset in self.datasets:
+                self._compare(dataset)
+            return
+        with ExitStack() as stack:
+            for folder in sorted({dataset.store.folder for dataset in self.datasets if dataset.missing()}):
+                stack.enter_context(filling(folder))
+            for dataset in self.datasets:  # what others have written meanwhile
+                for damaged in dataset.store.open():
+                    damaged.unlink(missing_ok=True)
+            self._fill([(dataset, dataset.missing()) for dataset in self.datasets if dataset.missing()])
+
+    def _fill(self, lacking: Sequence[tuple[CachedDataset, list[Missing]]]) -> None:
+        if not lacking:
+            return
+        costs = [(dataset, *self._cost(dataset, missing)) for dataset, missing in lacking]
+        needed = sum(size for _, size, _ in costs)
+        of_views = sum(size for dataset, size, _ in costs if dataset.views == self.views)
+        check_room(self.root, needed, self.budget, self.views, of_views)
+        logger.info(
+            "Caching activations of %d images, %s, in %s: about %s",
+            sum(len(views) for _, missing in lacking for _, views in missing),
+            *(written(needed), self.root, _minutes(sum(seconds for *_, seconds in costs))),
+        )
+        begun = time.perf_counter()
+        for dataset, missing in lacking:
+            made = dataset.make(missing, self.workers)
+            bar = tqdm(made, "Caching", len(missing), unit="case", disable=not sys.stderr.isatty())
+            for entries in _shards(bar):
+                dataset.store.write(entries)
+        logger.info("Cached, %.1f s", time.perf_counter() - begun)
+
+    @staticmethod
+    def _cost(dataset: CachedDataset, missing: Sequence[Missing]) -> tuple[int, float]:
+        """Bytes and seconds that what is missing takes, by those of the first case."""
+        for _ in range(2):  # the first time things are loaded that stay
+            begun = time.perf_counter()
+            [entries] = list(dataset.make(missing[:1]))
+            seconds = (time.perf_counter() - begun) / len(entries)
+        size = sum(entry.bytes for entry in entries.values()) / len(entries)
+        count = sum(len(views) for _, views in missing)
+        return int(size * count), seconds * count
+
+    def _compare(self, dataset: CachedDataset) -> None:
+        """Compute one view of the first case anew: a last check of what no header tells."""
+        store = dataset.store
+        if not dataset.names:
+            return
+        [entries] = list(dataset.make([(0, [0])]))
+        [(name, entry)] = entries.items()
+        there = store.read(name)
+        for now, sample in zip(entry.samples, there if isinstance(there, list) else [there], strict=True):
+            for key, value in now.tensors.items():
+                outer, _, inner = key.partition("/")
+                kept = sample[outer][inner] if inner else sample[outer]
+                if kept.shape != value.shape or not _near(kept, value, TOLERANCE[self.dtype]):
+                    raise CacheError(
+                        f"{store.folder}: {key} of the first case is not what is computed now, and nothing in "
+                        f"{HEADER} tells why; {store.remedy}"
+                    )
+        logger.info("Reading cached activations from %s", store.folder)
+
+
+def _shards(made: Iterable[dict[str, Entry]]) -> Iterator[dict[str, Entry]]:
+    """Entries, as many at a time as make a shard."""
+    shard: dict[str, Entry] = {}
+    begun = time.monotonic()
+    for entries in made:
+        shard |= entries
+        if sum(entry.bytes for entry in shard.values()) >= SHARD or time.monotonic() - begun >= SECONDS:
+            yield shard
+            shard, begun = {}, time.monotonic()
+    if shard:
+        yield shard
+
+
+def _near(one: Tensor, other: Tensor, tolerance: float) -> bool:
+    one, other = one.double(), other.double()
+    return bool(torch.linalg.vector_norm(one - other) <= tolerance * torch.linalg.vector_norm(other) + 1e-6)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

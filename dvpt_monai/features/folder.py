@@ -1,0 +1,66 @@
+"""Where caches lie, and who writes there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from dvpt_monai.cache import cache
+from dvpt_monai.errors import CacheError
+from dvpt_monai.whole_file import remove_parts
+
+__all__ = ["HEADER", "SUFFIX", "features_dir", "filling", "shards_of"]
+
+logger = logging.getLogger(__name__)
+HEADER, SUFFIX = "cache.json", ".safetensors"
+LOCK, NOTE = ".lock", ".filling"
+
+
+def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of all caches: by default below that of :func:`dvpt_monai.cache.cache`."""
+    return cache() / "features" if folder is None else Path(folder).expanduser()
+
+
+def shards_of(folder: Path) -> list[Path]:
+    """The shards in the folder of one cache, without those that are being written."""
+    return sorted(folder.glob(f"[!.]*{SUFFIX}"))
+
+
+@contextmanager
+def filling(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Keep other processes from writing into the folder of a cache, or wait until they have.
+
+    Args:
+        folder: of the cache; made if missing.
+        wait: whether to wait.
+
+    Raises:
+        CacheError: another process is filling it, or nobody may.
+    """
+    note = folder / NOTE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = FileLock(folder / LOCK)
+        try:
+            mine.acquire(timeout=0)
+        except Timeout:
+            other = note.read_text(encoding="utf-8") if note.is_file() else "another process"
+            if not wait:
+                raise CacheError(f"{folder}: {other} is filling it; wait, or end that one") from None
+            logger.info("%s: waiting for %s, which is filling it", folder, other)
+            mine.acquire()
+        note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+    except OSError as error:
+        raise CacheError(f"{folder}: cannot be written ({error}); train with --cache_dir DIR") from error
+    try:
+        remove_parts(folder)
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        mine.release()

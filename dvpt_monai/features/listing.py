@@ -1,0 +1,79 @@
+"""Which caches there are, and away with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dvpt_monai.errors import CacheError, did_you_mean
+from dvpt_monai.features.budget import written
+from dvpt_monai.features.folder import HEADER, filling, shards_of
+
+__all__ = ["clear", "table"]
+
+HEAD = ("name", "size", "last used", "backbone", "network", "kept")
+
+
+def table(root: Path, names: Sequence[str] = ()) -> str:
+    """One line for each cache, or for each of these, the largest first.
+
+    Raises:
+        CacheError: there is none of a name.
+    """
+    folders = sorted(_chosen(root, names), key=_bytes, reverse=True)
+    if not folders:
+        return f"{root}: no cached activations"
+    rows = [HEAD, *(_row(folder) for folder in folders)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, "", f"{written(sum(map(_bytes, folders)))} in {root}"])
+
+
+def clear(root: Path, names: Sequence[str] = ()) -> str:
+    """Delete caches, all if no names are given; a training that reads one goes on. Says what was deleted.
+
+    Raises:
+        CacheError: there is none of a name, one is being filled, or nobody may delete it.
+    """
+    folders = _chosen(root, names)
+    size = sum(map(_bytes, folders))
+    for folder in folders:
+        with filling(folder, wait=False):
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise CacheError(f"{folder}: cannot be deleted ({error})") from error
+    return f"Deleted {len(folders)} caches, {written(size)}, of {root}"
+
+
+def _chosen(root: Path, names: Sequence[str]) -> list[Path]:
+    there = {path.parent.name: path.parent for path in sorted(root.glob(f"*/{HEADER}"))}
+    for name in names:
+        if name not in there:
+            near = did_you_mean(name, there)
+            meant = f"did you mean {near}?" if near else "python -m dvpt_monai cache lists them"
+            raise CacheError(f"{root}: no cache {name}; {meant}")
+    return [there[name] for name in names or there]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in shards_of(folder))
+
+
+def _row(folder: Path) -> tuple[str, ...]:
+    path = folder / HEADER
+    used = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    try:
+        header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        known = (
+            str(header["source"]),
+            f"{header['network']['class']} {'x'.join(map(str, header['network']['img_size']))}",
+            f"{', '.join(header['activations'])} in {header['dtype']}",
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        known = ("?", "?", "?")
+    return (folder.name, written(_bytes(folder)), used, *known)

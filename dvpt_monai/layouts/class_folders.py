@@ -1,0 +1,57 @@
+"""A folder per class: ``DIR/<class>/*``, or ``DIR/train/<class>/*`` and so on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dvpt_monai.errors import DataError
+from dvpt_monai.layouts.files import folders_in, images_below, is_image
+from dvpt_monai.layouts.listing import Case, Listing, Note, part_of
+
+__all__ = ["find"]
+
+
+def find(folder: Path) -> Listing | None:
+    """The cases of a folder whose folders are classes; ``None`` if it is laid out otherwise.
+
+    Raises:
+        DataError: there is one class, or images lie beside the folders of the classes.
+    """
+    parts = [inside for inside in folders_in(folder) if part_of(inside.name)]
+    classes = [inside for part in parts for inside in folders_in(part)] or [
+        inside for inside in folders_in(folder) if not part_of(inside.name)
+    ]
+    cases = [
+        Case(image, inside.name, part=part_of(inside.parent.name) if parts else "")
+        for inside in classes
+        for image in images_below(inside)
+    ]
+    if not cases:
+        return None
+    loose = [
+        path for place in parts or [folder] for path in sorted(place.iterdir()) if path.is_file() and is_image(path)
+    ]
+    if loose:
+        raise DataError(f"{loose[0]}: lies beside the folders of the classes; move it into one of them, or away")
+    names = sorted({str(case.label) for case in cases})
+    if len(names) == 1:
+        raise DataError(
+            f"{folder}: the only folder with images is {names[0]!r}, but a classifier needs two classes or more; "
+            "give each class a folder, or a table as --data labels.csv"
+        )
+    if parts and not any(case.part == "train" for case in cases):
+        raise DataError(f"{folder}: it has {', '.join(part.name for part in parts)}, but no folder train; add it")
+    strange = [inside for inside in folders_in(folder) if parts and inside not in parts and images_below(inside)]
+    if strange:
+        raise DataError(
+            f"{strange[0]}: lies beside {parts[0].name}; is it a class or a part of the data? Move it into "
+            f"{parts[0].name}, or name it val or test"
+        )
+    notes = [_empty(inside, folder, names) for inside in classes if not images_below(inside)]
+    layout = "a folder per class, in parts" if parts else "a folder per class"
+    return Listing(layout, folder, tuple(cases), notes=tuple(notes))
+
+
+def _empty(inside: Path, folder: Path, names: list[str]) -> Note:
+    left_out = f": {inside.name} is no class" if inside.name not in names else ""
+    return Note(f"{inside.relative_to(folder).as_posix()} holds no images{left_out}", warning=True)

@@ -1,0 +1,37 @@
+"""Structures that masks name themselves: 3D Slicer's segmentations and DICOM SEG."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dvpt_monai import formats
+from dvpt_monai.errors import DataError
+from dvpt_monai.layouts.listing import Listing, Note
+
+__all__ = ["with_segments"]
+
+
+def with_segments(listing: Listing) -> Listing:
+    """The listing with the names that its masks have, numbered in the order in which they come; others as they are.
+
+    Raises:
+        DataError: only some of the masks have names, or one of them cannot be read.
+    """
+    masks = [case.label for case in listing.cases if isinstance(case.label, Path)]
+    named = [path for path in masks if formats.format_of(path) in ("segmentation", "dicom-seg")]
+    if not named:
+        return listing
+    if len(named) < len(masks):
+        other = next(path for path in masks if path not in named)
+        raise DataError(f"{other}: names no segments, as {named[0].name} does; save all masks in one format")
+    names = list(dict.fromkeys(name for path in named for name in _names(path)))
+    note = Note(f"the masks name their segments: {', '.join(names)}")
+    numbered = {0: "background", **dict(enumerate(names, 1))}
+    return replace(listing, names=numbered, segments=tuple(names), notes=(*listing.notes, note))
+
+
+def _names(path: Path) -> list[str]:
+    if formats.format_of(path) == "segmentation":
+        return formats.segment_names(path)
+    return list(formats.read_segmentation(path).masks)

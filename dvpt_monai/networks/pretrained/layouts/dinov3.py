@@ -1,0 +1,76 @@
+"""DINOv3 (Siméoni et al., arXiv 2508.10104), as its authors and timm name it: rotary positions, no learned ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
+from dvpt_monai.networks.pretrained.layouts.timm import TIMM
+
+__all__ = ["LAYOUTS"]
+
+WITHOUT_POSITIONS = {name: target for name, target in TIMM.names.items() if target != POSITIONS}
+HEADS = {1280: 20, 4096: 32}
+"""Of its widths whose heads are not those of other networks."""
+
+
+class Masked(Layout):
+    """A layout whose biases of queries, keys and values come with a mask that takes those of the keys away."""
+
+    def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
+        """The encoder's tensors, with each ``qkv.bias`` where its ``bias_mask`` is not zero."""
+        inside = super().prepare(state, path)
+        for key in [key for key in inside if key.endswith(".attn.qkv.bias_mask")]:
+            bias = key.removesuffix("_mask")
+            mask = inside.pop(key)
+            inside[bias] = torch.where(mask > 0, inside[bias], torch.zeros_like(inside[bias]))
+        return inside
+
+
+META = Masked(
+    name="dinov3",
+    title="DINOv3, as released by its authors",
+    marks=("patch_embed.proj.weight", "storage_tokens", "blocks.0.attn.qkv.weight"),
+    names={
+        **WITHOUT_POSITIONS,
+        "storage_tokens": "register_tokens",
+        "blocks.#.mlp.w1.*": "blocks.#.mlp.gate.*",
+        "blocks.#.mlp.w2.*": "blocks.#.mlp.value.*",
+        "blocks.#.mlp.w3.*": "blocks.#.mlp.linear2.*",
+    },
+    ignored=("mask_token", "rope_embed.periods", "local_cls_norm.*"),
+    refines=("timm", "dinov2"),
+    eps=1e-5,
+    gated=True,
+    rotary={},
+    heads=HEADS,
+)
+
+TIMM_DINO_V3 = replace(
+    TIMM,
+    name="timm_dinov3",
+    title="timm's DINOv3 (vit_*_dinov3)",
+    marks=(*TIMM.marks, "reg_token", "blocks.0.gamma_1"),
+    names={
+        **WITHOUT_POSITIONS,
+        "blocks.#.gamma_1": "blocks.#.scale1",
+        "blocks.#.gamma_2": "blocks.#.scale2",
+        "blocks.#.attn.q_bias": "blocks.#.attn.q.bias",
+        "blocks.#.attn.v_bias": "blocks.#.attn.v.bias",
+        "blocks.#.mlp.fc1_g.*": "blocks.#.mlp.gate.*",
+        "blocks.#.mlp.fc1_x.*": "blocks.#.mlp.value.*",
+    },
+    ignored=(),
+    refines=("timm",),
+    eps=1e-5,
+    rotary={},
+    key_bias=False,
+    heads=HEADS,
+    antialiased=(),
+)
+
+LAYOUTS = (META, TIMM_DINO_V3)

@@ -1,0 +1,124 @@
+"""Rotary positions (Su et al., RoFormer, arXiv 2104.09864) on the grid of a vision transformer's patches.
+
+Queries and keys are turned by angles that grow along each axis, pair of channels by pair of channels::
+
+    angle_a,j = c_a base^(-j / J),    j < J = d / (2 axes)        d: channels of a head
+
+where the coordinate c_a of patch i of n is 2 pi (2 (i + 1/2) / n - 1), as in DINOv3 (arXiv 2508.10104), or, with a
+reference grid of m patches, i m / n, as in EVA-02 (arXiv 2303.11331). Only patches are turned: neither CLS and
+registers, nor what tuners append.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import pi
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Rotation", "complete_rotary"]
+
+DEFAULTS: dict[str, Any] = {"base": 100.0, "interleaved": False, "reference": None}
+
+
+def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
+    """Settings of a rotation with what was left out, as they stand in a header.
+
+    Args:
+        rotary: ``base``, 100 by default; ``axes``, how many axes of the grid turn, by default all; ``interleaved``,
+            whether the pairs are neighbours (EVA-02) or half a head apart (DINOv3); ``reference``, the grid whose
+            indices are the coordinates.
+        dims: axes of the grid.
+
+    Raises:
+        ValueError: a setting is unknown or does not fit the grid.
+
+    Example:
+        >>> complete_rotary({}, 2)
+        {'base': 100.0, 'interleaved': False, 'reference': None, 'axes': 2}
+    """
+    settings = {**DEFAULTS, "axes": dims, **rotary}
+    unknown = sorted(settings.keys() - {*DEFAULTS, "axes"})
+    if unknown:
+        raise ValueError(f"rotary: no setting {unknown[0]!r}; there are axes, {', '.join(DEFAULTS)}")
+    if not 1 <= settings["axes"] <= dims:
+        raise ValueError(f"rotary: axes must be between 1 and the {dims} of the grid, not {settings['axes']}")
+    if not settings["base"] > 0:
+        raise ValueError(f"rotary: base must be positive, not {settings['base']}")
+    reference = settings["reference"]
+    if reference is not None and len(reference) != settings["axes"]:
+        raise ValueError(f"rotary: reference {tuple(reference)} must have a number for each of {settings['axes']} axes")
+    return {**settings, "base": float(settings["base"]), "reference": None if reference is None else list(reference)}
+
+
+class Rotation(nn.Module):
+    """Turns the patch tokens of queries or keys; one module that all blocks share.
+
+    Of a head whose channels are no multiple of ``2 axes``, the last are not turned.
+
+    Args:
+        channels: d, of a head; even.
+        first: index of the first patch token.
+        grid: patches along each axis.
+        rotary: as :func:`complete_rotary` gives it.
+
+    Shape:
+        (B, H, N, d) to the same.
+
+    Example:
+        >>> import torch
+        >>> rotation = Rotation(8, 1, (2, 2), complete_rotary({}, 2))
+        >>> x = torch.ones(1, 1, 6, 8)  # CLS, four patches and an appended token
+        >>> (rotation(x) == x).all(-1).flatten().tolist()
+        [True, False, False, False, False, True]
+    """
+
+    def __init__(self, channels: int, first: int, grid: Sequence[int], rotary: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.channels, self.first, self.end = channels, first, first
+        self.axes: int = rotary["axes"]
+        self.bands = channels // (2 * self.axes)
+        if channels % 2 or not self.bands:
+            raise ValueError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
+        self.base: float = rotary["base"]
+        self.interleaved: bool = rotary["interleaved"]
+        self.reference: list[int] = rotary["reference"] or []
+        for name in ("cos", "sin"):  # never in a file: they follow from the settings
+            self.register_buffer(name, torch.zeros(0), persistent=False)
+        self.cos: Tensor
+        self.sin: Tensor
+        self.lay_out(grid)
+
+    @torch.jit.unused
+    def lay_out(self, grid: Sequence[int]) -> None:
+        """Compute the table for another grid, in float64, and round it once."""
+        axes = [self.along(axis, count) for axis, count in enumerate(grid)]
+        coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)[:, : self.axes]
+        frequencies = self.base ** (-torch.arange(self.bands, dtype=torch.float64) / self.bands)
+        angles = (coordinates[..., None] * frequencies).flatten(1)  # (patches, axes * bands)
+        angles = nn.functional.pad(angles, (0, self.channels // 2 - angles.shape[1]))
+        angles = angles.repeat_interleave(2, -1) if self.interleaved else angles.repeat(1, 2)
+        self.cos, self.sin = angles.cos().to(self.cos), angles.sin().to(self.sin)
+        self.end = self.first + len(angles)
+
+    @torch.jit.unused
+    def along(self, axis: int, count: int) -> Tensor:
+        """Coordinates of the patches along an axis; of axes that do not turn they are not used."""
+        index = torch.arange(count, dtype=torch.float64)
+        if self.reference and axis < self.axes:
+            return index * self.reference[axis] / count
+        return 2 * pi * (2 * (index + 0.5) / count - 1)
+
+    def quarter(self, x: Tensor) -> Tensor:
+        """Turn each pair of channels by 90 degrees."""
+        if self.interleaved:
+            return torch.stack((-x[..., 1::2], x[..., ::2]), -1).flatten(-2)
+        half = self.channels // 2
+        return torch.cat((-x[..., half:], x[..., :half]), -1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = x[:, :, self.first : self.end]
+        turned = patches * self.cos + self.quarter(patches) * self.sin
+        return torch.cat((x[:, :, : self.first], turned.to(x.dtype), x[:, :, self.end :]), dim=2)

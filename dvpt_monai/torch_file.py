@@ -1,0 +1,64 @@
+"""What ``torch.save`` wrote, checked to its last byte before it is used; no code of it ever runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dvpt_monai.errors import CheckpointError
+
+__all__ = ["check_records", "read_torch_file"]
+
+logger = logging.getLogger(__name__)
+
+
+def read_torch_file(path: str | os.PathLike[str], map_location: Any = "cpu") -> Any:
+    """Read a file of ``torch.save`` with ``weights_only=True``, all of whose records have the checksum they came with.
+
+    ``torch.load`` itself compares none of them: most flipped bits pass.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds more than weights.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     path = Path(home, "model.pt")
+        ...     torch.save({"weight": torch.ones(2)}, path)
+        ...     read_torch_file(path)["weight"].tolist()
+        [1.0, 1.0]
+    """
+    check_records(path)
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # what torch.load raises on damaged files is of many types
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as weights alone ({text}); copy or train it again") from error
+
+
+def check_records(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of weights has checksums; if so, they are right. PyTorch's format before 1.6 has none.
+
+    Raises:
+        CheckpointError: the file is missing, or a checksum is wrong.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: no such file; give the path of a checkpoint")
+    with open(path, "rb") as file:
+        begins_as_archive = file.read(2) == b"PK"
+    if not begins_as_archive and not zipfile.is_zipfile(path):
+        logger.warning("%s has no checksums, which PyTorch writes since 1.6: damage to it would not be noticed", path)
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # zipfile raises what it stumbles over, and zlib, struct and codecs do, too
+        raise CheckpointError(f"{path} is damaged ({error}); copy or train it again") from error
+    if damaged:
+        raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong; copy or train it again")
+    return True

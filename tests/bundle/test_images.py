@@ -1,0 +1,55 @@
+"""Which files of a folder are images."""
+
+from pathlib import Path
+
+import pytest
+
+from dvpt_monai.bundle import find_images
+from dvpt_monai.errors import DataError
+from tests.formats.test_series import series
+
+VOLUMES = [".nii.gz", ".nii", ".nrrd", ".dcm"]
+
+
+def names(folder, suffixes=VOLUMES, **options):
+    cases = find_images(folder, suffixes, **options)
+    return [Path(case["image"]).relative_to(folder).as_posix() for case in cases]
+
+
+def touch(folder, *given):
+    for name in given:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_masks_and_outputs_beside_their_images_are_none(tmp_path):
+    touch(tmp_path, "p1.png", "p1_mask.png", "p1_MA.png", "P2.png", "p2-seg.png", "p3_label.png", "._p1.png", "p4.txt")
+    assert names(tmp_path, [".png"], masks=["MA"]) == ["P2.png", "p1.png", "p3_label.png"]
+    assert "p1_MA.png" in names(tmp_path, [".png"])  # of another bundle's structures nobody knows
+
+
+def test_outputs_of_volumes_are_none(tmp_path):
+    touch(tmp_path, "a.nii.gz", "a_seg.nii.gz", "b.nrrd", "b_seg.seg.nrrd", "alone.seg.nrrd", "c_seg.nii")
+    assert names(tmp_path) == ["a.nii.gz", "b.nrrd", "c_seg.nii"]
+
+
+def test_series_are_folders_or_files_single_images(tmp_path):
+    for name in ("ct", "study/mr", ".hidden/x"):
+        series(tmp_path / name)
+    touch(tmp_path, "a.nii", "study/notes.txt")
+    assert names(tmp_path, series=True) == ["a.nii", "ct", "study/mr"]
+    assert find_images(tmp_path / "ct", VOLUMES, series=True) == [{"image": str(tmp_path / "ct")}]
+    listed = find_images([tmp_path / "ct", tmp_path / "a.nii"], VOLUMES, series=True)
+    assert [Path(case["image"]).name for case in listed] == ["ct", "a.nii"]
+    assert len(names(tmp_path / "ct", [".png", ".dcm"])) == len(list((tmp_path / "ct").iterdir()))
+    with pytest.raises(DataError, match="no file"):
+        find_images([tmp_path / "ct"], VOLUMES)
+
+
+def test_single_files_of_dicom_need_no_suffix(tmp_path):
+    folder = series(tmp_path / "ct")
+    first = sorted(folder.iterdir())[0]
+    first.rename(folder / "IM0001")
+    assert "IM0001" in names(folder, [".png", ".dcm"])
+    with pytest.raises(DataError, match="no images here"):
+        names(folder, [".png"])

@@ -1,0 +1,41 @@
+"""White is 255, whatever a picture was stored with; where nobody knows what white is, it is asked."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from PIL import Image
+
+from dvpt_monai.errors import DataError
+from dvpt_monai.transforms import EnsureRGBd, LoadImaged
+
+
+def load(path, window=False, **settings):
+    case = LoadImaged("image", ensure_channel_first=True, window=window)({"image": str(path)})
+    return EnsureRGBd("image", **settings)(case)["image"]
+
+
+def test_floats_whose_white_nobody_knows_are_no_black_pictures(tmp_path):
+    Image.fromarray(np.linspace(0, 0.05, 20, dtype=np.float32).reshape(4, 5)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: values from 0 to 0\.05, of which nobody knows what white is"):
+        load(tmp_path / "a.tif", floats=False)
+    assert load(tmp_path / "a.tif").max() == pytest.approx(0.05)  # init measures the range itself
+
+
+def test_sixteen_bits_of_png_are_no_floats(tmp_path):
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "a.png")
+    assert load(tmp_path / "a.png", floats=False)[0].tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize(("interpretation", "expected"), [("MONOCHROME2", [0, 255]), ("MONOCHROME1", [255, 0])])
+def test_what_a_file_of_dicom_can_hold_becomes_0_to_255(tmp_path, interpretation, expected):
+    image = sitk.GetImageFromArray(np.array([[[0, 4095], [0, 0]]], np.uint16))
+    tags = {"0028|0004": interpretation, "0028|0101": "12", "0028|0102": "11", "0008|0060": "DX"}
+    for tag, value in {**tags, "0028|1050": "2048", "0028|1051": "4096"}.items():
+        image.SetMetaData(tag, value)
+    sitk.WriteImage(image, str(tmp_path / "a.dcm"))
+    for window in (False, True):
+        shown = load(tmp_path / "a.dcm", window)
+        assert shown.shape == (3, 2, 2)
+        np.testing.assert_allclose(shown[0, 0], expected, atol=5)
+        assert torch.equal(EnsureRGBd("image")({"image": shown})["image"], shown)  # a second time nothing changes
