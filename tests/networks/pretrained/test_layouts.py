@@ -211,7 +211,10 @@ def timm_dinov3(net, **more):
 
 
 def eva02(net):
-    state = {key: value for key, value in timm(net).items() if ".qkv." not in key and ".mlp." not in key}
+    """timm's names of EVA-02, whose keys have no bias."""
+    blocks = [{**block, "k": {**block["k"], "bias": torch.zeros(len(net["cls"]))}} for block in net["blocks"]]
+    plain = timm({**net, "blocks": blocks})
+    state = {key: value for key, value in plain.items() if ".qkv." not in key and ".mlp." not in key}
     for i, block in enumerate(net["blocks"]):
         parts = {f"attn.{part}_proj.{kind}": value for part in "qkv" for kind, value in block[part].items()}
         state |= under(f"blocks.{i}.", parts | gated(block, "mlp.fc1_g", "mlp.fc1_x", "mlp.fc2"))

@@ -40,7 +40,8 @@ class Monai(Layout):
             )
         channels = weight.shape[1] // prod(patch) if image is None else image.shape[1]
         if prod(patch) * channels != weight.shape[1]:
-            raise PretrainedError(f"a patch of {weight.shape[1]} values in {channels} channels is not of size {patch}")
+            size = "no square or cube" if len(set(patch)) == 1 else f"not of size {patch}"
+            raise PretrainedError(f"a patch of {weight.shape[1]} values in {channels} channels is {size}")
         kernel = weight.unflatten(1, (*patch, channels)).movedim(-1, 1).contiguous()
         inside["patch_embedding.patch_embeddings.weight"] = kernel
         inside["patch_embedding.patch_embeddings.bias"] = inside.pop(PERCEPTRON.replace("weight", "bias"))
