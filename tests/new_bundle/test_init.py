@@ -161,7 +161,8 @@ def test_train_and_inference_fit_each_other(data, make):
         assert {key: value for key, value in train["backbone"].items() if key not in left_out} == inference["backbone"]
         for key in train.keys() & inference.keys() - {"imports", "dataset_dir", "output_dir", "batch_size", "network",
                                                       "backbone", "network_def", "inferer", "normalization",
-                                                      "initialize", "run", "cases", "note", "settings"}:  # fmt: skip
+                                                      "initialize", "run", "cases", "note", "settings",
+                                                      "table"}:  # fmt: skip
             assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
         assert train["settings"].keys() - inference["settings"].keys() <= {
@@ -334,6 +335,9 @@ def test_regions_are_structures_that_overlap(data, make):
     assert label.unique().tolist() == [-1, 0, 1] and ((core == 1) <= (whole == 1)).all() and (whole == 1).sum() > 0
     run(folder, "train", "evaluate")
     assert {"dice_whole", "dice_core"} <= metrics(folder).keys()
+    run(folder, "inference")
+    written = list((folder / "output" / "inference").glob("*.nii.gz"))
+    assert len(written) == 6 and all(set(np.unique(nib.load(path).dataobj)) <= {0, 1, 2} for path in written)
 
 
 def test_a_predicted_mask_of_regions_holds_the_values_of_the_data(data, make):
