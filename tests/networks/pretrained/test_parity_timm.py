@@ -43,7 +43,7 @@ def model_of(name, **arguments):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_features_are_timms(name):
     model = model_of(name, **MODELS[name])
-    known = {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if "_clip_" in name else {}
+    known = {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if "32_clip_" in name else {}
     if "_siglip_" in name:
         known = {"activation": "gelu_tanh" if name == TANH else "gelu"}
     if "dinov3" in name:
