@@ -77,5 +77,5 @@ def regions(
             save_labels("$dict(zip(@structures, @region_values))"),
         ],
         served=label_map(whole) if dims == 2 else {},
-        predictions="len(@cases), 'masks to', @output_dir",
+        predictions="len(@evaluator.done), 'masks to', @output_dir",
     )

