@@ -151,7 +151,7 @@ class DTL(Method):
 
 def depthwise(width: int, dims: int) -> nn.Module:
     """A convolution of each channel by itself that starts as the identity."""
-    conv: Any = (nn.Conv2d if dims == 2 else nn.Conv3d)(width, width, 3, groups=width)
+    conv = (nn.Conv2d if dims == 2 else nn.Conv3d)(width, width, 3, groups=width)
     nn.init.dirac_(conv.weight, groups=width)
     nn.init.zeros_(conv.bias)
-    return conv  # type: ignore[no-any-return]
+    return conv
