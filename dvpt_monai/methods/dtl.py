@@ -153,5 +153,6 @@ def depthwise(width: int, dims: int) -> nn.Module:
     """A convolution of each channel by itself that starts as the identity."""
     conv = (nn.Conv2d if dims == 2 else nn.Conv3d)(width, width, 3, groups=width)
     nn.init.dirac_(conv.weight, groups=width)
+    assert conv.bias is not None
     nn.init.zeros_(conv.bias)
     return conv
