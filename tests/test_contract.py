@@ -233,11 +233,12 @@ def applies(network, method):
 
 
 def cases():
-    """Every method on every network; by default the first sample of each method, and all on the first network."""
+    """Every method on every network; by default all on the first, one sample of each on two, and DVPT on each."""
     first = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
     for network, (label, method) in product(NETWORKS, METHOD_SAMPLES.items()):
         if applies(network, method):
-            quick = network == "vit-2d-registers" or (label in first and network != "swin-3d")
+            quick = network == "vit-2d-registers" or (label in first and network in ("vit-2d-rotary", "unetr-3d"))
+            quick = quick or (label in ("DVPT-attend", "EPT", "LoRA") and network != "swin-3d")
             yield pytest.param((network, label), id=f"{network}/{label}", marks=[] if quick else [pytest.mark.slow])
 
 
