@@ -43,6 +43,7 @@ from dvpt_monai import (
     NormTuning,
     PartialFineTuning,
     SideDVPT,
+    SliceClassifier,
     Stack,
     Tuned,
     Tuner,
@@ -102,6 +103,9 @@ NETWORKS = {
         rotary={},
         **SMALL,
         **more,
+    ),
+    "slices-3d": lambda **more: SliceClassifier(  # chunks of 4 of the 6 slices in a batch of two
+        num_classes=3, axes=(2,), chunk=4, in_channels=1, img_size=16, num_layers=2, **SMALL, **more
     ),
     "unetr-3d-rotary": lambda **more: UNETR(
         in_channels=1,
@@ -227,7 +231,8 @@ def image(network):
     if isinstance(network, SwinUNETR):
         return torch.rand(2, 1, *network.img_size, dtype=next(network.parameters()).dtype)
     vit = network.vit
-    return torch.rand(2, vit.in_channels, *vit.img_size, dtype=next(vit.parameters()).dtype)
+    size = [*vit.img_size, 3] if isinstance(network, SliceClassifier) else vit.img_size
+    return torch.rand(2, vit.in_channels, *size, dtype=next(vit.parameters()).dtype)
 
 
 def digests(network):
