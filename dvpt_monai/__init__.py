@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         BitFit,
         Convpass,
         DoRA,
+        FPTPlus,
         FullFineTuning,
         GatedVPT,
         LinearProbe,
@@ -61,7 +62,7 @@ else:
         {
             "errors": "AdapterError BackboneMismatchError PretrainedError TuningError",
             "methods": (
-                "CVPT DTL DVPT EPT EVP LST SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FullFineTuning "
+                "CVPT DTL DVPT EPT EVP LST SSF VPT AdaptFormer Adapter BitFit Convpass DoRA FPTPlus FullFineTuning "
                 "GatedVPT LinearProbe LoRA MLPProbe NormTuning PartialFineTuning SideDVPT VisualPrompt "
                 "attention_entropy collapse"
             ),
@@ -97,6 +98,7 @@ __all__ = [
     "DVPTViT",
     "DoRA",
     "Ensemble",
+    "FPTPlus",
     "FullFineTuning",
     "GatedVPT",
     "LinearProbe",

@@ -4,7 +4,8 @@
     python scripts/benchmark_loop.py --bundle bundles/fundus_dr_classification --repeats 5
 
 Both train the same network on the same transformed cases with the same optimizer, validate after each epoch and save
-the best network. The bundle also keeps its state, adapter and curves. Runs take turns; medians are compared.
+the best network. The bundle also keeps its state, adapter and curves. Runs take turns; medians are compared, of the
+wall clock and of the processor's time, which other programs on the machine do not change.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import tempfile
 import warnings
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -40,26 +41,40 @@ def workflow_of(bundle: Path, **options: Any) -> ConfigWorkflow:
     return workflow
 
 
-def of_the_bundle(workflow: ConfigWorkflow, begin: float) -> tuple[float, float]:
-    """Seconds of its epochs, and seconds from the beginning to the end of the first step."""
+Seconds = tuple[float, float]
+"""Of the wall clock and of the processor."""
+
+
+def now() -> Seconds:
+    """Both clocks."""
+    return perf_counter(), process_time()
+
+
+def since(begin: Seconds, end: Seconds) -> Seconds:
+    """What both clocks say of the time between two moments."""
+    return end[0] - begin[0], end[1] - begin[1]
+
+
+def of_the_bundle(workflow: ConfigWorkflow, begin: Seconds) -> tuple[Seconds, Seconds]:
+    """What its epochs take, and what the first step takes from the beginning of all."""
     trainer = workflow.parser.get_parsed_content("train#trainer")
-    times: list[float] = []
+    times: list[Seconds] = []
     for event in (Events.STARTED, Events.ITERATION_COMPLETED(once=1), Events.COMPLETED):
-        trainer.add_event_handler(event, lambda engine: times.append(perf_counter()))
+        trainer.add_event_handler(event, lambda engine: times.append(now()))
     workflow.run()
     started, stepped, completed = times
-    return completed - started, stepped - begin
+    return since(started, completed), since(begin, stepped)
 
 
-def of_a_bare_loop(parser: Any, network: torch.nn.Module, epochs: int, path: Path) -> float:
-    """Seconds of the same epochs in plain PyTorch."""
+def of_a_bare_loop(parser: Any, network: torch.nn.Module, epochs: int, path: Path) -> Seconds:
+    """What the same epochs take in plain PyTorch."""
     training, validating = (parser.get_parsed_content(f"{part}#dataset") for part in ("train", "validate"))
     size, loss_of = parser.get_parsed_content("batch_size"), parser.get_parsed_content("loss")
     rates = (parser.get_parsed_content(name) for name in ("learning_rate", "head_learning_rate", "weight_decay"))
     optimizer = torch.optim.AdamW(dvpt_monai.parameter_groups(network, *rates))
     loader, best = DataLoader(training, batch_size=size, shuffle=True), -1.0
     schedule = one_cycle(optimizer, epochs * len(loader), 0.2)
-    begin = perf_counter()
+    begin = now()
     for _ in range(epochs):
         network.train()
         for batch in loader:
@@ -78,11 +93,11 @@ def of_a_bare_loop(parser: Any, network: torch.nn.Module, epochs: int, path: Pat
         if right / count >= best:
             best = right / count
             torch.save(network.state_dict(), path)
-    return perf_counter() - begin
+    return since(begin, now())
 
 
 def main() -> None:
-    """Print both medians, their ratio, and the time to the first step."""
+    """Print the medians, their ratio, and the time to the first step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=Path("bundles/fundus_dr_classification"))
     parser.add_argument("--data", type=Path, help="a folder of photographs with labels.csv; phantoms by default")
@@ -98,17 +113,17 @@ def main() -> None:
             place = Path(home, str(number))
             options = {"dataset_dir": str(data), "models_dir": f"{place}/m", "output_dir": f"{place}/o"}
             options |= {"epochs": given.epochs, "backbone_weights": given.backbone, "device": "$torch.device('cpu')"}
-            begin = perf_counter()
+            begin = now()
             workflow = workflow_of(given.bundle, **options, val_interval=1)
             network = copy.deepcopy(workflow.parser.get_parsed_content("network"))
             seconds, step = of_the_bundle(workflow, begin)
             bundle.append(seconds)
             first.append(step)
             bare.append(of_a_bare_loop(workflow.parser, network, given.epochs, place / "bare.pt"))
-            print(f"{number + 1}: bundle {bundle[-1]:.2f} s, bare loop {bare[-1]:.2f} s, first step {step:.2f} s")
-    ratio = statistics.median(one / other for one, other in zip(bundle, bare, strict=True))
-    print(f"bundle {statistics.median(bundle):.2f} s, bare loop {statistics.median(bare):.2f} s, ratio {ratio:.3f}")
-    print(f"first step {statistics.median(first):.2f} s after the imports")
+    for clock, name in enumerate(("wall clock", "processor")):
+        one, other, step = (statistics.median(values[clock] for values in each) for each in (bundle, bare, first))
+        ratio = statistics.median(a[clock] / b[clock] for a, b in zip(bundle, bare, strict=True))
+        print(f"{name}: bundle {one:.2f} s, bare loop {other:.2f} s, ratio {ratio:.3f}; first step {step:.2f} s")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from dvpt_monai import (
     BitFit,
     Convpass,
     DoRA,
+    FPTPlus,
     FullFineTuning,
     GatedVPT,
     LoRA,
@@ -184,6 +185,11 @@ SAMPLES = {
     },
     "DTL": {"DTL": DTL(), "DTL+": DTL(convolution=True)},
     "LST": {"LST": LST(reduction=2), "LST-one-layer": LST(reduction=3, layers=(0,))},
+    # Without its dropout, which test_fpt_plus.py wakes, and asking more than one token, among which to choose.
+    "FPTPlus": {
+        "FPTPlus": FPTPlus(num_prompts=3, reduction=2, share=0.4, dropout=0.0),
+        "FPTPlus-all": FPTPlus(num_prompts=3, reduction=3, depth=2, share=0.5, shrink=1, dropout=0.0),
+    },
     "Stack": {
         # Two tuners on each residual sum, one on each mlp, and parameters of the backbone.
         "Stack": Stack(
@@ -211,7 +217,19 @@ METHOD_SAMPLES: dict[str, Method] = {
 
 
 # Methods of the one sequence of tokens, which the windows of a SwinUNETR are not: they must say so.
-OF_SEQUENCES = ("EPT", "VPT", "GatedVPT", "CVPT", "VisualPrompt", "EVP", "Convpass", "SideDVPT", "DTL", "LST")
+OF_SEQUENCES = (
+    "EPT",
+    "VPT",
+    "GatedVPT",
+    "CVPT",
+    "VisualPrompt",
+    "EVP",
+    "Convpass",
+    "SideDVPT",
+    "DTL",
+    "LST",
+    "FPTPlus",
+)
 
 
 def needs_sequence(method):

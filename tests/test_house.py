@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "ship": {"networks", "tuning"},
     "verify": {"data", "formats", "layouts"},
     "new_bundle": {"data", "formats", "layouts", "networks", "recipes", "transforms", "verify"},
-    "compare": {"bundle", "handlers", "metrics", "reports", "the package", "tuning"},
+    "compare": {"bundle", "data", "handlers", "metrics", "reports", "the package", "tuning"},
     "commands": {
         *("compare", "data", "features", "layouts", "networks", "new_bundle", "phantoms", "predict", "recipes", "ship"),
         "tuning",

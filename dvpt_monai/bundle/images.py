@@ -78,8 +78,9 @@ def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, masks: Seque
     """The images of a folder, and the folders of series in it."""
     files = [path for path in sorted(folder.iterdir()) if _is_image(path, suffixes)]
     if series:
-        below = [path for path in sorted(folder.rglob("*")) if path.is_dir() and not path.name.startswith(".")]
-        holds = [place for place in (folder, *below) if _holds_series(place)]
+        below = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
+        seen = [path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+        holds = [place for place in (folder, *seen) if _holds_series(place)]
         files = [path for path in files if format_of(path) != "dicom"] + holds
     return without_masks(files, masks)
 

@@ -54,15 +54,16 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
 
 def _of_backbone(name: str) -> Normalization:
     path = Path(name)
-    if name in CATALOG and not path.exists():
-        return CATALOG[name].normalization
+    listed = CATALOG[name].normalization if name in CATALOG and not path.exists() else None
+    if listed:
+        return listed
     known = Config.inside(path).normalization if path.is_file() else None
     if known:  # by a converted file's metadata; a config beside weights may not fit the channels of their kernel
         return known
     backbone = recognise(read_source(name))
     if backbone.normalization:
         return backbone.normalization
-    if backbone.channels != 3:
+    if backbone.channels != 3 or name in CATALOG:
         raise PretrainedError(
             f"{name} reads {backbone.channels} channel(s), and nothing tells how they were normalised in its training; "
             "give both options: --image_mean and --image_std, a number for each channel (of values in [0, 1])"

@@ -9,11 +9,14 @@ __all__ = ["backbones"]
 
 @click.command()
 @click.argument("name", required=False, help="One of those in the list.")
-def backbones(name: str | None) -> str:
+@click.option("--for", "modality", help="What you have: photograph, xray, fundus, pathology, ct, mri or volume.")
+def backbones(name: str | None, modality: str | None) -> str:
     """List the catalog of backbones; with NAME, its source, licence and citation.
 
     Example: python -m dvpt_monai backbones dinov2-vitb14
     """
     from dvpt_monai.networks.pretrained.listing import details, table
 
-    return table() if name is None else details(name)
+    if name and modality:
+        raise click.UsageError("give a NAME or --for, not both")
+    return details(name) if name else table(modality)

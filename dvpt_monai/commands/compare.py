@@ -52,7 +52,7 @@ def compare(
     Searches learning rates by cross-validation inside the training cases, on the same budget for each method, trains
     with the best ones and scores the test cases. A call that is repeated goes on; the exit code is 1 if a run failed.
 
-    Example: python -m dvpt_monai compare --bundle bundles/eyes --methods DVPT,LoRA,LinearProbe --out runs/eyes
+    Example: python -m dvpt_monai compare --bundle bundles/eyes --methods DVPT,LoRA --out runs/eyes
     """
     from dvpt_monai.compare import compare as run
     from dvpt_monai.compare import parse_methods

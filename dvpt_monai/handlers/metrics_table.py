@@ -9,7 +9,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.utils import is_scalar
 
-from dvpt_monai.handlers.intervals import intervals_of
+from dvpt_monai.handlers.intervals import intervals_of, patients_of
 from dvpt_monai.handlers.processes import first_process, gather, in_order
 from dvpt_monai.handlers.scores import scores_of
 from dvpt_monai.reports.metrics import write_metrics
@@ -70,8 +70,7 @@ class MetricsTable:
         if not first_process():
             return
         counts, groups = [len(part) for part in parts], in_order(parts)
-        known = any(group is not None for group in groups)
-        patients = [place if group is None else str(group) for place, group in enumerate(groups)] if known else None
+        patients = patients_of(groups)
         key = getattr(engine.state, "key_metric_name", None)
         shown = {
             name: value for name, value in engine.state.metrics.items() if isinstance(value, str) or is_scalar(value)

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -182,13 +183,18 @@ class Resume:
             save_state(self.folder, self.run, *self.unvalidated)
         self.unvalidated = None
 
+    @cached_property
+    def _backbone(self) -> dict[str, Any]:
+        """The fingerprint of what stays frozen, so that one is enough."""
+        return fingerprint(self.network) if recorded(self.network) else {}
+
     def _state(self, engine: Engine, validated: bool, generators: list[Any]) -> dict[str, Any]:
         scaler = getattr(engine, "scaler", None)
         evaluator = None if self.evaluator is None else self.evaluator.state
         return {
             "format": FORMAT,
             "settings": self.settings,
-            "backbone": fingerprint(self.network) if recorded(self.network) else {},
+            "backbone": self._backbone,
             "epochs": engine.state.max_epochs,
             "epoch": engine.state.epoch,
             "epoch_length": engine.state.epoch_length,

@@ -9,6 +9,7 @@ from dvpt_monai.methods.dtl import DTL
 from dvpt_monai.methods.dvpt import DVPT, attention_entropy
 from dvpt_monai.methods.ept import EPT, collapse
 from dvpt_monai.methods.evp import EVP
+from dvpt_monai.methods.fpt_plus import FPTPlus
 from dvpt_monai.methods.gated_vpt import GatedVPT
 from dvpt_monai.methods.lora import LoRA
 from dvpt_monai.methods.lst import LST
@@ -33,6 +34,7 @@ __all__ = [
     "BitFit",
     "Convpass",
     "DoRA",
+    "FPTPlus",
     "FullFineTuning",
     "GatedVPT",
     "LinearProbe",

@@ -59,24 +59,34 @@ class Joined(Tuner):
         self.beta = beta
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
-        return y + x * torch.sigmoid(self.beta * x)
+        return y + self.swish(x)
+
+    def swish(self, x: Tensor) -> Tensor:
+        """X sigmoid(beta x)."""
+        return x * torch.sigmoid(self.beta * x)
 
 
 class Convolved(Joined):
-    """z + swish(g(h)), with g over the grid of patches; CLS, registers and what is appended have no neighbours."""
+    """z + swish(g(h)), with g over the grid of patches.
 
-    def __init__(self, beta: float, conv: nn.Module, first: int, grid: Sequence[int]) -> None:
+    CLS, registers and what is appended have no neighbours and pass as images of one pixel.
+    """
+
+    def __init__(self, beta: float, conv: Any, first: int, grid: Sequence[int]) -> None:
         super().__init__(beta)
         self.conv = conv
         self.border = [1, 1] * len(grid)
+        self.middle = 3 ** len(grid) // 2
         self.grid = list(grid)
         self.first, self.end = first, first + prod(grid)
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         patches = x[:, self.first : self.end].transpose(1, 2).unflatten(2, self.grid)
         patches = self.conv(functional.pad(patches, self.border)).flatten(2).transpose(1, 2)
-        x = torch.cat((x[:, : self.first], patches, x[:, self.end :]), dim=1)
-        return y + x * torch.sigmoid(self.beta * x)
+        bias = self.conv.bias
+        assert bias is not None
+        alone = x * self.conv.weight.flatten(1)[:, self.middle] + bias
+        return y + self.swish(torch.cat((alone[:, : self.first], patches, alone[:, self.end :]), dim=1))
 
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
         """Follow the patches to another grid."""
@@ -141,7 +151,8 @@ class DTL(Method):
 
 def depthwise(width: int, dims: int) -> nn.Module:
     """A convolution of each channel by itself that starts as the identity."""
-    conv: Any = (nn.Conv2d if dims == 2 else nn.Conv3d)(width, width, 3, groups=width)
+    conv = (nn.Conv2d if dims == 2 else nn.Conv3d)(width, width, 3, groups=width)
     nn.init.dirac_(conv.weight, groups=width)
+    assert conv.bias is not None
     nn.init.zeros_(conv.bias)
-    return conv  # type: ignore[no-any-return]
+    return conv

@@ -19,7 +19,7 @@ from dvpt_monai.metrics.weighted import weighted_auc, weighted_kappa, weighted_m
 __all__ = ["ClassMeasures", "Measured"]
 
 AT_ONCE = 64
-"""Resamples whose tables stay in the processor's cache: five times as fast as all together."""
+"""Resamples that are scored together; memory is bounded by them."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.metrics import compute_dice, compute_hausdorff_distance, compute_surface_dice
 from torch import Tensor
@@ -83,5 +84,5 @@ def _box(mask: Tensor) -> tuple[slice, ...]:
     """The part of a volume that holds all of a mask: what lies around it costs time and memory alone."""
     values = mask.numpy()
     axes = range(mask.ndim)
-    along = [values.any(axis=tuple(other for other in axes if other != axis)).nonzero()[0] for axis in axes]
+    along = [np.flatnonzero(values.any(axis=tuple(other for other in axes if other != axis))) for axis in axes]
     return tuple(slice(int(place[0]), int(place[-1]) + 1) if len(place) else slice(0, 0) for place in along)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.layouts import Columns, Lost, grouped, list_cases
 from dvpt_monai.new_bundle.account import account
-from dvpt_monai.new_bundle.backbone import architecture_of
+from dvpt_monai.new_bundle.backbone import SUGGEST, architecture_of, suggested
 from dvpt_monai.new_bundle.proposal import Options, Proposal, propose
 from dvpt_monai.new_bundle.survey import survey
 from dvpt_monai.new_bundle.write import check_free, write_bundle
@@ -37,7 +38,7 @@ def init(
         data: its folder, table or ``dataset.json``; it is only read.
         out: the bundle's folder to write, whole or not at all.
         task: ``"classification"`` or ``"segmentation"``; empty where the layout tells.
-        backbone: a name of the catalog, a path, or ``"random"``.
+        backbone: a name of the catalog, a path, ``"suggest"`` for the nearest that is at hand, or ``"random"``.
         columns: of a table, where their names do not tell.
         group_pattern: regular expression that finds the patient in an image's path.
         options: settings that the user decides.
@@ -64,6 +65,8 @@ def init(
         raise DataError(f"{lost[0].file}: {lost[0].reason}; so it is with {len(lost)} files, and {len(listing.cases)} "
                         "cases would remain; mend that, or choose another --layout")  # fmt: skip
     surveyed = survey(grouped(listing, group_pattern), leave_out, lost, workers)
-    proposal = propose(surveyed, architecture_of(str(backbone)), target.resolve().name, options or Options())
+    weights, *why = suggested(surveyed.dims) if backbone == SUGGEST else (str(backbone),)
+    proposal = propose(surveyed, architecture_of(weights), target.resolve().name, options or Options())
+    proposal = replace(proposal, notes=(*proposal.notes, *why))
     write_bundle(proposal, target, overwrite)
     return proposal

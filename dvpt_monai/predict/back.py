@@ -44,11 +44,11 @@ class Back:
             return None
         info = image.applied_operations[-1]
         extra = info.get(TraceKeys.EXTRA_INFO, {})
-        if info.get(TraceKeys.CLASS_NAME) not in RESAMPLING or not isinstance(extra.get("mode"), str):
+        if info.get(TraceKeys.CLASS_NAME) not in RESAMPLING or extra.get("mode") != "bilinear":
             return None
         seen, stored = (np.asarray(affine, np.float64) for affine in (image.affine, extra["src_affine"]))
         grid = Grid(
-            np.linalg.solve(seen, stored),
+            np.linalg.solve(seen, stored).astype(np.float64),
             tuple(int(length) for length in info[TraceKeys.ORIG_SIZE]),
             tuple(image.shape[1:]),
             extra["mode"],

@@ -86,7 +86,7 @@ class Predictor(SupervisedEvaluator):
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
 
-    def run(self, global_epoch: int = 1) -> None:
+    def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
         """Predict what is missing, and write the table of all."""
         images = [_name(case) for case in self.loader.cases]
         for step in getattr(self.answer_steps, "transforms", ()):
@@ -142,9 +142,10 @@ class Predictor(SupervisedEvaluator):
                 self._record_failure(item, item.reason)
         ready = [item for item in batchdata if isinstance(item, Loaded)]
         finished = self._predicted(ready)
-        engine.state.batch = [case for case, _ in finished]
-        engine.state.output = [output for _, output in finished]
-        return engine.state.output
+        state: Any = engine.state
+        state.batch, state.output = [case for case, _ in finished], [output for _, output in finished]
+        answers: list[Any] = state.output
+        return answers
 
     def _predicted(self, items: list[Loaded]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """The cases and their answers; those that fail are recorded, and leave the others alone."""
@@ -178,7 +179,7 @@ class Predictor(SupervisedEvaluator):
             if labels is not None:
                 return [(case, {CommonKeys.PRED: labels, "decided": True})]
         batch: Any = list_data_collate([item.case for item in items])
-        output = super()._iteration(self, batch)  # type: ignore[arg-type]
+        output = super()._iteration(self, batch)
         return list(zip(decollate_batch(batch), decollate_batch(output), strict=True))
 
     def _finished(self, case: dict[str, Any], output: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

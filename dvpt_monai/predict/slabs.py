@@ -29,6 +29,8 @@ ROWS = 4
 def window_of(inferer: Inferer) -> SlidingWindowInferer | None:
     """The sliding window of an inferer, if it is a plain one."""
     inner = inferer.inferer if isinstance(inferer, Autocast) else inferer
+    if not isinstance(inner, SlidingWindowInferer):
+        return None
     plain = type(inner) is SlidingWindowInferer and inner.buffer_steps is None and not inner.with_coord
     return inner if plain else None
 

@@ -117,7 +117,7 @@ def _answer(recipe: Recipe) -> Config:
     return dict(
         postprocessing={"_target_": "Compose", "transforms": recipe.task.predicted},
         **recipe.task.served,
-        **({"table": recipe.task.table} if recipe.task.table else {}),
+        **({"predictions_table": recipe.task.table} if recipe.task.table else {}),
         handlers=[trained_weights(), progress("Inference", persist=True), *recipe.task.handlers, *_figure(recipe)],
         evaluator={
             "_target_": "dvpt_monai.predict.Predictor",
@@ -130,7 +130,7 @@ def _answer(recipe: Recipe) -> Config:
             "output_dir": "@output_dir",
             "weights": "$@adapter or @checkpoint",
             "settings": "@depends",
-            **({"table": "@table"} if recipe.task.table else {}),
+            **({"table": "@predictions_table"} if recipe.task.table else {}),
             "memory": "@memory",
         },
     )

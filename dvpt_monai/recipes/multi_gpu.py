@@ -57,7 +57,7 @@ _TRAINING: Config = {
     # how many cases a step has in all, with which another number of processes can go on
     "resumption#settings#batch_size": "$@batch_size * dist.get_world_size()",
     # not the parallel one, whose processes would wait for each other where the last has a case less
-    "validate#evaluator#network": "@network",
+    "validate#evaluator#network": taking_features(),
 }
 _VALIDATION: Config = {
     "validate#sampler": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dvpt_monai.reports.canvas import new_figure, write_figure
 
@@ -92,7 +92,7 @@ def draw_costs(
 
 def _bars(axes: Axes, number: int, method: str, points: Sequence[Point], line: str) -> None:
     """A method's points with their intervals, in its colour and with its marker."""
-    style = {"color": f"C{number % 10}", "marker": MARKERS[number % len(MARKERS)], "linestyle": line}
+    style: dict[str, Any] = {"color": f"C{number % 10}", "marker": MARKERS[number % len(MARKERS)], "linestyle": line}
     axes.plot([point.x for point in points], [point.value for point in points], label=method, **style)
     for point in points:
         axes.plot([point.x, point.x], [point.low, point.high], color=style["color"], alpha=0.5)

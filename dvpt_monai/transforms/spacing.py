@@ -78,7 +78,7 @@ class ResampleInRows(SpatialResample):
         padding_mode = str(getattr(value := padding_mode or self.padding_mode, "value", value))
         corners = bool(self.align_corners if align_corners is None else align_corners)
         grid = Grid(steps, size, shape, mode, padding_mode, corners, torch.float64)
-        if not parallel(grid) or is_same(grid) or mode not in ("bilinear", "nearest"):
+        if not parallel(grid) or is_same(grid) or mode != "bilinear":
             whole = super().__call__(img, dst_affine, spatial_size, **settings, lazy=lazy)
             return whole
         extra = {

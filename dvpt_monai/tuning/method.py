@@ -36,15 +36,15 @@ class Method:
     merges: ClassVar[bool] = False
     """Whether :func:`merge` folds a trained network into plain weights."""
 
+    spares_blocks: ClassVar[bool] = False
+    """Whether no gradient reaches the first blocks, nor what stands before them, such as a depth embedding."""
+
     search: ClassVar[Space] = {"learning_rate": (1e-4, 1e-2)}
     """What ``compare`` tries with this method, beside the head's learning rate."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         METHODS[cls.__name__] = cls
-
-    spares_blocks: ClassVar[bool] = False
-    """Whether no gradient reaches the first blocks, nor what stands before them, such as a depth embedding."""
 
     @property
     def starts_as_identity(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.bundle
 
@@ -63,3 +64,15 @@ def test_another_method_than_the_trainings_is_refused(trained_fundus, tmp_path):
         trained_fundus, "train", "evaluate", "multi_gpu_evaluate", fails=True, output_dir=tmp_path, method="LoRA"
     )
     assert "error: " in said and "was trained with another method or other arguments; add --method DVPT" in said
+
+
+def test_processes_share_a_cache(fundus, tmp_path):
+    """Both train and validate from it, to the adapter of two processes that read images with the same draws."""
+    where = {"method": "{'_target_':'dvpt_monai.LoRA','layers':[1]}", "cache_dtype": "float32", "epochs": 1}
+    where["cache_dir"] = tmp_path / "features"
+    for name, options in (("cached", {"cache_features": 2}), ("plain", {"train#dataloader#views": 2})):
+        out = {"models_dir": tmp_path / name, "output_dir": tmp_path / name / "output"}
+        together(fundus, "train", "multi_gpu_train", **where, **out, **options)
+    one, other = (load_file(tmp_path / name / "adapter.safetensors") for name in ("cached", "plain"))
+    assert len(list((tmp_path / "features").iterdir())) == 2
+    assert all(torch.allclose(one[key], other[key], atol=1e-4) for key in one)

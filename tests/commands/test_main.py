@@ -87,7 +87,7 @@ def test_an_interrupt_is_one_line(process, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import dvpt_monai.networks.pretrained, types, sys, time\n"
         "slow = types.ModuleType('dvpt_monai.networks.pretrained.listing')\n"
-        "slow.table = lambda: print('at work', flush=True) or time.sleep(600)\n"
+        "slow.table = lambda *_: print('at work', flush=True) or time.sleep(600)\n"
         "slow.details = None\n"
         "sys.modules[slow.__name__] = slow\n"
     )

@@ -1,5 +1,7 @@
 """Paired intervals against their formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,11 @@ def test_a_seed_that_one_of_them_lacks_is_left_out():
 def test_nothing_in_common_is_no_difference():
     gap, ends = difference(of("good"), of("bad", BAD))
     assert np.isnan(gap) and not ends
+
+
+def test_a_metric_without_resamples_has_no_interval():
+    assert of("good", GOOD).interval
+    assert not replace(of("good", GOOD), resampled={}).interval
 
 
 def saved(tmp_path, row, run, value, resampled):

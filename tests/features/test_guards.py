@@ -156,8 +156,9 @@ def test_what_no_header_tells_is_found_by_one_case(filled, small, store, cases, 
     def wrong(network, images):
         return {name: 1.1 * value for name, value in frozen_activations(network, images).items()}
 
-    with pytest.raises(CacheError, match=r"block_1 of the first case is not what is computed now.*cache --clear"):
-        small.Training(store, cases).run()
+    for part in (cases, cases[:3], [*cases, {**cases[0], "name": "new.npy"}]):  # complete or not
+        with pytest.raises(CacheError, match=r"block_1 of its case 0 is not what is computed now.*cache --clear"):
+            small.Training(store, part).run()
 
 
 def test_a_network_of_which_nothing_stays_is_refused(small, store, cases):

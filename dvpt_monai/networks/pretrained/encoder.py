@@ -76,7 +76,9 @@ def check_architecture(backbone: Backbone, encoder: Encoder) -> None:
             f"{advice(arguments)}"
         )
     # MONAI's names are those of this package's own networks, whatever their heads and activation.
-    known = {} if backbone.of_monai else {"num_heads": backbone.heads, "activation": backbone.activation}
+    known: dict[str, Any] = {}
+    if not backbone.of_monai:
+        known |= {"num_heads": backbone.heads, "activation": backbone.activation}
     if not backbone.of_monai or backbone.rotary:
         known["rotary"] = backbone.rotary
     for argument, value in known.items():

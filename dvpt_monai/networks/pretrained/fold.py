@@ -24,10 +24,11 @@ Parts = dict[str, Tensor]
 
 
 def pack_attention(parts: Parts, key_bias: bool = True) -> None:
-    """Queries, keys and values of each block into ``qkv``, in place; without ``key_bias`` that of the keys is zero."""
+    """Queries, keys and values of each block into ``qkv``, in place; without ``key_bias``, missing ones get 0."""
+    zero = not key_bias and not any(key.endswith(".attn.k.bias") for key in parts)
     for query in [key for key in parts if re.fullmatch(r"blocks\.\d+\.attn\.q\.(weight|bias)", key)]:
         packed = [query.replace(".q.", f".{part}.") for part in "qkv"]
-        if query.endswith("bias") and not key_bias:
+        if query.endswith("bias") and zero:
             parts.setdefault(packed[1], torch.zeros_like(parts[query]))
         parts[query.replace(".q.", ".qkv.")] = torch.cat([parts.pop(key) for key in packed])
 

@@ -107,8 +107,10 @@ class Layout:
                 ignored.append(key)
         return {target: value for target, (_, value) in parts.items()}, ignored
 
-    def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
-        """The tensors of the encoder at this path, by their names from there on."""
+    def prepare(
+        self, state: Mapping[str, Tensor], path: str, patch: tuple[int, ...] | None = None
+    ) -> dict[str, Tensor]:
+        """The tensors of the encoder at this path, by their names from there on; its patch, if a config names it."""
         return {key.removeprefix(path): value for key, value in state.items() if key.startswith(path)}
 
     def knows(self, key: str) -> bool:

@@ -1,57 +1,59 @@
-"""The catalog as text for a terminal."""
+"""The catalog as text for a terminal: what fits what somebody has, in groups, and everything about one backbone."""
 
 from __future__ import annotations
 
-from dvpt_monai.networks.pretrained.catalog import CATALOG, Hub, entry_of
+from dvpt_monai.networks.pretrained.catalog import CATALOG, MODALITIES, Entry, Hub, entry_of, fitting
 from dvpt_monai.networks.pretrained.download import location, published_or_recorded
-from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF, IMAGENET
 
 __all__ = ["details", "table"]
 
-NORMALIZATIONS = {IMAGENET: "ImageNet", HALF: "half", CLIP: "CLIP"}
-HEAD = ("name", "network", "pixels", "params", "download", "input", "licence", "cached", "pre-training")
+HEAD = ("name", "network", "pixels", "params", "licence", "cached", "pre-training")
+NUMBERS = {HEAD.index(head) for head in ("pixels", "params")}
+LEGEND = """\
+!  not for commercial use      *  its owner asks for consent on the Hugging Face Hub first
+python -m dvpt_monai backbones NAME: input, source, what is unverified, and what to cite
+python -m dvpt_monai backbones --for ct: what fits slices of CT, the nearest first, photographs last; there is also
+    --for OTHERS
+python -m dvpt_monai backbone NAME:  download it and print its path (from the Hub: install dvpt_monai[hub])""".replace(
+    "OTHERS", ", ".join(modality for modality in MODALITIES if modality != "ct")
+)
 
 
-def table() -> str:
-    """One line for each backbone, in at most 120 columns, and what the marks mean."""
-    rows = [HEAD]
-    for name, entry in CATALOG.items():
-        gated = isinstance(entry.source, Hub) and entry.source.gated
-        rows.append(
-            (
-                name,
-                entry.network,
-                str(entry.image),
-                f"{entry.parameters:.1f} M",
-                f"{entry.megabytes} MB" if entry.megabytes else "?",
-                NORMALIZATIONS[entry.normalization],
-                f"{entry.licence}{'!' if entry.noncommercial else ''}{'*' if gated else ''}",
-                "yes" if location(name).is_file() else "no",
-                entry.title,
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = {HEAD.index(head) for head in ("pixels", "params", "download")}
-    lines = [
-        "  ".join(
-            cell.rjust(width) if i in numbers else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, "", *_legend()])
+def table(modality: str | None = None) -> str:
+    """One line for each backbone, in at most 120 columns, by what it is for first; or those that fit one modality.
+
+    Raises:
+        PretrainedError: there is no such modality.
+    """
+    rows = {name: _row(name, entry) for name, entry in CATALOG.items()}
+    widths = [max(map(len, column)) for column in zip(HEAD, *rows.values(), strict=True)]
+    if modality is not None:
+        return "\n".join([_line(HEAD, widths), *(_line(rows[name], widths) for name in fitting(modality)), "", LEGEND])
+    lines = [_line(HEAD, widths)]
+    for group, title in MODALITIES.items():
+        names = [name for name, entry in CATALOG.items() if entry.modalities[0] == group]
+        lines += ["", f"For {title}:", *(_line(rows[name], widths) for name in names)]
+    return "\n".join([*lines, "", LEGEND])
 
 
-def _legend() -> list[str]:
-    return [
-        "!  not for commercial use      *  gated: its owner asks for consent on the Hugging Face Hub first",
-        *(
-            f"{name}: channels in [0, 1], minus {normalization[0]}, divided by {normalization[1]}"
-            for normalization, name in NORMALIZATIONS.items()
-        ),
-        "python -m dvpt_monai backbones NAME: where it comes from and what to cite",
-        "python -m dvpt_monai backbone NAME:  download it and print its path (from the Hub: install dvpt_monai[hub])",
-    ]
+def _row(name: str, entry: Entry) -> tuple[str, ...]:
+    marks = ("!" if entry.noncommercial else "") + ("*" if entry.access == "consent" else "")
+    return (
+        name,
+        entry.network,
+        str(entry.image),
+        f"{entry.parameters:.1f} M" if entry.parameters else "?",
+        f"{entry.licence}{marks}",
+        "refused" if entry.refused else "yes" if location(name).is_file() else "no",
+        entry.title,
+    )
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(
+        cell.rjust(width) if i in NUMBERS else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ).rstrip()
 
 
 def details(name: str) -> str:
@@ -62,17 +64,41 @@ def details(name: str) -> str:
     """
     entry, path, sha256 = entry_of(name), location(name), published_or_recorded(name)
     size = f"{entry.megabytes} MB to download" if entry.megabytes else "size of the download unknown"
-    gated = isinstance(entry.source, Hub) and entry.source.gated
+    parameters = f"{entry.parameters:.1f} M parameters" if entry.parameters else "number of parameters unknown"
     whose = "published" if entry.source.sha256 else "of the first download"
+    sides = f"{entry.patch} x {entry.patch}", f"{entry.image} x {entry.image}"
+    if entry.dims == 3:
+        sides = f"{sides[0]} x {entry.patch}", f"{sides[1]} x {entry.image}"
     lines = {
-        "network": f"{entry.network}, {entry.parameters:.1f} M parameters, {size}",
-        "patch": f"{entry.patch} x {entry.patch} of {entry.image} x {entry.image} pixels",
-        "input": f"channels in [0, 1], minus {entry.normalization[0]}, divided by {entry.normalization[1]}",
+        "for": ", ".join(entry.modalities),
+        "network": f"{entry.network}, {parameters}, {size}",
+        "patch": f"{sides[0]} of {sides[1]} {'voxels' if entry.dims == 3 else 'pixels'}",
+        "input": _input(entry),
         "licence": f"{entry.licence}: not for commercial use" if entry.noncommercial else entry.licence,
+        "access": f"refused: {entry.refused}" if entry.refused else entry.access,
         "source": str(entry.source),
-        "gated": "give your consent there first, then `hf auth login`" if gated else "",
+        "revision": _revision(entry),
+        "gated": "give your consent there first, then `hf auth login`" if entry.access == "consent" else "",
         "cite": entry.citation,
+        "unsure": entry.unverified,
         "sha256": f"{sha256} ({whose})" if sha256 else "recorded at the first download",
         "cached": str(path) if path.is_file() else f"no; python -m dvpt_monai backbone {name}",
     }
     return "\n".join([f"{name}: {entry.title}", *(f"  {key:<8} {value}" for key, value in lines.items() if value)])
+
+
+def _input(entry: Entry) -> str:
+    channels = "" if entry.channels == 3 else f"{entry.channels} channel(s), "
+    if entry.normalization is None:
+        known = entry.intensities or "scaled as in its training, which could not be looked up"
+        return f"{channels}{known}; give normalization=(means, standard deviations)"
+    return f"{channels}channels in [0, 1], minus {entry.normalization[0]}, divided by {entry.normalization[1]}"
+
+
+def _revision(entry: Entry) -> str:
+    if not isinstance(entry.source, Hub):
+        return ""
+    pinned = entry.source.revision != "main"
+    return (
+        entry.source.revision if pinned else "main, unpinned: its owner may change it, its first download's hash holds"
+    )

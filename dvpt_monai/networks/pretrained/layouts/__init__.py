@@ -1,7 +1,15 @@
 """The layouts that load, by family; a further one is a table and its name in the ``LAYOUTS`` of its file."""
 
-from dvpt_monai.networks.pretrained.layouts import clip, dino, dinov3, hugging_face, monai, timm
+from dvpt_monai.networks.pretrained.layouts import clip, dino, dinov3, eva, hugging_face, monai, timm
 
 __all__ = ["LAYOUTS"]
 
-LAYOUTS = (*timm.LAYOUTS, *dino.LAYOUTS, *dinov3.LAYOUTS, *clip.LAYOUTS, *hugging_face.LAYOUTS, *monai.LAYOUTS)
+LAYOUTS = (
+    *timm.LAYOUTS,
+    *dino.LAYOUTS,
+    *dinov3.LAYOUTS,
+    *eva.LAYOUTS,
+    *clip.LAYOUTS,
+    *hugging_face.LAYOUTS,
+    *monai.LAYOUTS,
+)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
 from dvpt_monai.networks.pretrained.layouts.timm import TIMM
 
@@ -21,12 +22,20 @@ HEADS = {1280: 20, 4096: 32}
 class Masked(Layout):
     """A layout whose biases of queries, keys and values come with a mask that takes those of the keys away."""
 
-    def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
-        """The encoder's tensors, with each ``qkv.bias`` where its ``bias_mask`` is not zero."""
-        inside = super().prepare(state, path)
-        for key in [key for key in inside if key.endswith(".attn.qkv.bias_mask")]:
-            bias = key.removesuffix("_mask")
-            mask = inside.pop(key)
+    def prepare(
+        self, state: Mapping[str, Tensor], path: str, patch: tuple[int, ...] | None = None
+    ) -> dict[str, Tensor]:
+        """The encoder's tensors, with each ``qkv.bias`` where its ``bias_mask`` is not zero.
+
+        Raises:
+            PretrainedError: some blocks have a mask, others none, or one does not fit its bias.
+        """
+        inside = super().prepare(state, path, patch)
+        masks = {key: inside.pop(key) for key in list(inside) if key.endswith(".attn.qkv.bias_mask")}
+        for bias in [key for key in inside if masks and key.endswith(".attn.qkv.bias")]:
+            mask = masks.get(f"{bias}_mask")
+            if mask is None or mask.shape != inside[bias].shape:
+                raise PretrainedError(f"{bias}_mask is missing or does not fit its bias; the file is damaged")
             inside[bias] = torch.where(mask > 0, inside[bias], torch.zeros_like(inside[bias]))
         return inside
 
@@ -34,7 +43,7 @@ class Masked(Layout):
 META = Masked(
     name="dinov3",
     title="DINOv3, as released by its authors",
-    marks=("patch_embed.proj.weight", "storage_tokens", "blocks.0.attn.qkv.weight"),
+    marks=("patch_embed.proj.weight", "cls_token", "storage_tokens", "blocks.0.attn.qkv.weight"),
     names={
         **WITHOUT_POSITIONS,
         "storage_tokens": "register_tokens",
@@ -54,7 +63,7 @@ TIMM_DINO_V3 = replace(
     TIMM,
     name="timm_dinov3",
     title="timm's DINOv3 (vit_*_dinov3)",
-    marks=(*TIMM.marks, "reg_token", "blocks.0.gamma_1"),
+    marks=(*TIMM.marks, "cls_token", "reg_token", "blocks.0.gamma_1"),
     names={
         **WITHOUT_POSITIONS,
         "blocks.#.gamma_1": "blocks.#.scale1",

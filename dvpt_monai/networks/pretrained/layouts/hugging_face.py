@@ -102,6 +102,7 @@ DINO_V3 = Layout(
     title="Hugging Face DINOv3ViTModel",
     marks=(
         "embeddings.patch_embeddings.weight",
+        "embeddings.cls_token",
         ("layer.0.attention.q_proj.weight", "model.layer.0.attention.q_proj.weight"),
     ),
     names={

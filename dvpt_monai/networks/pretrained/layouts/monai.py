@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 from torch import Tensor
 
@@ -18,24 +19,30 @@ CHANNELS = "encoder1.layer.conv1.conv.weight"
 
 
 class Monai(Layout):
-    """MONAI's layout, with the perceptron that its UNETR once had for a patch embedding as a convolution."""
+    """MONAI's layout, with the perceptron that its UNETR once had, and M3D-CLIP has, for a patch embedding."""
 
-    def prepare(self, state: Mapping[str, Tensor], path: str) -> dict[str, Tensor]:
-        """The encoder's tensors; a perceptron (C, p^d C_in) over ``(p1 p2 p3 c)`` is the kernel (C, C_in, p, p, p)."""
-        inside = super().prepare(state, path)
+    def prepare(
+        self, state: Mapping[str, Tensor], path: str, patch: tuple[int, ...] | None = None
+    ) -> dict[str, Tensor]:
+        """The encoder's tensors; a perceptron over ``(p1 p2 p3 c)`` is a kernel of that patch."""
+        inside = super().prepare(state, path, patch)
         if PERCEPTRON not in inside:
             return inside
+        weight = inside.pop(PERCEPTRON)
         image = state.get(path.removesuffix("vit.") + CHANNELS)
-        if image is None:
+        if patch is None and image is not None:
+            dims = image.ndim - 2
+            patch = (round((weight.shape[1] / image.shape[1]) ** (1 / dims)),) * dims
+        if patch is None:
             raise PretrainedError(
-                "the patch embedding is a perceptron, whose size only a whole UNETR tells; "
-                "give that, or train MONAI's network with proj_type='conv'"
+                "the patch embedding is a perceptron, whose size only a whole UNETR or a config.json with patch_size "
+                "tells; give one of them, or train MONAI's network with proj_type='conv'"
             )
-        weight, (channels, dims) = inside.pop(PERCEPTRON), (image.shape[1], image.ndim - 2)
-        side = round((weight.shape[1] / channels) ** (1 / dims))
-        if side**dims * channels != weight.shape[1]:
-            raise PretrainedError(f"a patch of {weight.shape[1]} values in {channels} channels is no square or cube")
-        kernel = weight.unflatten(1, (*(side,) * dims, channels)).movedim(-1, 1).contiguous()
+        channels = weight.shape[1] // prod(patch) if image is None else image.shape[1]
+        if prod(patch) * channels != weight.shape[1]:
+            size = "no square or cube" if len(set(patch)) == 1 else f"not of size {patch}"
+            raise PretrainedError(f"a patch of {weight.shape[1]} values in {channels} channels is {size}")
+        kernel = weight.unflatten(1, (*patch, channels)).movedim(-1, 1).contiguous()
         inside["patch_embedding.patch_embeddings.weight"] = kernel
         inside["patch_embedding.patch_embeddings.bias"] = inside.pop(PERCEPTRON.replace("weight", "bias"))
         return inside

@@ -1,0 +1,1 @@
+"""The entries of the catalog, by what they were trained on."""
