@@ -76,6 +76,7 @@ class SliceClassifier(ViTClassifier):
     Args:
         num_classes: outputs.
         axes: which slices are read: across axis 0, 1 or 2, or several of them, whose slices then have one size.
+        step: reads one of so many slices, which of an isotropic volume tell nearly the same.
         chunk: slices that go through the encoder at a time.
         img_size: pixels of a slice, one number or two; or the three of a volume, of which the number of slices does
             not count.
@@ -85,7 +86,8 @@ class SliceClassifier(ViTClassifier):
         (B, in_channels, H, W, D) to logits (B, num_classes); across axis 2, H x W is the size of a slice, and D is any.
 
     Raises:
-        ValueError: axes, chunk or sizes out of range, or an encoder of volumes; in ``forward`` slices of another size.
+        ValueError: axes, step, chunk or sizes out of range, or an encoder of volumes; in ``forward`` slices of another
+            size.
 
     Source:
         AnyMC3D (Liu et al., arXiv 2512.12887): a frozen 2D backbone with a tuner, and attention over its slices. The
@@ -111,18 +113,20 @@ class SliceClassifier(ViTClassifier):
         num_classes: int,
         *,
         axes: Sequence[int] = (2,),
+        step: int = 1,
         chunk: int = 64,
         img_size: int | Sequence[int],
         **classifier: Any,
     ) -> None:
         if not axes or len(set(axes)) < len(axes) or not set(axes) <= {0, 1, 2}:
             raise ValueError(f"SliceClassifier: axes must be different ones of 0, 1 and 2, not {tuple(axes)}")
-        if chunk < 1:
-            raise ValueError(f"SliceClassifier: chunk must be at least 1, not {chunk}")
+        if min(step, chunk) < 1:
+            raise ValueError(f"SliceClassifier: step and chunk must be at least 1, not {step} and {chunk}")
         if classifier.get("spatial_dims", 2) != 2:
             raise ValueError("SliceClassifier: its encoder reads slices, so spatial_dims is 2; leave it out")
         super().__init__(num_classes, img_size=of_slices(img_size, axes), **classifier)
         self.slice_axes = list(axes)
+        self.step = step
         self.chunk = chunk
         features = self.head.in_features
         self.attention = SliceAttention(features, self.vit.num_heads, len(self.slice_axes))
@@ -134,8 +138,9 @@ class SliceClassifier(ViTClassifier):
         features: list[Tensor] = []
         scores: list[Tensor] = []
         for index, axis in enumerate(self.slice_axes):
-            slices = volume.movedim(axis + 2, 1)
-            there = present[index]
+            begin = min((self.step - 1) // 2, volume.shape[axis + 2] - 1)
+            slices = volume.movedim(axis + 2, 1)[:, begin :: self.step]
+            there = present[index][:, begin :: self.step]
             each = self.encoded(slices.flatten(0, 1)).unflatten(0, slices.shape[:2])
             places = (2 * there.cumsum(1) - 1) / there.sum(1, keepdim=True) - 1
             score = self.attention.scores(each, places, index)

@@ -115,6 +115,11 @@ def test_the_order_of_slices_counts_and_how_finely_they_are_cut_does_not(volume)
     torch.testing.assert_close(net(constant), net(constant[..., :2]))
 
 
+@pytest.mark.parametrize(("step", "read"), [(2, slice(0, None, 2)), (3, slice(1, None, 3)), (50, slice(4, 5))])
+def test_a_step_leaves_slices_out(volume, step, read):
+    torch.testing.assert_close(network(step=step)(volume), network()(volume[..., read]))
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_chunks_change_nothing_but_memory(volume, training):
     whole, cut = (tune(network(chunk=chunk), DVPT(num_prompts=2, bottleneck=2)).train(training) for chunk in (64, 3))
@@ -176,6 +181,7 @@ def test_an_adapter_knows_its_axes(tmp_path):
         ({"axes": (1, 1)}, "axes must be"),
         ({"axes": (3,)}, "axes must be"),
         ({"chunk": 0}, "chunk must be"),
+        ({"step": 0}, "step and chunk must be"),
         ({"spatial_dims": 3}, "reads slices"),
         ({"axes": (0, 2), "img_size": (16, 16, 24)}, r"sizes \[\(16, 16\), \(16, 24\)\].*give a cube"),
         ({"img_size": (16, 16, 16, 16)}, "img_size"),
