@@ -59,10 +59,10 @@ def test_the_attention_is_its_formula():
     y = attention(f, attention.scores(f, places.double(), 1))
     for head in range(2):
         part = f[0, :, 3 * head : 3 * head + 3]
-        scores = [float(part[s] @ attention.query[head]) / math.sqrt(3) for s in range(5)]
+        scores = [float(part[s] @ attention.query[head]) / 3 for s in range(5)]
         for s, c in enumerate(places[0].tolist()):
             waves = [*(math.cos(math.pi * k * c) for k in range(5)), *(math.sin(math.pi * k * c) for k in range(1, 5))]
-            scores[s] += sum(w * float(a) for w, a in zip(waves, attention.places[1, :, head], strict=True))
+            scores[s] += sum(w * float(a) for w, a in zip(waves, attention.places[1, :, head], strict=True)) / 9
         weights = torch.tensor([math.exp(score) for score in scores], dtype=torch.float64)
         expected = (weights / weights.sum()) @ part
         torch.testing.assert_close(y[0, 3 * head : 3 * head + 3], expected, rtol=1e-6, atol=1e-6)
