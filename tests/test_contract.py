@@ -120,6 +120,9 @@ NETWORKS = {
         **SMALL,
         **more,
     ),
+    "unetr-3d-slices": lambda **more: UNETR(
+        in_channels=1, out_channels=2, img_size=16, feature_size=2, num_layers=3, slices=True, **SMALL, **more
+    ),
     "unetr-3d-rotary": lambda **more: UNETR(
         in_channels=1,
         out_channels=2,
@@ -263,7 +266,7 @@ def image(network):
     if isinstance(network, SwinUNETR):
         return torch.rand(2, 1, *network.img_size, dtype=next(network.parameters()).dtype)
     vit = network.vit
-    size = [*vit.img_size, 3] if isinstance(network, SliceClassifier) else vit.img_size
+    size = [*vit.img_size, 3] if getattr(network, "reads_slices", False) else vit.img_size
     return torch.rand(2, vit.in_channels, *size, dtype=next(vit.parameters()).dtype)
 
 
