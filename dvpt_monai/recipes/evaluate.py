@@ -31,7 +31,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
         {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
         {
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
-            "validate#dataloader#dataset": "@validate#dataset",
+            "validate#examples": "@validate#dataset",
             "validate#scores": _scores(recipe),
             "validate#handlers": [
                 trained_weights(),

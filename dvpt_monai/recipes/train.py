@@ -266,10 +266,11 @@ def _validation(recipe: Recipe) -> Config:
     return dict(
         preprocessing={"_target_": "Compose", "transforms": normalized},
         dataset=dataset("@val_cases", "@validate#preprocessing", kept=True),
+        examples="$@feature_cache.validation(@validate#dataset, @validate#inferer)",
         sampler=None,
         dataloader={
             "_target_": "DataLoader",
-            "dataset": "$@feature_cache.validation(@validate#dataset, @validate#inferer)",
+            "dataset": "@validate#examples",
             **task.batches,
             "sampler": "@validate#sampler",
             "num_workers": "@workers",

