@@ -165,7 +165,8 @@ class SliceClassifier(ViTClassifier):
     def encoded(self, slices: Tensor) -> Tensor:
         """The features of images (N, C_in, *img_size), chunk by chunk."""
         chunks = slices.split(self.chunk)
-        if self.training and torch.is_grad_enabled() and len(chunks) > 1 and not torch.jit.is_scripting():
+        trains = self.training and torch.is_grad_enabled()
+        if trains and len(chunks) > 1 and not torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.checkpointed(chunks)
         return torch.cat([self.of_images(chunk) for chunk in chunks])
 

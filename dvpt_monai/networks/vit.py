@@ -167,7 +167,7 @@ class ViTEncoder(FromPretrained):
         self.norm_pre = nn.LayerNorm(hidden_size, eps=eps) if pre_norm else None
         # Parameterless: the place in the sequence where tuners append their own tokens.
         self.embed = nn.Identity()
-        across = self.planes or [None] * depth
+        across: Sequence[int | None] = self.planes or [None] * depth
         rotations = {axis: self._rotation(axis) for axis in set(across)}
         self.rotation = rotations.get(None)
         self.blocks = nn.ModuleList(
