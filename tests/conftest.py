@@ -1,6 +1,7 @@
 """What several tests share: real data and the real backbone where they are at hand, and small bundles on phantoms."""
 
 import json
+import locale
 import os
 import shutil
 import warnings
@@ -30,6 +31,14 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def its_own_locale():
+    """GDCM sets the locale of the whole process to C where it writes some series; later tests would read ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 @pytest.fixture(scope="session")

@@ -270,7 +270,8 @@ def _validation(recipe: Recipe) -> Config:
         sampler=None,
         dataloader={
             "_target_": "DataLoader",
-            "dataset": "@validate#examples",
+            # an expression: MONAI wants a plain reference here to be that of the data set itself
+            "dataset": "$@validate#examples",
             **task.batches,
             "sampler": "@validate#sampler",
             "num_workers": "@workers",

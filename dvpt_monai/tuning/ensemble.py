@@ -74,11 +74,11 @@ class Ensemble(nn.Module):
 
     def each(self, x: Tensor) -> Tensor:
         """What the network predicts with each adapter, (adapters, B, ...)."""
-        states = self.members[0].vit.states(x, self.read)  # type: ignore[union-attr,operator]
+        states = self.members[0].vit.states(x, self.read)
         outputs: list[Tensor] = []
         for member in self.members:
-            tokens, maps = member.vit.rest(states, x)  # type: ignore[union-attr,operator]
-            outputs.append(member.decode(x, tokens, maps))  # type: ignore[operator]
+            tokens, maps = member.vit.rest(states, x)
+            outputs.append(member.decode(x, tokens, maps))
         return torch.stack(outputs)
 
     def mean_and_spread(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -89,6 +89,7 @@ def test_inference_prepares_images_as_training_does(name):
     for step in steps:
         if step["keys"] == ["image", "label"]:
             step["keys"] = "image"
+            step.pop("structures", None)
             for name in ("mode", "anti_aliasing"):
                 if isinstance(step.get(name), list):
                     step[name] = step[name][0]

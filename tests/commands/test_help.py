@@ -73,7 +73,7 @@ def test_words_are_completed(process):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lines_that_pages_tell(page):
-    for line in lines(page.read_text()):
+    for line in lines(page.read_text(encoding="utf-8")):
         parse(line)
 
 
@@ -88,5 +88,6 @@ def test_a_line_that_no_command_takes_is_found():
 
 def test_commands_that_messages_and_scripts_name():
     sources = [*ROOT.glob("dvpt_monai/**/*.py"), *ROOT.glob("scripts/*.sh")]
-    named = {name for path in sources for name in re.findall(r"python -m dvpt_monai ([a-z]\S*\w)", path.read_text())}
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    named = set(re.findall(r"python -m dvpt_monai ([a-z]\S*\w)", text))
     assert {"backbone", "check-bundle", "complete"} <= named <= set(BY_NAME)

@@ -46,7 +46,7 @@ def test_no_import_of_ours_hides_in_a_function():
     hidden = [
         f"{path.name}:{node.lineno}"
         for path in (ROOT / "networks").rglob("*.py")
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dvpt_monai")
