@@ -12,6 +12,7 @@ from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained
+from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "root",
     "shows_phantoms",
     "warn_of_replacing",
+    "written",
 ]
 
 TRANSFORMS = ("DecideGraded", "LabelMapd", "LoadImaged", "SaveImageMasksd", "SaveMaskd", "Spacingd")
