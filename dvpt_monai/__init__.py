@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         attention_entropy,
         collapse,
     )
-    from dvpt_monai.networks import UNETR, Receipt, ViTClassifier, ViTEncoder, load_pretrained
+    from dvpt_monai.networks import UNETR, Receipt, SliceClassifier, ViTClassifier, ViTEncoder, load_pretrained
     from dvpt_monai.networks.dvpt import DVPTUNETR, DVPTViT
     from dvpt_monai.optimizers import parameter_groups
     from dvpt_monai.tuning import (
@@ -66,7 +66,7 @@ else:
                 "GatedVPT LinearProbe LoRA MLPProbe NormTuning PartialFineTuning SideDVPT VisualPrompt "
                 "attention_entropy collapse"
             ),
-            "networks": "UNETR Receipt ViTClassifier ViTEncoder load_pretrained",
+            "networks": "UNETR Receipt SliceClassifier ViTClassifier ViTEncoder load_pretrained",
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
@@ -111,6 +111,7 @@ __all__ = [
     "Receipt",
     "Report",
     "SideDVPT",
+    "SliceClassifier",
     "Stack",
     "Tuned",
     "TunedResidual",

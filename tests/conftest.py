@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+LOCALE = locale.setlocale(locale.LC_ALL)
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports pyplot
 if (REPOSITORY.parent / "shared" / "data").is_dir():  # real data beside the checkout, also for processes of the tests
     os.environ.setdefault("DVPT_DATA", str(REPOSITORY.parent / "shared" / "data"))
@@ -34,11 +35,9 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
-def its_own_locale():
+def the_same_locale():
     """GDCM sets the locale of the whole process to C where it writes some series; later tests would read ASCII."""
-    before = locale.setlocale(locale.LC_ALL)
-    yield
-    locale.setlocale(locale.LC_ALL, before)
+    locale.setlocale(locale.LC_ALL, LOCALE)
 
 
 @pytest.fixture(scope="session")

@@ -67,12 +67,12 @@ class Data:
 
     # --- whole data sets
 
-    def class_folders(self, classes=("benign", "malign"), each=8, part="", volumes=False):
+    def class_folders(self, classes=("benign", "malign"), each=8, part="", volumes=False, affine=AFFINE):
         for number, name in enumerate(classes):
             for i in range(each):
                 place = f"{part}/{name}/{part or 'case'}{i}" if part else f"{name}/case{i}"
                 if volumes:
-                    self.volume(f"{place}.nii.gz", bright=number)
+                    self.volume(f"{place}.nii.gz", bright=number, affine=affine)
                 else:
                     self.photo(f"{place}.png", bright=6 * number)
         return self.root

@@ -44,6 +44,7 @@ from dvpt_monai import (
     NormTuning,
     PartialFineTuning,
     SideDVPT,
+    SliceClassifier,
     Stack,
     Tuned,
     Tuner,
@@ -103,6 +104,24 @@ NETWORKS = {
         rotary={},
         **SMALL,
         **more,
+    ),
+    "slices-3d": lambda **more: SliceClassifier(  # chunks of 4 of the 6 slices in a batch of two
+        num_classes=3, axes=(2,), chunk=4, in_channels=1, img_size=16, num_layers=2, **SMALL, **more
+    ),
+    "vit-3d-planes": lambda **more: ViTClassifier(
+        num_classes=3,
+        pooling="cls+mean",
+        in_channels=1,
+        img_size=(16, 8, 16),
+        num_layers=2,
+        spatial_dims=3,
+        planes=True,
+        num_registers=1,
+        **SMALL,
+        **more,
+    ),
+    "unetr-3d-slices": lambda **more: UNETR(
+        in_channels=1, out_channels=2, img_size=16, feature_size=2, num_layers=3, slices=True, **SMALL, **more
     ),
     "unetr-3d-rotary": lambda **more: UNETR(
         in_channels=1,
@@ -227,17 +246,20 @@ def applies(network, method):
     parts = method.methods if isinstance(method, Stack) else (method,)
     if network == "swin-3d":  # slow; in 2D it is the same code
         return method in (METHOD_SAMPLES["LoRA"], METHOD_SAMPLES["SSF"], METHOD_SAMPLES["DVPT-attend"])
+    if network == "vit-3d-planes" and isinstance(method, EPT):  # the others have a score for all pairs of tokens
+        return method.variant == "concat"
     return "swin" not in network or not (
         needs_sequence(method) or any(getattr(part, "input", "norm") == "residual" for part in parts)
     )
 
 
 def cases():
-    """Every method on every network; by default the first sample of each method, and all on the first network."""
+    """Every method on every network; by default all on the first, one sample of each on two, and DVPT on each."""
     first = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
     for network, (label, method) in product(NETWORKS, METHOD_SAMPLES.items()):
         if applies(network, method):
-            quick = network == "vit-2d-registers" or (label in first and network != "swin-3d")
+            quick = network == "vit-2d-registers" or (label in first and network in ("vit-2d-rotary", "unetr-3d"))
+            quick = quick or (label in ("DVPT-attend", "EPT", "LoRA") and network != "swin-3d")
             yield pytest.param((network, label), id=f"{network}/{label}", marks=[] if quick else [pytest.mark.slow])
 
 
@@ -245,7 +267,8 @@ def image(network):
     if isinstance(network, SwinUNETR):
         return torch.rand(2, 1, *network.img_size, dtype=next(network.parameters()).dtype)
     vit = network.vit
-    return torch.rand(2, vit.in_channels, *vit.img_size, dtype=next(vit.parameters()).dtype)
+    size = [*vit.img_size, 3] if getattr(network, "reads_slices", False) else vit.img_size
+    return torch.rand(2, vit.in_channels, *size, dtype=next(vit.parameters()).dtype)
 
 
 def digests(network):
@@ -504,6 +527,8 @@ def deployments():
     """All of them; by default DVPT on every network in every form, and every method scripted on the first network."""
     ours = [network for network in NETWORKS if "swin" not in network]
     for form, network, method in product((scripted, traced, exported, compiled), ours, [*TUNERS, "LinearProbe"]):
+        if not applies(network, METHOD_SAMPLES[method]):
+            continue
         quick = method == "DVPT-attend" or (network == "vit-2d-registers" and form is scripted)
         marks = [pytest.mark.export] if quick else [pytest.mark.export, pytest.mark.slow]
         yield pytest.param(network, method, form, marks=marks, id=f"{form.__name__}-{network}-{method}")

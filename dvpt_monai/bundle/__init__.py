@@ -11,7 +11,8 @@ from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
-from dvpt_monai.bundle.trained_settings import check_trained
+from dvpt_monai.bundle.trained_settings import check_trained, trained
+from dvpt_monai.bundle.volumes import volume_classifier
 from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
@@ -28,6 +29,8 @@ __all__ = [
     "plain_errors",
     "root",
     "shows_phantoms",
+    "trained",
+    "volume_classifier",
     "warn_of_replacing",
     "written",
 ]

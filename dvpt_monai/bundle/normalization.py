@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle.trained_settings import trained_settings
 from dvpt_monai.errors import PretrainedError
 from dvpt_monai.networks.pretrained.catalog import CATALOG
 from dvpt_monai.networks.pretrained.config import Config
 from dvpt_monai.networks.pretrained.normalizations import IMAGENET, Normalization
 from dvpt_monai.networks.pretrained.recognise import recognise
 from dvpt_monai.networks.pretrained.source import read_source
-from dvpt_monai.tuning import read_header
-from dvpt_monai.tuning.adapter import adapter_beside
 
 __all__ = ["normalization"]
 
@@ -42,9 +41,7 @@ def normalization(weights: str | os.PathLike[str], trained: str | os.PathLike[st
         ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     """
     if trained:
-        path = Path(trained)
-        adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
-        settings = read_header(adapter)["settings"] if adapter.is_file() else {}
+        settings = trained_settings(trained)
         if {"image_mean", "image_std"} <= settings.keys():
             return settings["image_mean"], settings["image_std"]
     if not weights or weights == "random":  # that nothing was named is what load_backbone complains of

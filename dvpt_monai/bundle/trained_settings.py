@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,38 @@ from dvpt_monai.errors import AdapterError, BundleError
 from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 
-__all__ = ["check_trained", "method_option"]
+__all__ = ["check_trained", "method_option", "trained", "trained_settings"]
 
 logger = logging.getLogger(__name__)
+
+
+def trained(name: str, path: str | os.PathLike[str], otherwise: Any) -> Any:
+    """A setting as a training had it.
+
+    Args:
+        name: of the setting.
+        path: an adapter, or a checkpoint with its ``adapter.safetensors`` beside it.
+        otherwise: where there is no adapter, or one that does not tell.
+
+    Raises:
+        AdapterError: the adapter is damaged.
+
+    Example:
+        >>> trained("volume", "gone/model.pt", "inflate")
+        'inflate'
+    """
+    return trained_settings(path).get(name, otherwise)
+
+
+def trained_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """All settings that a training wrote into the header of its adapter; none where there is no adapter.
+
+    Raises:
+        AdapterError: as :func:`trained`.
+    """
+    path = Path(path)
+    adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
+    return dict(read_header(adapter)["settings"]) if adapter.is_file() else {}
 
 
 def check_trained(

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
+from dvpt_monai.networks.planes import PlaneAttention
 from dvpt_monai.tuning import Method, Space, Stack, Tuned, Tuner, attach
 
 __all__ = ["EPT", "collapse"]
@@ -207,6 +208,11 @@ class EPT(Method):
                 return EmbeddedPrompts(tokens, d_p, self.init_gate, first)
             if isinstance(module, Tuned):
                 raise TuningError(f"EPT: variant {self.variant!r} must come before other methods on {name} in a Stack")
+            if isinstance(module, PlaneAttention):
+                raise TuningError(
+                    f"EPT: variant {self.variant!r} has a score for all pairs of tokens, which planes have not; choose "
+                    "variant 'concat'"
+                )
             return ScorePrompts(tokens, d_p, self.variant, first)
 
         wrapper = EmbeddedAttention if self.variant == "concat" else ScoredAttention

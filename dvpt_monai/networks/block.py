@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -12,7 +12,17 @@ from torch.nn import functional
 
 from dvpt_monai.networks.rotary import Rotation
 
-__all__ = ["ACTIVATIONS", "MLP", "Attention", "Beside", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct"]
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Attention",
+    "Beside",
+    "Block",
+    "PatchEmbedding",
+    "Residual",
+    "ScaledDotProduct",
+    "per_axis",
+]
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "swiglu")
 
@@ -29,6 +39,10 @@ class ScaledDotProduct(nn.Module):
         self.drop_weights = nn.Dropout(dropout_rate)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        return self.fused(q, k, v, scale)
+
+    def fused(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """The kernel."""
         # The leaf's own mode decides, not this module's: a tuner inside must not wake the dropout of frozen weights.
         dropout = self.drop_weights.p if self.drop_weights.training else 0.0
         return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
@@ -44,6 +58,7 @@ class Attention(nn.Module):
         dropout_rate: of the weights and the output.
         rotation: of queries and keys, before their scores.
         norm_eps: of a LayerNorm before the output projection, which most networks have not.
+        attend: what computes the attention of all heads, in place of :class:`ScaledDotProduct`.
 
     Shape:
         (B, N, C) to (B, N, C).
@@ -58,13 +73,14 @@ class Attention(nn.Module):
         dropout_rate: float = 0.0,
         rotation: Rotation | None = None,
         norm_eps: float | None = None,
+        attend: ScaledDotProduct | None = None,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.scale = (hidden_size // num_heads) ** -0.5
         self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=qkv_bias)
         self.rotation = rotation
-        self.attend = ScaledDotProduct(dropout_rate)
+        self.attend = attend or ScaledDotProduct(dropout_rate)
         self.norm = None if norm_eps is None else nn.LayerNorm(hidden_size, eps=norm_eps)
         self.out_proj = nn.Linear(hidden_size, hidden_size)
         self.drop_output = nn.Dropout(dropout_rate)
@@ -172,6 +188,7 @@ class Block(nn.Module):
         rotation: Rotation | None = None,
         attn_norm: bool = False,
         mlp_norm: bool = False,
+        attend: ScaledDotProduct | None = None,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(hidden_size, eps=eps)
@@ -182,6 +199,7 @@ class Block(nn.Module):
             dropout_rate=dropout_rate,
             rotation=rotation,
             norm_eps=eps if attn_norm else None,
+            attend=attend,
         )
         self.residual1 = Residual()
         self.norm2 = nn.LayerNorm(hidden_size, eps=eps)
@@ -226,3 +244,19 @@ class PatchEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.patch_embeddings(x).flatten(2).transpose(1, 2)
         return tokens if self.position_embeddings is None else tokens + self.position_embeddings
+
+
+def per_axis(size: int | Sequence[int], dims: int, name: str) -> tuple[int, ...]:
+    """One number for each axis: a single one holds for all.
+
+    Raises:
+        ValueError: there are as many numbers as neither one nor the axes.
+
+    Example:
+        >>> per_axis(96, 3, "img_size")
+        (96, 96, 96)
+    """
+    sizes = tuple(int(s) for s in size) if isinstance(size, Iterable) else (int(size),) * dims
+    if len(sizes) != dims:
+        raise ValueError(f"ViTEncoder: {name} {sizes} must be one number or {dims}, one for each axis")
+    return sizes

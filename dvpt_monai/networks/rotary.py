@@ -63,6 +63,7 @@ class Rotation(nn.Module):
         first: index of the first patch token.
         grid: patches along each axis.
         rotary: as :func:`complete_rotary` gives it.
+        across: an axis of the grid that is passed over; ``None`` passes over none.
 
     Shape:
         (B, H, N, d) to the same.
@@ -75,10 +76,13 @@ class Rotation(nn.Module):
         [True, False, False, False, False, True]
     """
 
-    def __init__(self, channels: int, first: int, grid: Sequence[int], rotary: Mapping[str, Any]) -> None:
+    def __init__(
+        self, channels: int, first: int, grid: Sequence[int], rotary: Mapping[str, Any], across: int | None = None
+    ) -> None:
         super().__init__()
         self.channels, self.first, self.end = channels, first, first
         self.axes: int = rotary["axes"]
+        self.across = across
         self.bands = channels // (2 * self.axes)
         if channels % 2 or not self.bands:
             raise ValueError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
@@ -94,8 +98,11 @@ class Rotation(nn.Module):
     @torch.jit.unused
     def lay_out(self, grid: Sequence[int]) -> None:
         """Compute the table for another grid, in float64, and round it once."""
-        axes = [self.along(axis, count) for axis, count in enumerate(grid)]
-        coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)[:, : self.axes]
+        turning = [axis for axis in range(len(grid)) if axis != self.across][: self.axes]
+        indices = torch.meshgrid(*(torch.arange(count, dtype=torch.float64) for count in grid), indexing="ij")
+        coordinates = torch.stack(
+            [self.along(order, indices[axis].flatten(), grid[axis]) for order, axis in enumerate(turning)], -1
+        )
         frequencies = self.base ** (-torch.arange(self.bands, dtype=torch.float64) / self.bands)
         angles = (coordinates[..., None] * frequencies).flatten(1)  # (patches, axes * bands)
         angles = nn.functional.pad(angles, (0, self.channels // 2 - angles.shape[1]))
@@ -104,11 +111,10 @@ class Rotation(nn.Module):
         self.end = self.first + len(angles)
 
     @torch.jit.unused
-    def along(self, axis: int, count: int) -> Tensor:
-        """Coordinates of the patches along an axis; of axes that do not turn they are not used."""
-        index = torch.arange(count, dtype=torch.float64)
-        if self.reference and axis < self.axes:
-            return index * self.reference[axis] / count
+    def along(self, order: int, index: Tensor, count: int) -> Tensor:
+        """Coordinates of patches along one of the axes that turn, from their indices."""
+        if self.reference:
+            return index * self.reference[order] / count
         return 2 * pi * (2 * (index + 0.5) / count - 1)
 
     def quarter(self, x: Tensor) -> Tensor:

@@ -33,6 +33,9 @@ class UNETR(FromPretrained):
         feature_size: channels of the decoder's finest level.
         spatial_dims: 2 or 3.
         norm_name: normalisation of the decoder.
+        slices: 3D only: the encoder is one of images and sees each slice across the last axis by itself, of which there
+            may be any number; the decoder works in 3D, and refines within the slices alone. For slices that lie far
+            apart.
         encoder: further arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder`.
 
     Shape:
@@ -62,11 +65,14 @@ class UNETR(FromPretrained):
         feature_size: int = 16,
         spatial_dims: int = 3,
         norm_name: str | tuple[Any, ...] = "instance",
+        slices: bool = False,
         **encoder: Any,
     ) -> None:
         super().__init__()
         if patch_size not in (8, 16):
             raise ValueError(f"UNETR: patch_size must be 8 or 16, not {patch_size}; load_pretrained resizes the kernel")
+        if slices and spatial_dims != 3:
+            raise ValueError("UNETR: slices is for spatial_dims=3")
         layers, tap = encoder.get("num_layers", 12), encoder.get("tap")
         depth = layers if tap is None else tap
         parts = 4 if patch_size == 16 else 3
@@ -75,9 +81,9 @@ class UNETR(FromPretrained):
         taps = [depth * i // parts for i in range(1, parts)]
         self.vit = ViTEncoder(
             in_channels=in_channels,
-            img_size=img_size,
+            img_size=img_size[:2] if slices and isinstance(img_size, Sequence) else img_size,
             patch_size=patch_size,
-            spatial_dims=spatial_dims,
+            spatial_dims=2 if slices else spatial_dims,
             taps=taps,
             **encoder,
         )
@@ -86,9 +92,11 @@ class UNETR(FromPretrained):
                 f"UNETR: img_size {tuple(self.vit.img_size)} with patch_size {patch_size} leaves a grid of "
                 f"{tuple(self.vit.grid)}; give at least {2 * patch_size} along every axis, or patches of 8"
             )
+        self.reads_slices = slices
         hidden, width = self.vit.hidden_size, feature_size
         common: dict[str, Any] = {"spatial_dims": spatial_dims, "kernel_size": 3, "norm_name": norm_name}
-        up: dict[str, Any] = {**common, "upsample_kernel_size": 2, "res_block": True}
+        finer = (2, 2, 1) if slices else (2,) * spatial_dims
+        up: dict[str, Any] = {**common, "upsample_kernel_size": finer, "res_block": True}
 
         def skip(channels: int, ups: int) -> UnetrPrUpBlock:
             return UnetrPrUpBlock(
@@ -112,19 +120,29 @@ class UNETR(FromPretrained):
     def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
         """3D unless chosen otherwise, and patches of 16 where the file's are neither 8 nor 16."""
         arguments = super().fits(own, {"spatial_dims": 3, **chosen})
+        if chosen.get("slices") and "depth_embedding" not in chosen:  # the encoder is as the file's
+            arguments.pop("depth_embedding", None)
         if "patch_size" not in chosen and arguments["patch_size"] not in (8, 16):
             arguments["patch_size"] = 16
         return arguments
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens, maps = self.vit(x)
+        seen = x.movedim(-1, 1).flatten(0, 1) if self.reads_slices else x
+        tokens, maps = self.vit(seen)
         return self.decode(x, tokens, maps)
 
     def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:
         """The output, from what the encoder gives and the images themselves."""
         y = self.vit.as_map(tokens)
+        if self.reads_slices:
+            maps = [self.stacked(each, x.shape[0]) for each in maps]
+            y = self.stacked(y, x.shape[0])
         if self.encoder4 is not None and self.decoder5 is not None:
             y = self.decoder5(y, self.encoder4(maps[2]))
         y = self.decoder4(y, self.encoder3(maps[1]))
         y = self.decoder3(y, self.encoder2(maps[0]))
         return self.out(self.decoder2(y, self.encoder1(x)))
+
+    def stacked(self, maps: Tensor, cases: int) -> Tensor:
+        """Maps of slices (B D, C, *grid) as those of volumes (B, C, *grid, D)."""
+        return maps.unflatten(0, (cases, -1)).movedim(1, -1)

@@ -7,7 +7,7 @@ tensors that nothing uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -24,28 +24,14 @@ from dvpt_monai.networks.block import (
     PatchEmbedding,
     Residual,
     ScaledDotProduct,
+    per_axis,
 )
 from dvpt_monai.networks.from_pretrained import FromPretrained
+from dvpt_monai.networks.planes import CYCLE, PlaneAttention
 from dvpt_monai.networks.resize import resize_positions
 from dvpt_monai.networks.rotary import Rotation, complete_rotary
 
 __all__ = ["MLP", "Attention", "Block", "PatchEmbedding", "Residual", "ScaledDotProduct", "ViTEncoder"]
-
-
-def per_axis(size: int | Sequence[int], dims: int, name: str) -> tuple[int, ...]:
-    """One number for each axis: a single one holds for all.
-
-    Raises:
-        ValueError: there are as many numbers as neither one nor the axes.
-
-    Example:
-        >>> per_axis(96, 3, "img_size")
-        (96, 96, 96)
-    """
-    sizes = tuple(int(s) for s in size) if isinstance(size, Iterable) else (int(size),) * dims
-    if len(sizes) != dims:
-        raise ValueError(f"ViTEncoder: {name} {sizes} must be one number or {dims}, one for each axis")
-    return sizes
 
 
 class ViTEncoder(FromPretrained):
@@ -81,6 +67,8 @@ class ViTEncoder(FromPretrained):
             ``None`` does not turn.
         attn_norm: a LayerNorm between attention and output projection, as in EVA-02's CLIP.
         mlp_norm: a LayerNorm before the second layer of the feed-forward parts, as in EVA-02.
+        planes: 3D only: patches attend within planes alone, of one axis after the other from block to block, as 2D
+            weights learned it (:mod:`dvpt_monai.networks.planes`); no parameter is new.
 
     Shape:
         (B, in_channels, *img_size) to the tokens (B, N, C) after the last norm, and a list with one map
@@ -123,6 +111,7 @@ class ViTEncoder(FromPretrained):
         rotary: Mapping[str, Any] | None = None,
         attn_norm: bool = False,
         mlp_norm: bool = False,
+        planes: bool = False,
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
@@ -140,6 +129,8 @@ class ViTEncoder(FromPretrained):
             raise ValueError(f"ViTEncoder: taps {tuple(taps)} must be blocks between 0 and {depth - 1}")
         if depth_embedding and spatial_dims != 3:
             raise ValueError("ViTEncoder: depth_embedding is for spatial_dims=3")
+        if planes and spatial_dims != 3:
+            raise ValueError("ViTEncoder: planes is for spatial_dims=3")
         if activation not in ACTIVATIONS:
             raise ValueError(f"ViTEncoder: activation must be one of {ACTIVATIONS}, not {activation!r}")
 
@@ -161,7 +152,9 @@ class ViTEncoder(FromPretrained):
             pattern for pattern, new in (("norm.*", tap is not None), ("depth_embedding", depth_embedding)) if new
         ]
         """Patterns of the parts that no pre-trained file fills."""
-        self.rotary = None if rotary is None else complete_rotary(rotary, spatial_dims)
+        self.planes = [CYCLE[index % len(CYCLE)] for index in range(depth)] if planes else None
+        """Of each block the axis across which its planes are cut."""
+        self.rotary = None if rotary is None else complete_rotary(rotary, 2 if planes else spatial_dims)
         self.position_resize = "plain"
         """How :meth:`resize` interpolates the positions of a plane; loading sets it to what was loaded."""
 
@@ -174,9 +167,9 @@ class ViTEncoder(FromPretrained):
         self.norm_pre = nn.LayerNorm(hidden_size, eps=eps) if pre_norm else None
         # Parameterless: the place in the sequence where tuners append their own tokens.
         self.embed = nn.Identity()
-        self.rotation = (
-            None if self.rotary is None else Rotation(hidden_size // num_heads, self.first, self.grid, self.rotary)
-        )
+        across: Sequence[int | None] = self.planes or [None] * depth
+        rotations = {axis: self._rotation(axis) for axis in set(across)}
+        self.rotation = rotations.get(None)
         self.blocks = nn.ModuleList(
             Block(
                 hidden_size=hidden_size,
@@ -186,11 +179,12 @@ class ViTEncoder(FromPretrained):
                 eps=eps,
                 dropout_rate=dropout_rate,
                 activation=activation,
-                rotation=self.rotation,
+                rotation=rotations[axis],
                 attn_norm=attn_norm,
                 mlp_norm=mlp_norm,
+                attend=None if axis is None else PlaneAttention(self.first, self.grid, axis, dropout_rate),
             )
-            for _ in range(depth)
+            for axis in across
         )
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
         # Parameterless: where side networks sit, whose stream begins at the image, follows the blocks and is read out.
@@ -203,6 +197,12 @@ class ViTEncoder(FromPretrained):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+    def _rotation(self, across: int | None) -> Rotation | None:
+        """The rotation of blocks whose planes are cut across an axis, or that have none."""
+        if self.rotary is None:
+            return None
+        return Rotation(self.hidden_size // self.num_heads, self.first, self.grid, self.rotary, across)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         return self.rest({-1: self.embedded(x)}, x)
@@ -283,8 +283,9 @@ class ViTEncoder(FromPretrained):
         how = self.position_resize if len(grid) == 2 else "plain"
         if positions is not None:
             positions.data = resize_positions(positions, self.grid, grid, how).to(positions)
-        if self.rotation is not None:
-            self.rotation.lay_out(grid)
+        for module in self.modules():
+            if isinstance(module, (PlaneAttention, Rotation)):
+                module.lay_out(grid)
         if self.depth_embedding is not None and grid[-1] != self.grid[-1]:
             depth = resize_positions(self.depth_embedding[None], self.grid[-1:], grid[-1:])[0]
             self.depth_embedding.data = depth.to(self.depth_embedding)

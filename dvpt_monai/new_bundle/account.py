@@ -124,7 +124,8 @@ def _network(proposal: Proposal) -> str:
     unit = "pixels" if proposal.dims == 2 else "voxels of " + " x ".join(f"{mm:g}" for mm in proposal.spacing) + " mm"
     cut = f", cut after block {proposal.tap}" if proposal.tap else ""
     kind = "" if proposal.task == "classification" else "UNETR over "
-    return f"{kind}{proposal.backbone}{cut}; it sees {size} {unit} in patches of {proposal.patch}"
+    read = "in" if proposal.coarse is None else "slice by slice in"
+    return f"{kind}{proposal.backbone}{cut}; it sees {size} {unit} {read} patches of {proposal.patch}"
 
 
 def _method(proposal: Proposal) -> str:

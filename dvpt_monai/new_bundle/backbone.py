@@ -60,6 +60,11 @@ class Architecture:
         return self.weights == "random"
 
     @property
+    def lifted(self) -> bool:
+        """Whether volumes are read with what was trained on images."""
+        return self.dims == 2 and not self.random
+
+    @property
     def layers(self) -> int:
         """Its blocks."""
         return int(self.arguments["num_layers"])

@@ -13,7 +13,16 @@ from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.backbone import Architecture
 from dvpt_monai.new_bundle.classes import check_words, given_names, names_of, numbers_of, ordering, renaming
 from dvpt_monai.new_bundle.parts import Parts, place
-from dvpt_monai.new_bundle.sizes import cache_rate, patch_of, size_of, spacing_of, unseen, window_of
+from dvpt_monai.new_bundle.sizes import (
+    cache_rate,
+    coarse_axis,
+    patch_of,
+    size_of,
+    spacing_of,
+    unseen,
+    window_of,
+    within,
+)
 from dvpt_monai.new_bundle.survey import Survey
 
 __all__ = ["Options", "Proposal", "propose"]
@@ -64,6 +73,7 @@ class Proposal:
             classification.
         image_size: what the network sees, along each axis.
         spacing: mm along each axis; empty in 2D.
+        coarse: axis across which a 2D backbone reads volumes slice by slice; ``None`` reads patches of cubes.
         patch: pixels or voxels along each side of a patch.
         channels: that the network reads.
         window: intensities that become 0 and 1; ``None`` takes each image's own percentiles.
@@ -85,6 +95,7 @@ class Proposal:
     values: tuple[int, ...]
     image_size: tuple[int, ...]
     spacing: tuple[float, ...]
+    coarse: int | None
     patch: int
     channels: int
     window: tuple[float, float] | None
@@ -185,7 +196,12 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     patch = patch_of(task, dims, architecture, survey.size)
     if architecture.random:
         architecture = replace(architecture, patch=patch)
-    spacing = spacing_of(survey, options.spacing, notes)
+    coarse = coarse_axis(survey) if task == "classification" and architecture.lifted else None
+    if coarse is not None:
+        apart = f"{survey.spacing[coarse] / within(survey, coarse):.3g}"
+        notes.append(Note(f"slices lie {apart} times as far apart as pixels, so the backbone reads each by itself",
+                          "--volume inflate makes patches of cubes"))  # fmt: skip
+    spacing = spacing_of(survey, options.spacing, notes, coarse)
     size = size_of(survey, spacing, patch, options.image_size, notes)
     notes += unseen(survey, size, window_of(survey))
     learning = parts.training
@@ -206,6 +222,7 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
         values=values,
         image_size=size,
         spacing=spacing,
+        coarse=coarse,
         patch=patch,
         channels=3 if dims == 2 else survey.channels,
         window=window_of(survey),

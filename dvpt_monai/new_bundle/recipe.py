@@ -12,7 +12,7 @@ from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.new_bundle.regions import KNOWN_LOSS, read_regions, regions, without_unknown
 from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, highest, kappa, metric, onehot
 from dvpt_monai.recipes.cases import in_folds, table_in_folds
-from dvpt_monai.recipes.networks import DVPT, classifier, unetr
+from dvpt_monai.recipes.networks import DVPT, classifier, unetr, volume_classifier
 from dvpt_monai.recipes.recipe import Cases, Config, Images, Network, Recipe, Task
 from dvpt_monai.recipes.steps import (
     BOTH,
@@ -172,7 +172,7 @@ def _augment(proposal: Proposal) -> list[Config]:
 
 def _network(proposal: Proposal) -> Network:
     architecture = proposal.architecture
-    inflated = architecture.dims == 2 and not architecture.random
+    lifted = proposal.dims == 3 and architecture.lifted
     arguments: Config = {
         "tap": proposal.tap,
         "weights": architecture.weights,
@@ -181,11 +181,22 @@ def _network(proposal: Proposal) -> Network:
         "method": {"_target_": "dvpt_monai.FullFineTuning"} if architecture.random else DVPT,
         "in_channels": proposal.channels,
         "patch_size": proposal.patch,
-        **({"spatial_dims": 3, "depth_embedding": inflated} if proposal.dims == 3 else {"spatial_dims": 2}),
     }
+    dims: Config = {"spatial_dims": 3, "depth_embedding": lifted} if proposal.dims == 3 else {"spatial_dims": 2}
     if proposal.task == "segmentation":
-        return unetr(out_channels="@num_classes", **arguments)
-    return classifier(pooling="cls+mean" if architecture.arguments.get("cls_token", True) else "mean", **arguments)
+        return unetr(out_channels="@num_classes", **arguments, **dims)
+    arguments["pooling"] = "cls+mean" if architecture.arguments.get("cls_token", True) else "mean"
+    if lifted:
+        return volume_classifier(**_reading(proposal), **arguments)
+    return classifier(**arguments, **dims)
+
+
+def _reading(proposal: Proposal) -> Config:
+    """How volumes are read: slices as they are where they lie far apart, else cubes, or some slices if asked for."""
+    if proposal.coarse is not None:
+        return {"volume": "slices", "slice_axes": (proposal.coarse,), "slice_step": 1}
+    cube = len(set(proposal.image_size)) == 1
+    return {"volume": "inflate", "slice_axes": (0, 1, 2) if cube else (2,), "slice_step": 4}
 
 
 def _classification(proposal: Proposal) -> Task:

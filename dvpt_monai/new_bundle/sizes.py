@@ -10,7 +10,7 @@ from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.backbone import Architecture
 from dvpt_monai.new_bundle.survey import Survey
 
-__all__ = ["cache_rate", "patch_of", "size_of", "spacing_of", "unseen", "window_of"]
+__all__ = ["cache_rate", "coarse_axis", "patch_of", "size_of", "spacing_of", "unseen", "window_of", "within"]
 
 PATCHES = 8, 12
 """Along each side of a photograph to classify: at least, and at most: 144 tokens take a laptop 20 ms."""
@@ -20,6 +20,8 @@ WINDOW = 64
 """Voxels along each side of a window, at most: 512 patches of 8."""
 WINDOWS = 3
 """A volume is at most so many windows long; larger ones get a coarser spacing."""
+APART = 2.5
+"""Slices are read each by itself where they lie more than so many times as far apart as the pixels in them."""
 MEMORY = 2e9
 """Bytes of prepared images to keep in memory."""
 
@@ -33,8 +35,21 @@ def patch_of(task: str, dims: int, architecture: Architecture, size: tuple[int, 
     return 8 if max(size) <= PICTURE // 2 else 16
 
 
-def spacing_of(survey: Survey, given: float | Sequence[float] | None, notes: list[Note]) -> tuple[float, ...]:
-    """Mm along each axis; none for photographs."""
+def within(survey: Survey, axis: int) -> float:
+    """Mm between pixels in slices across an axis, along their coarser side."""
+    return max(mm for other, mm in enumerate(survey.spacing) if other != axis)
+
+
+def coarse_axis(survey: Survey) -> int | None:
+    """The axis of volumes along which slices lie far apart; nothing where there is none."""
+    far = (axis for axis, mm in enumerate(survey.spacing) if mm > APART * within(survey, axis))
+    return next(far, None)
+
+
+def spacing_of(
+    survey: Survey, given: float | Sequence[float] | None, notes: list[Note], coarse: int | None = None
+) -> tuple[float, ...]:
+    """Mm along each axis; none for photographs. Along a coarse one, slices stay as they are."""
     if survey.dims == 2:
         if given is not None:
             raise DataError("--spacing: photographs have none; leave it out")
@@ -46,7 +61,10 @@ def spacing_of(survey: Survey, given: float | Sequence[float] | None, notes: lis
         return tuple(float(mm) for mm in axes)
     if survey.listing.task == "classification":
         # One scale for all axes, at which the whole volume fits the network: a shape stays that shape.
-        return (_rounded(max(min(survey.spacing), max(survey.extent) / WINDOW)),) * 3
+        seen = [axis for axis in range(3) if axis != coarse]
+        scale = max(min(survey.spacing[axis] for axis in seen), *(survey.extent[axis] / WINDOW for axis in seen))
+        apart = max(max(survey.spacing), survey.extent[coarse] / WINDOW) if coarse is not None else scale
+        return tuple(_rounded(apart if axis == coarse else scale) for axis in range(3))
     finest = tuple(
         max(mm, extent / (WINDOW * WINDOWS)) for mm, extent in zip(survey.spacing, survey.extent, strict=True)
     )

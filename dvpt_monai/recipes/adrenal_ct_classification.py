@@ -5,7 +5,7 @@ from __future__ import annotations
 from dvpt_monai.recipes.answers import accuracy, copy, figure, highest, kappa, onehot, outputs
 from dvpt_monai.recipes.cases import table
 from dvpt_monai.recipes.metadata import DVPT_PAPER
-from dvpt_monai.recipes.networks import classifier
+from dvpt_monai.recipes.networks import volume_classifier
 from dvpt_monai.recipes.recipe import About, Cases, Images, Recipe
 from dvpt_monai.recipes.steps import affine, check_shape, flip, load_volumes, read_grade, resample, to_ras
 from dvpt_monai.recipes.tasks import CLASS_WEIGHTS, classification
@@ -71,13 +71,14 @@ RECIPE = Recipe(
             affine("image", 0.9, rotate=[0.3] * 3, scale=[0.1] * 3, translate="$[0.06 * @image_size] * 3"),
         ],
     ),
-    network=classifier(
+    network=volume_classifier(
+        volume="inflate",
+        slice_axes=(0, 1, 2),
+        slice_step=4,
         ids={"patch_size": 16, "standardize": True},
         standardize="@standardize",
-        spatial_dims=3,
         in_channels=1,
         patch_size="@patch_size",
-        depth_embedding=True,
         tap=4,
         position_resize="plain",
     ),

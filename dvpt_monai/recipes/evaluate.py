@@ -9,6 +9,7 @@ from dvpt_monai.recipes.parts import (
     normalization,
     predictions_figure,
     progress,
+    trained_reading,
     trained_weights,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
@@ -25,6 +26,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "adapter": None,
             **recipe.task.scored_at,
             **normalization(recipe),
+            **trained_reading(recipe.network),
         },
         {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
         {

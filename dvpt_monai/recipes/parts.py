@@ -20,6 +20,7 @@ __all__ = [
     "progress",
     "settings",
     "taking_features",
+    "trained_reading",
     "trained_weights",
     "whole_images",
     "without_labels",
@@ -96,10 +97,18 @@ def network_ids(network: Network) -> Config:
     return dict(**network.ids, train_patterns=None)
 
 
+def trained_reading(network: Network) -> Config:
+    """How the network reads an image, as the training had it."""
+    return {
+        name: f"$bundle.trained({name!r}, @adapter or @checkpoint, {value!r})"
+        for name, value in network.reading.items()
+    }
+
+
 def settings(recipe: Recipe, *paragraphs: Config) -> Config:
     """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
     known = {name for paragraph in paragraphs for name in paragraph}
-    recorded = (*recipe.recorded, *recipe.images.reading)
+    recorded = (*recipe.recorded, *recipe.images.reading, *recipe.network.reading)
     return {name: f"@{name}" for name in recorded if not paragraphs or name in known}
 
 

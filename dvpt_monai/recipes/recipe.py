@@ -96,6 +96,8 @@ class Network:
         method: that tunes it, a name of this package or one with arguments.
         ids: what training and inference know alike, such as ``tap``.
         options: ids that only a training knows; the network takes them by the same names.
+        reading: ids of how it reads an image, by which it is built; what comes after a training takes them from the
+            adapter.
         build: the network's class and its other arguments.
         position_resize: how positions are resized, where a trained adapter needs it otherwise than the backbone's
             authors do it.
@@ -105,6 +107,7 @@ class Network:
     method: Config = field(default_factory=lambda: {"_target_": "dvpt_monai.DVPT"})
     ids: Config
     options: Config = field(default_factory=dict)
+    reading: Config = field(default_factory=dict)
     build: Config
     position_resize: str | None = None
 

@@ -95,7 +95,7 @@ def train(recipe: Recipe) -> list[Config]:
             **normalization(recipe, trained=False),
             **images.normalized,
         ),
-        dict(**network_ids(recipe.network), **recipe.network.options),
+        dict(**recipe.network.reading, **network_ids(recipe.network), **recipe.network.options),
         _course(recipe),
         {"cache_features": 0, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
         {"workers": 0, "cache_rate": images.cache_rate, "resume": "never", "rank": 0, "tensorboard": False},

@@ -12,8 +12,8 @@ from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["architecture", "check_architecture"]
 
-ATTRIBUTES = ("num_heads", "activation", "rotary", "pooling", "patch_size", "img_size")
-ABSENT = {"rotary": None}
+ATTRIBUTES = ("num_heads", "activation", "rotary", "pooling", "slice_axes", "planes", "patch_size", "img_size")
+ABSENT = {"rotary": None, "slice_axes": None, "planes": None}
 """What a network has that does not name it."""
 
 

@@ -117,6 +117,11 @@ def _encoder(network: nn.Module) -> Any:
             f"frozen_cut: {type(inner).__name__} has no sequence of blocks that could be cut; use a ViT or UNETR of "
             "this package"
         )
+    if getattr(inner, "reads_slices", False):
+        raise TuningError(
+            f"frozen_cut: {type(inner).__name__} reads a volume slice by slice, and what was computed of slices is not "
+            "kept; train without, --cache_features 0"
+        )
     return encoder
 
 

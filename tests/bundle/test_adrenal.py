@@ -9,7 +9,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
-from dvpt_monai.errors import reason
+from dvpt_monai import SliceClassifier, read_header
+from dvpt_monai.errors import DvptError, reason
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -144,3 +145,32 @@ def test_a_tap_a_patch_and_a_method_of_ones_own(adrenal, tmp_path):
     adrenal.run("train", **options)
     network = parsed(adrenal, "network", **options)
     assert len(network.vit.blocks) == 1 and network.vit.grid == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("way", "more"), [("slices", {"slice_step": 5, "slice_axes": [2]}), ("planes", {})], ids=["slices", "planes"]
+)
+def test_what_comes_after_a_training_reads_volumes_as_it_did(adrenal, tmp_path, caplog, way, more):
+    folders = {"models_dir": str(tmp_path), "output_dir": str(tmp_path)}
+    adrenal.run("train", epochs=1, volume=way, **more, **folders)
+    settings = read_header(tmp_path / "adapter.safetensors")["settings"]
+    assert settings["volume"] == way and settings.items() >= more.items()
+    network = adrenal.run("train", "evaluate", **folders).parser.get_parsed_content("network")
+    assert isinstance(network, SliceClassifier) == (way == "slices") and bool(network.vit.planes) == (way == "planes")
+    rows = read(tmp_path / "predictions.csv")
+    adrenal.run("inference", checkpoint=str(tmp_path / "model.pt"), output_dir=str(tmp_path / "inference"))
+    said = {row["image"]: row["probability_1"] for row in read(tmp_path / "inference" / "predictions.csv")}
+    assert rows and all(said[row["image"].removeprefix("images/")] == row["probability_1"] for row in rows)
+    assert not [record for record in caplog.records if "was trained with" in record.message]
+    with pytest.raises(RuntimeError) as raised:
+        adrenal.run("train", "evaluate", volume="inflate", adapter=str(tmp_path / "adapter.safetensors"), **folders)
+    assert isinstance(reason(raised.value), DvptError)
+
+
+def test_a_way_that_there_is_not(adrenal):
+    with pytest.raises(Exception) as raised:
+        parsed(adrenal, "network_def", volume="slice")
+    assert str(reason(raised.value)) == "--volume slice: did you mean slices?"
+    with pytest.raises(Exception) as raised:
+        parsed(adrenal, "network_def", volume="whole")
+    assert str(reason(raised.value)) == "--volume whole: give inflate, slices, planes"

@@ -41,7 +41,10 @@ def train(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("name", ["fundus", "hippocampus", "chest", "adrenal", "lesions"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("hippocampus", "chest", "adrenal", "lesions")]
+
+
+@pytest.mark.parametrize("name", ["fundus", *SLOW])
 def test_a_bundle_trains_as_from_images(request, tmp_path, train, name):
     bundle = request.getfixturevalue(name)
     cached = train(name, bundle, "cached", cache_features=2, epochs=3, val_interval=1)

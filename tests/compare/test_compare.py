@@ -117,6 +117,7 @@ def test_no_network_is_left_behind(fundus_comparison):
     assert not list(fundus_comparison.out.rglob("*.pt")) and not list(fundus_comparison.out.rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hippocampus", "chest", "adrenal", "lesions"])
 def test_it_works_on_every_bundle(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
@@ -219,6 +220,7 @@ class Killed(BaseException):
     """As a signal ends a process: nothing catches it."""
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_made_again_and_finished_ones_are_not(fundus, tmp_path, monkeypatch):
     real, made = working.train, []
 
@@ -243,6 +245,7 @@ def test_a_run_that_was_killed_is_made_again_and_finished_ones_are_not(fundus, t
     assert {row["run"]: row["value"] for row in rows_of(tmp_path / "at once")} == resumed
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_makes_is_left_to_it(fundus, tmp_path, monkeypatch):
     """A lock of another process holds the first run; the others are made, and it last, when it is free."""
     from filelock import FileLock

@@ -4,7 +4,8 @@ import pytest
 import torch
 from monai.networks.nets import UNETR as MonaiUNETR
 
-from dvpt_monai import UNETR, LinearProbe, load_pretrained, tune
+from dvpt_monai import UNETR, LinearProbe, TuningError, load_pretrained, tune
+from dvpt_monai.tuning import frozen_activations
 
 SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2}
 
@@ -149,6 +150,46 @@ def test_fresh_is_the_decoder_and_what_no_file_fills():
 def test_what_cannot_be_built_is_refused_with_the_remedy(arguments, message):
     with pytest.raises(ValueError, match=message):
         unetr(**arguments)
+
+
+@pytest.mark.parametrize("depth", [1, 5])
+def test_slices_go_through_the_encoder_one_by_one(depth):
+    net = unetr(slices=True, img_size=(32, 48, 8), num_registers=1)
+    x = torch.rand(2, 1, 32, 48, depth)
+    seen = []
+    net.decoder5.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    with torch.no_grad():
+        assert net(x).shape == (2, 2, 32, 48, depth)
+        deepest, finer = seen[0]
+        assert deepest.shape == (2, 12, 2, 3, depth) and finer.shape[2:] == (4, 6, depth)
+        for z in range(depth):
+            tokens, _ = net.vit(x[..., z])
+            torch.testing.assert_close(deepest[..., z], net.vit.as_map(tokens))
+
+
+def test_the_decoder_joins_slices():
+    net = unetr(slices=True)
+    x = torch.rand(1, 1, 32, 32, 5)
+    other = x.clone()
+    other[..., 4] = 0
+    with torch.no_grad():
+        assert (net(x) - net(other))[..., 3].abs().max() > 1e-4
+
+
+def test_a_pretrained_encoder_of_slices_stays_as_it_was():
+    torch.manual_seed(0)
+    flat = unetr(spatial_dims=2).vit
+    net = UNETR.from_pretrained(flat.state_dict(), in_channels=1, out_channels=2, img_size=(32, 32, 4), num_heads=2,
+                                feature_size=2, slices=True, activation="gelu")  # fmt: skip
+    assert net.receipt.inflated == net.receipt.resized == () and net.vit.depth_embedding is None
+    assert torch.equal(net.vit.patch_embedding.patch_embeddings.weight, flat.patch_embedding.patch_embeddings.weight)
+    with pytest.raises(TuningError, match="slice by slice"):
+        frozen_activations(tune(net, LinearProbe()), torch.rand(1, 1, 32, 32, 4))
+
+
+def test_images_have_no_slices():
+    with pytest.raises(ValueError, match="slices is for spatial_dims=3"):
+        unetr(spatial_dims=2, slices=True)
 
 
 def test_an_image_of_another_size_is_refused():

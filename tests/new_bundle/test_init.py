@@ -112,6 +112,19 @@ def test_it_trains_evaluates_and_predicts(write, data, make, capsys):
     assert sorted(path for path in root.rglob("*")) == before, "something was written into the data"
 
 
+def test_thick_slices_are_read_by_themselves(data, make, monkeypatch):
+    folder = make(data.class_folders(each=8, volumes=True, affine=np.diag([1.0, 1.0, 5.0, 1.0])), "mine_classification")
+    assert config(folder, "train")["volume"] == "slices" and config(folder, "train")["spacing"] == [1.0, 1.0, 5.0]
+    assert "slices lie 5 times as far apart as pixels" in (folder / "docs" / "README.md").read_text()
+    run(folder, "train")
+    evaluated = run(folder, "train", "evaluate", volume="slices").parser.get_parsed_content("network")
+    assert evaluated.slice_axes == [2] and evaluated.vit.img_size == [24, 24]
+    run(folder, "inference")
+    assert read_header(folder / "models" / "adapter.safetensors")["settings"]["slice_axes"] == [2]
+    rows = gate(folder, monkeypatch)
+    assert {row for row, (result, _) in rows.items() if result != "passed"} <= {"metadata schema"}, rows
+
+
 @pytest.mark.parametrize("write", [moles, nodules, skin, livers])
 def test_it_passes_the_gate(write, data, make, monkeypatch):
     rows = gate(
@@ -163,7 +176,10 @@ def test_train_and_inference_fit_each_other(data, make):
                                                       "backbone", "network_def", "inferer", "normalization",
                                                       "initialize", "run", "cases", "note", "settings",
                                                       "table"}:  # fmt: skip
-            assert train[key] == inference[key], key
+            if key in ("volume", "slice_axes", "slice_step"):
+                assert inference[key] == f"$bundle.trained({key!r}, @adapter or @checkpoint, {train[key]!r})"
+            else:
+                assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
         assert train["settings"].keys() - inference["settings"].keys() <= {
             "structures"

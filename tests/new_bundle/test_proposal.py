@@ -80,12 +80,45 @@ def test_volumes_to_segment(size, spacing, expected, grid):
 
 @pytest.mark.parametrize(
     ("size", "spacing", "expected", "scale"),
-    [((64, 64, 64), (1, 1, 1), (64, 64, 64), 1.0), ((512, 512, 100), (0.5, 0.5, 2), (64, 64, 56), 4.0)],
+    [((64, 64, 64), (1, 1, 1), (64, 64, 64), 1.0), ((512, 512, 200), (0.5, 0.5, 1), (64, 64, 56), 4.0)],
 )
 def test_volumes_to_classify(size, spacing, expected, scale):
     """The whole volume, at one scale for all axes."""
     found = volumes(size, tuple(map(float, spacing)), task="classification")
-    assert found.spacing == (scale,) * 3 and found.image_size == expected
+    assert found.spacing == (scale,) * 3 and found.image_size == expected and found.coarse is None
+    reading = recipe(found).network.reading
+    assert reading["volume"] == "inflate" and reading["slice_axes"] == ([0, 1, 2] if scale == 1 else [2])
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing", "grid", "expected", "axis"),
+    [
+        ((64, 64, 20), (1, 1, 2.51), (1, 1, 2.51), (64, 64, 24), 2),
+        ((512, 24, 512), (0.5, 6, 0.5), (4, 6, 4), (64, 24, 64), 1),
+        ((64, 64, 320), (0.5, 0.4, 2), (0.5, 0.5, 10), (64, 56, 64), 2),
+        ((64, 64, 20), (1, 1, 2.5), (2.5 / 2.5,) * 3, (64, 64, 56), None),
+        ((64, 64, 20), (1, 0.1, 2.4), (1.0,) * 3, (64, 16, 48), None),
+    ],
+    ids=["axial", "coronal", "many", "just not", "no two axes alike"],
+)
+def test_slices_that_lie_far_apart_are_read_by_themselves(size, spacing, grid, expected, axis):
+    found = volumes(size, tuple(map(float, spacing)), task="classification")
+    assert found.coarse == axis
+    told = [note.text for note in found.notes if "times as far apart" in note.text]
+    reading = recipe(found).network.reading
+    if axis is None:
+        assert reading["volume"] == "inflate" and not told
+        return
+    assert found.spacing == pytest.approx(grid) and found.image_size == expected
+    assert reading == {"volume": "slices", "slice_axes": [axis], "slice_step": 1} and len(told) == 1
+
+
+def test_nothing_else_is_read_by_slices():
+    far = ((64, 64, 20), (1.0, 1.0, 5.0))
+    assert volumes(*far).coarse is None, "a segmentation"
+    for architecture in (architecture_of("random"), replace(VIT, dims=3)):
+        found = volumes(*far, task="classification", architecture=architecture)
+        assert found.coarse is None and recipe(found).network.reading == {}
 
 
 def test_windows():
