@@ -13,6 +13,7 @@ from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained, trained
 from dvpt_monai.bundle.volumes import volume_classifier
+from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "trained",
     "volume_classifier",
     "warn_of_replacing",
+    "written",
 ]
 
 TRANSFORMS = ("DecideGraded", "LabelMapd", "LoadImaged", "SaveImageMasksd", "SaveMaskd", "Spacingd")

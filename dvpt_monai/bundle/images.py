@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from csv import DictReader
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def find_images(
         One ``{"image": path}`` for each.
 
     Raises:
-        DataError: on what does not exist, a folder without an image, or a table without the column.
+        DataError: on what does not exist, a folder without an image, a table without the column, and a list that is not
+            in UTF-8.
 
     Example:
         >>> import tempfile
@@ -60,7 +62,7 @@ def find_images(
         elif path.suffix.lower() == ".csv" and path.is_file():
             paths = [path.parent / name for name in _column(path, column)]
         elif path.suffix.lower() == ".txt" and path.is_file():
-            paths = [path.parent / line.strip() for line in path.read_text().splitlines() if line.strip()]
+            paths = [path.parent / line.strip() for line in _text(path).splitlines() if line.strip()]
         else:
             paths = [path]
     if not paths:
@@ -112,8 +114,14 @@ def shows_phantoms(cases: Sequence[dict[str, Any]]) -> bool:
 
 
 def _column(table: Path, column: str) -> list[str]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = DictReader(file)
-        if column not in (reader.fieldnames or []):
-            raise DataError(f"{table}: no column {column!r} among {list(reader.fieldnames or [])}; rename yours")
-        return [row[column] for row in reader if row[column]]
+    reader = DictReader(StringIO(_text(table), newline=""))
+    if column not in (reader.fieldnames or []):
+        raise DataError(f"{table}: no column {column!r} among {list(reader.fieldnames or [])}; rename yours")
+    return [row[column] for row in reader if row[column]]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not in UTF-8 ({error.reason}); save it as CSV or text in UTF-8") from error

@@ -95,3 +95,12 @@ def main() -> None:
         raise SystemExit(1) from None
     except BrokenPipeError:  # who reads, such as head, has seen enough; Python must not flush once more when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None or os.environ.get("DVPT_TRACEBACK"):
+            raise
+        print(
+            f"error: {error.filename}: {error.strerror}; give another path, or correct who may use it "
+            "(DVPT_TRACEBACK=1 shows the traceback)",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dvpt_monai.commands.audit import allow_option, check_trusted, trust_option
-from dvpt_monai.commands.values import COUNT
+from dvpt_monai.commands.values import COUNT, GIB
 
 __all__ = ["predict"]
 
@@ -22,9 +22,9 @@ __all__ = ["predict"]
 @click.option("--checkpoint", type=click.Path(), help="A trained network, likewise.")
 @click.option("--backbone-weights", help="The adapter's backbone, by name or path.")
 @click.option("--window", is_flag=True, default=None, help="Scale the window that single files of DICOM name.")
-@click.option("--memory", type=float, metavar="GIB", help="Memory that an image may take; else what is free.")
+@click.option("--memory", type=GIB, metavar="GIB", help="Memory that an image may take; else what is free.")
 @click.option("--batch-size", type=COUNT, help="Images, or windows of an image, at a time.")
-@click.option("--workers", type=int, help="Processes that load images.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes that load images.")
 @click.option("--device", help="Such as cpu or cuda:1.")
 @allow_option
 @trust_option

@@ -7,10 +7,29 @@ from typing import Any
 
 import click
 
-__all__ = ["COUNT", "Values"]
+__all__ = ["COUNT", "GIB", "Values"]
 
 COUNT = click.IntRange(min=1)
 COUNT.name = "integer"  # of its own it calls itself an integer range, also where it refuses 'one'
+
+
+class Positive(click.ParamType[float]):
+    """A number above 0, and no NaN, which is neither above a limit nor below one.
+
+    Example:
+        >>> Positive().convert("0.5", None, None)
+        0.5
+    """
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(click.FLOAT.convert(value, param, ctx))
+        return number if number > 0 else self.fail(f"{value} is not above 0.", param, ctx)
+
+
+GIB = Positive()
+"""Memory."""
 
 
 class Values(click.ParamType[Any]):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dvpt_monai.commands.columns import columns_of, with_columns
-from dvpt_monai.commands.values import COUNT
+from dvpt_monai.commands.values import COUNT, GIB
 
 __all__ = ["verify"]
 
@@ -17,9 +17,7 @@ __all__ = ["verify"]
 @click.option("--data", required=True, help="A folder, table, dataset.json or list, or a bundle, whose config runs.")
 @click.option("--json", type=click.Path(path_type=Path), help="File to write everything to.")
 @click.option("--fix", type=click.Path(path_type=Path), help="New folder for corrected copies, where that is certain.")
-@click.option(
-    "--budget", type=float, metavar="GIB", help="Memory that predicting an image may take; else the machine's."
-)
+@click.option("--budget", type=GIB, metavar="GIB", help="Memory that predicting an image may take; else the machine's.")
 @click.option("--num-classes", type=COUNT, help="Classes that the network predicts; else as many as the masks have.")
 @with_columns
 @click.option("--workers", type=COUNT, help="Processes that read; else one for each core.")

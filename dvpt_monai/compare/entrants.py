@@ -86,7 +86,11 @@ def _method(node: ast.expr) -> Method:
         return Method.named(node.id)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise SyntaxError(ast.unparse(node))
-    arguments = {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
+    arguments: dict[str, Any] = {}
+    for keyword in node.keywords:
+        if keyword.arg is None or keyword.arg in arguments:  # **values, or one that is given twice
+            raise SyntaxError(ast.unparse(node))
+        arguments[keyword.arg] = _value(keyword.value)
     if node.args:
         arguments["methods"] = tuple(_method(part).arguments() for part in node.args)
     return Method.from_arguments({"method": node.func.id, **arguments})

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from dvpt_monai.errors import DataError, PredictionError
 from dvpt_monai.handlers import PredictionsTable
+from dvpt_monai.predict.alone import alone
 from dvpt_monai.predict.case_loader import CaseLoader, Failed, Loaded, in_words, input_hash
 from dvpt_monai.predict.ledger import Ledger, Record
 from dvpt_monai.predict.memory import free_memory, peak_memory, reset_peak
@@ -53,7 +54,7 @@ class Predictor(SupervisedEvaluator):
         settings: whatever else the outputs depend on, by name.
         inferer: how the network is called.
         postprocessing: of a prediction; its last step may write it. A step with a method ``expect`` is told all images
-            before the first is predicted.
+            before the first is predicted, and says the folders that it writes to.
         table: writes the answers of classification.
         memory: GiB that predicting an image may take; by default what is free.
         options: further ones of MONAI's ``SupervisedEvaluator``.
@@ -87,12 +88,22 @@ class Predictor(SupervisedEvaluator):
         self.failed: dict[str, str] = {}
 
     def run(self, global_epoch: int = 1) -> None:  # type: ignore[override]
-        """Predict what is missing, and write the table of all."""
+        """Predict what is missing, and write the table of all.
+
+        Raises:
+            PredictionError: another prediction writes into the folder of the outputs, or nobody may.
+        """
+        with alone(self.output_dir):
+            self._run(global_epoch)
+
+    def _run(self, global_epoch: int) -> None:
         images = [_name(case) for case in self.loader.cases]
+        places = {self.output_dir}
         for step in getattr(self.answer_steps, "transforms", ()):
             if hasattr(step, "expect"):
-                step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases])
-        remove_parts(self.output_dir)
+                places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases])
+        for place in places:
+            remove_parts(place)  # of a prediction that was killed
         self.ledger, self.identity = Ledger(self.output_dir / "cases.jsonl"), self._identity()
         self.done, self.failed = [], {}
         self.limit = free_memory() if self.memory is None else self.memory

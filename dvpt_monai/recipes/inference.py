@@ -112,7 +112,8 @@ def _data(recipe: Recipe) -> Config:
 def _depends(recipe: Recipe, seen: Config) -> Config:
     """What predictions depend on beside the image and the weights: where it changes, they are made anew."""
     names = ("backbone_weights", "image_size", "precision", *recipe.task.output, *seen)
-    return {name: f"@{name}" for name in names}
+    steps = "$bundle.written('preprocessing', 'inferer', 'postprocessing')"
+    return {**{name: f"@{name}" for name in names}, "steps": steps}
 
 
 def _answer(recipe: Recipe) -> Config:

@@ -46,10 +46,15 @@ class SavePNGd(SaveImaged):
         self._folders: dict[str, Path] = {}
         self._written: dict[Path, str] = {}
 
-    def expect(self, sources: Sequence[str | os.PathLike[str]]) -> None:
-        """Name the outputs of all images that will come: those of one name get a folder that tells them apart."""
+    def expect(self, sources: Sequence[str | os.PathLike[str]]) -> set[Path]:
+        """Name the outputs of all images that will come: those of one name get a folder that tells them apart.
+
+        Returns:
+            The folders of the outputs.
+        """
         paths = output_paths(sources, self.folder, output_format="png")
         self._folders = {os.path.abspath(source): path.parent for source, path in paths.items()}
+        return {*self._folders.values()}
 
     @abstractmethod
     def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[Any]]]:

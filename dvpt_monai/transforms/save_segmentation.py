@@ -81,14 +81,18 @@ class SaveImageSegmentationd(SaveImaged):
         if sources is not None:
             self.expect(sources)
 
-    def expect(self, sources: Sequence[Any]) -> None:
+    def expect(self, sources: Sequence[Any]) -> set[Path]:
         """Name the outputs of all images that will come.
 
         Images of one name keep the part of their path that tells them apart, and whatever would collide is refused
         before the first is written.
+
+        Returns:
+            The folders of the outputs.
         """
         paths = output_paths([_named_after(source) for source in sources], self.folder, **self.settings)
         self.planned = {os.path.abspath(source): path for source, path in paths.items()}
+        return {path.parent for path in self.planned.values()}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)

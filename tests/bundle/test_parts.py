@@ -74,6 +74,17 @@ def test_images_of_a_folder_a_list_a_table_a_file(images):
     assert names(find_images(images / "table.csv", [".png"])) == ["c.jpg", "a.png"]
 
 
+def test_lists_by_their_encoding(images):
+    """Windows writes a mark in front of UTF-8; what is not UTF-8 would name other files."""
+    for name, content in (("list.txt", "a.png\n"), ("table.csv", "image\na.png\n")):
+        (images / name).write_text(content, encoding="utf-8-sig")
+        assert names(find_images(images / name, [".png"])) == ["a.png"]
+        for encoding in ("utf-16", "latin-1"):
+            (images / name).write_text(f"{content}ö.png\n", encoding=encoding)
+            with pytest.raises(DataError, match=f"{name}: not in UTF-8"):
+                find_images(images / name, [".png"])
+
+
 @pytest.mark.parametrize(
     ("content", "source", "words"),
     [

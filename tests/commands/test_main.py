@@ -64,6 +64,16 @@ def test_a_fault_of_ours_keeps_its_traceback(say, monkeypatch):
         say("methods", "LoRA")
 
 
+def test_a_path_that_cannot_be_used_is_one_line(say, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    words = ["download", "https://localhost:1/x.zip", "--sha256", "0" * 64, "--out", tmp_path / "file"]
+    code, _, said = say(*words)
+    assert code == 1 and said.startswith(f"error: {tmp_path / 'file'}: File exists; give another path")
+    monkeypatch.setenv("DVPT_TRACEBACK", "1")
+    with pytest.raises(FileExistsError):
+        say(*words)
+
+
 def test_the_version(say):
     assert say("--version") == (0, f"dvpt_monai, version {__version__}\n", "")
 

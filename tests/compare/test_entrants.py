@@ -28,6 +28,8 @@ def test_methods_are_typed_as_in_python():
         ("", BundleError, "none named"),
         ("DVPT LoRA", BundleError, r"write them as DVPT,LoRA\(rank=4\)"),
         ("LoRA(rank=open('x'))", BundleError, "write them as"),
+        ("LoRA(**values)", BundleError, "write them as"),
+        ("LoRA(rank=4, rank=8)", BundleError, "write them as"),
         ("__import__('os').system('ls')", BundleError, "write them as"),
     ],
 )

@@ -4,6 +4,7 @@ import csv
 import shutil
 import sys
 
+import monai.bundle
 import nibabel
 import numpy as np
 import pytest
@@ -71,6 +72,24 @@ def test_the_command_of_the_readme(trained_hippocampus, volumes, tmp_path, monke
     main()
     assert "Wrote 1 masks" in capsys.readouterr().out
     assert set(read_segmentation(tmp_path / "a_seg.seg.nrrd").masks) == set(NAMES)
+
+
+def test_another_overlap_or_transform_predicts_anew(trained_hippocampus, volumes, tmp_path, capsys):
+    """Whatever the config says of images and answers counts, not its settings alone."""
+    steps = "preprocessing#transforms"
+    changes = [{}, {}, {"inferer#inferer#overlap": 0.25}, {f"{steps}#4#mode": "nearest"}, {}, {"batch_size": 2}]
+    written = []
+    for change in changes:
+        capsys.readouterr()
+        monai.bundle.run(
+            run_id="inferring",
+            config_file=str(trained_hippocampus.root / "configs" / "inference.json"),
+            dataset_dir=str(volumes / "nifti"),
+            output_dir=str(tmp_path),
+            **change,
+        )
+        written.append("Wrote 1 masks" in capsys.readouterr().out)
+    assert written == [True, False, True, True, True, False]
 
 
 def test_dicom_seg_on_wish(trained_hippocampus, tmp_path):

@@ -14,6 +14,7 @@ import torch
 from monai.data import DataLoader, Dataset, decollate_batch, list_data_collate
 
 from dvpt_monai.errors import DataError, PredictionError
+from dvpt_monai.predict.alone import alone
 from dvpt_monai.predict.case_loader import in_words
 from dvpt_monai.predict.ledger import Ledger
 from tests.predict.small import folder_of, labels, network, predictor, volume
@@ -157,6 +158,33 @@ def test_images_of_one_name_keep_what_tells_them_apart(tmp_path):
     prediction.run()
     prediction.check()
     assert sorted(labels(tmp_path / "out")) == ["sub-1/anat/T1w_seg.nii.gz", "sub-2/anat/T1w_seg.nii.gz"]
+
+
+def test_a_killed_prediction_leaves_nothing_in_folders_either(tmp_path):
+    for number in (1, 2):
+        volume(tmp_path / "in" / f"sub-{number}" / "T1w.nii.gz", number)
+    (tmp_path / "in" / "list.txt").write_text("sub-1/T1w.nii.gz\nsub-2/T1w.nii.gz\n")
+    left, foreign = (tmp_path / "out" / place / ".a.part-0f.gz" for place in ("sub-1", "of others"))
+    for part in (left, foreign):
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"half")
+    predictor(tmp_path / "in" / "list.txt", tmp_path / "out").run()
+    assert foreign.exists() and not left.exists()
+
+
+def test_one_prediction_at_a_time_in_a_folder(tmp_path):
+    source, out = folder_of(tmp_path / "in", 1), tmp_path / "out"
+    with alone(out), pytest.raises(PredictionError, match="another process predicts into it"):
+        predictor(source, out).run()
+    assert not labels(out)
+    predictor(source, out).run()
+    assert len(labels(out)) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_predicted(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(PredictionError, match=r"out: cannot be written .*; set output_dir"):
+        predictor(folder_of(tmp_path / "in", 1), tmp_path / "out").run()
 
 
 def test_outputs_in_the_folder_of_the_images_are_no_images(tmp_path):

@@ -1,0 +1,36 @@
+"""What stands in the config whose expression runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from dvpt_monai.bundle.callers import callers
+from dvpt_monai.errors import BundleError
+
+__all__ = ["written"]
+
+
+def written(*names: str) -> dict[str, Any]:
+    """Paragraphs of the config that asks, as they stand there, with what the command line or a program changed.
+
+    What they refer to is not followed.
+
+    Args:
+        names: of the paragraphs.
+
+    Raises:
+        BundleError: no config asks, or it has no such paragraph.
+
+    Example:
+        >>> content = {"imports": ["$import dvpt_monai.bundle as bundle"], "size": 4, "window": {"roi_size": "@size"}}
+        >>> ConfigParser({**content, "asks": "$bundle.written('window')"}).get_parsed_content("asks")
+        {'window': {'roi_size': '@size'}}
+    """
+    asking = (frame.f_locals.get("self") for frame in callers())
+    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
+    absent = [name for name in names if parser is None or name not in parser]
+    if parser is None or absent:
+        raise BundleError(f"written({', '.join(map(repr, absent))}): no config that asks has it; correct the config")
+    return {name: parser[name] for name in names}
