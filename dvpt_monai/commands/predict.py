@@ -20,6 +20,7 @@ __all__ = ["predict"]
 @click.option("--output-format", help="nifti, seg-nrrd, nrrd, mha, png or dicom-seg; else that of each image.")
 @click.option("--adapter", type=click.Path(), help="An adapter, in place of models/model.pt.")
 @click.option("--checkpoint", type=click.Path(), help="A trained network, likewise.")
+@click.option("--method", help="That of the training, as typed there, where it was another than the bundle's.")
 @click.option("--backbone-weights", help="The adapter's backbone, by name or path.")
 @click.option("--window", is_flag=True, default=None, help="Scale the window that single files of DICOM name.")
 @click.option("--memory", type=GIB, metavar="GIB", help="Memory that an image may take; else what is free.")
@@ -28,7 +29,9 @@ __all__ = ["predict"]
 @click.option("--device", help="Such as cpu or cuda:1.")
 @allow_option
 @trust_option
-def predict(bundle: Path, source: str, output: Path, allow: Path | None, trust: bool, **settings: Any) -> None:
+def predict(
+    bundle: Path, source: str, output: Path, allow: Path | None, trust: bool, method: str | None, **settings: Any
+) -> None:
     """Predict images of any format, each in the grid and format that it came in.
 
     A case that cannot be predicted is named, and the others go on; the exit code is 1 then. OUTPUT/cases.jsonl has what
@@ -36,7 +39,9 @@ def predict(bundle: Path, source: str, output: Path, allow: Path | None, trust: 
 
     Example: python -m dvpt_monai predict --bundle bundles/liver --input ct_series --output masks
     """
+    from fire.parser import DefaultParseValue
+
     from dvpt_monai.predict.command import run
 
     check_trusted(bundle, allow, trust)
-    run(bundle, source, output, **settings)
+    run(bundle, source, output, method=None if method is None else DefaultParseValue(method), **settings)

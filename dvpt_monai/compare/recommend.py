@@ -26,7 +26,7 @@ class Chances:
 
     Args:
         scores: of the method.
-        best: share of the resamples in which it is the best.
+        best: share of the resamples in which it is the best; those that several win are shared between them.
         near: share in which it lacks at most a hundredth to the best.
     """
 
@@ -46,11 +46,12 @@ def chances(several: Sequence[Scores]) -> list[Chances]:
     values = torch.stack([each.spread() for each in several])
     values = values[:, values.isfinite().all(0)]
     best = values.max(0).values
-    winners = values.argmax(0)
+    won = (values == best).double()
+    won = won / won.sum(0)  # a draw is shared
     result = [
         Chances(
             each,
-            best=float((winners == place).double().mean()),
+            best=float(won[place].mean()),
             near=float((values[place] >= best - NEAR).double().mean()),
         )
         for place, each in enumerate(several)

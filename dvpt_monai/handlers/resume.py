@@ -210,7 +210,9 @@ class Resume:
     def _state_to_resume(self) -> dict[str, Any] | None:
         if self.resume == "never":
             if states(self.folder):
-                logger.warning("%s holds the state of a training that ended early; --resume auto goes on", self.folder)
+                logger.warning(
+                    "%s holds the state of an earlier training; --resume auto goes on where that was ended", self.folder
+                )
             return None
         if self.resume == "auto":
             found = latest_state(self.folder)

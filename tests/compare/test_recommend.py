@@ -28,6 +28,12 @@ def test_of_level_methods_the_one_that_trains_least():
     assert "Take LoRA: it is within 0.01 of the best in 100% of the resamples, as DVPT" in advice(ranked)
 
 
+def test_a_draw_is_shared_and_the_one_that_trains_least_is_taken():
+    first, second = chances([of("DVPT", 0.75, trained=1000), of("probe", 0.75, trained=10)])
+    assert (first.best, second.best) == (0.5, 0.5)
+    assert advice([first, second]).startswith("Take probe: ")
+
+
 def test_what_is_open_is_said_to_be_open():
     ranked = chances([of("DVPT", 0.75, 0.05), of("LoRA", 0.74, 0.05), of("probe", 0.5)])
     text = advice(ranked)
