@@ -74,7 +74,7 @@ def draw(cases: list[Case], purpose: str, seed: int, root: PathLike | None = Non
     """The units of a list of cases, by ascending number.
 
     Args:
-        cases: in any order; one whose group is empty stands alone.
+        cases: in any order; one whose group is empty, or its own name, stands alone.
         purpose: what the numbers are for.
         seed: another seed, other numbers.
         root: folder of the data set, for cases without a name.
@@ -87,7 +87,8 @@ def draw(cases: list[Case], purpose: str, seed: int, root: PathLike | None = Non
     units: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         group = case.get("group")
-        key = f"name {name_of(case, root)}" if group is None or group == "" else f"group {group}"
+        alone = group in (None, "", case.get("name", case["image"]))
+        key = f"name {name_of(case, root)}" if alone else f"group {group}"
         units[key].append(case)
     drawn = sorted((chance(seed, purpose, key), key) for key in units)
     return [Unit(number, ordered(units[key])) for number, key in drawn]

@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 
-from dvpt_monai.data.case import Case
+from dvpt_monai.data.case import Case, all_grouped
 from dvpt_monai.data.name import image_of
 from dvpt_monai.data.parts import fingerprint
 from dvpt_monai.sha256 import sha256_of
@@ -28,7 +28,7 @@ def bind_copies(cases: list[Case]) -> list[Case]:
         ...         _ = Path(home, name).write_bytes(content)
         ...     cases = bind_copies([{"image": str(Path(home, name)), "name": name} for name in "abc"])
         >>> [case.get("group") for case in cases]
-        ['copies of a', None, 'copies of a']
+        ['copies of a', 'b', 'copies of a']
     """
     bound = [dict(case) for case in cases]
     places = {image_of(case): place for place, case in enumerate(bound)}
@@ -38,7 +38,7 @@ def bind_copies(cases: list[Case]) -> list[Case]:
         name = min(map(str, groups), default=f"copies of {alike[0].get('name', alike[0]['image'])}")
         for case in [case for case in bound if case.get("group") in groups] + alike:
             case["group"] = name
-    return bound
+    return all_grouped(bound)
 
 
 def warn_of_copies(images: Iterable[str], others: Iterable[str], where: str) -> None:

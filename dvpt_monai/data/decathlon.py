@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dvpt_monai.data.case import Case, PathLike
+from dvpt_monai.data.case import Case, PathLike, all_grouped
 from dvpt_monai.data.files import check_files
 from dvpt_monai.data.name import image_of, named
 from dvpt_monai.errors import DataError
@@ -106,4 +106,4 @@ def read_decathlon(
     if twice:
         raise DataError(f"{path}: {twice[0]} is listed twice; keep one entry per image")
     check_files(cases, ("image", "label"), f"{path}: unpack the data set in {folder} again")
-    return cases
+    return all_grouped(cases)

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from dvpt_monai.data import read_csv, split
+from dvpt_monai.data.copies import bind_copies
 
 
 def table(folder, contents, rows):
@@ -49,3 +50,18 @@ def test_empty_files_and_files_of_one_size_are_no_copies(tmp_path, caplog):
         tmp_path, {"a.png": b"", "b.png": b"", "c.png": b"x", "d.png": b"y"}, [f"{n}.png,0,train," for n in "abcd"]
     )
     assert all("group" not in case for case in read_csv(path)) and not caplog.text
+
+
+def test_a_copy_moves_no_other_case(tmp_path):
+    """Cases of their own have their name as their group where others have one, and are drawn as before."""
+    for place in range(12):
+        (tmp_path / f"{place}.jpg").write_bytes(bytes([place]))
+    cases = [{"image": str(tmp_path / f"{place}.jpg"), "name": f"{place}.jpg"} for place in range(12)]
+    (tmp_path / "copy.jpg").write_bytes(bytes([3]))
+    copied = bind_copies([*cases, {"image": str(tmp_path / "copy.jpg"), "name": "copy.jpg"}])
+    assert all(case["group"] for case in copied) and copied[3]["group"] == copied[-1]["group"] != "3.jpg"
+
+    def validating(cases):
+        return {case["name"] for case in split(cases, "validation", 0, 3)}
+
+    assert validating(copied) - {"3.jpg", "copy.jpg"} == validating(cases) - {"3.jpg"}
