@@ -1,17 +1,17 @@
-"""Tables as files: the one place that writes CSV and says how a number looks in it."""
+"""Tables: the one place that writes CSV and says how a number looks in it, and columns of plain text."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["cell", "csv_text", "write_table"]
+__all__ = ["cell", "csv_text", "text_lines", "write_table"]
 
 
 def write_table(
@@ -66,3 +66,24 @@ def cell(value: Any) -> str:
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{float(value):.6g}"
     return "" if value is None else str(value)
+
+
+def text_lines(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """The rows of a table as lines of text whose columns stand below each other.
+
+    Args:
+        rows: all with the same number of cells, the header among them.
+        right: places of the columns of numbers, which end below each other.
+
+    Example:
+        >>> text_lines([("name", "MB", "of"), ("a", "9", "x"), ("longer", "120", "")], right={1})
+        ['name     MB  of', 'a         9  x', 'longer  120']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

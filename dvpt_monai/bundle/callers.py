@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["callers"]
+from monai.bundle import ConfigParser
+
+__all__ = ["asking_config", "callers"]
 
 
 def callers() -> Iterator[FrameType]:
@@ -24,3 +26,14 @@ def callers() -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def asking_config() -> ConfigParser | None:
+    """The config whose expression asks; ``None`` where no config does.
+
+    Example:
+        >>> asking_config() is None
+        True
+    """
+    holders = (frame.f_locals.get("self") for frame in callers())
+    return next((one for one in holders if isinstance(one, ConfigParser)), None)

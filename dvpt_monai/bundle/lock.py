@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from dvpt_monai.errors import BundleError
+from dvpt_monai.held_folder import hold, holder
 from dvpt_monai.whole_file import remove_parts
 
 __all__ = ["lock"]
 
+NOTE = ".training"
 held: dict[Path, FileLock] = {}
 """Locks of this process; the system takes them back when it ends, however it ends."""
 
@@ -38,18 +39,12 @@ def lock(models_dir: str | os.PathLike[str], rank: int = 0) -> None:
     folder = Path(models_dir).resolve()
     if rank or folder in held:
         return
-    note = folder / ".training"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mine = FileLock(folder / ".lock")
-        mine.acquire(timeout=0)
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        held[folder] = hold(folder, NOTE)
     except Timeout:
-        other = note.read_text() if note.is_file() else "another process"
         raise BundleError(
-            f"{folder}: {other} is training into it; wait, end that one, or train with --models_dir DIR"
+            f"{folder}: {holder(folder, NOTE)} is training into it; wait, end that one, or train with --models_dir DIR"
         ) from None
     except OSError as error:
         raise BundleError(f"{folder}: cannot be written ({error}); train with --models_dir DIR") from error
-    held[folder] = mine
     remove_parts(folder)

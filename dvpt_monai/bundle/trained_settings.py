@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-
-from dvpt_monai.bundle.callers import callers
+from dvpt_monai.bundle.callers import asking_config
 from dvpt_monai.errors import AdapterError, BundleError
 from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
@@ -97,8 +95,7 @@ def check_trained(
 
 def _of_the_config_that_asks(trained: Mapping[str, Any]) -> tuple[Method | str | None, dict[str, Any]]:
     """What configs of version 0.1 do not pass, from the parser that is resolving their call. To go with 0.3."""
-    asking = (frame.f_locals.get("self") for frame in callers())
-    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
+    parser = asking_config()
     if parser is None:
         return None, {}
     now = {name: parser.get_parsed_content(name) for name in ("method", *trained) if name in parser}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai.bundle import ConfigParser
-
-from dvpt_monai.bundle.callers import callers
+from dvpt_monai.bundle.callers import asking_config
 from dvpt_monai.errors import BundleError
 
 __all__ = ["written"]
@@ -24,12 +22,12 @@ def written(*names: str) -> dict[str, Any]:
         BundleError: no config asks, or it has no such paragraph.
 
     Example:
+        >>> from monai.bundle import ConfigParser
         >>> content = {"imports": ["$import dvpt_monai.bundle as bundle"], "size": 4, "window": {"roi_size": "@size"}}
         >>> ConfigParser({**content, "asks": "$bundle.written('window')"}).get_parsed_content("asks")
         {'window': {'roi_size': '@size'}}
     """
-    asking = (frame.f_locals.get("self") for frame in callers())
-    parser = next((one for one in asking if isinstance(one, ConfigParser)), None)
+    parser = asking_config()
     absent = [name for name in names if parser is None or name not in parser]
     if parser is None or absent:
         raise BundleError(f"written({', '.join(map(repr, absent))}): no config that asks has it; correct the config")

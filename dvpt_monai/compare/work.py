@@ -12,12 +12,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from dvpt_monai.compare.bundle import Bundle
 from dvpt_monai.compare.runs import Row, add_row, read_rows
 from dvpt_monai.compare.study import Run, Study, number
 from dvpt_monai.compare.train import train
+from dvpt_monai.held_folder import hold
+from dvpt_monai.units import duration
 
 __all__ = ["TABLE", "finished", "work"]
 
@@ -79,10 +81,8 @@ def _work(study: Study, bundle: Bundle, out: Path, jobs: int, since: str) -> Non
 @contextmanager
 def _taken(folder: Path) -> Iterator[bool]:
     """Whether a run's folder is this process's for the time of a ``with`` block; the system frees it after a kill."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock = hold(folder)
     except Timeout:
         yield False
         return
@@ -96,7 +96,7 @@ def _plan(study: Study, rows: Mapping[str, Row], jobs: int) -> str:
     total, done = _counts(study, rows)
     words = f"{total} runs of {len(study.entrants)} methods"
     if done:
-        words += f", {done} of them done; about {_time(_seconds_left(study, rows) / jobs)} left"
+        words += f", {done} of them done; about {duration(_seconds_left(study, rows) / jobs)} left"
     else:
         words += "; the first tells how long they take"
     return words
@@ -106,8 +106,8 @@ def _progress(study: Study, run: Run, row: Mapping[str, Any], rows: Mapping[str,
     total, done = _counts(study, rows)
     result = row.get("error") or f"{row['metric'].replace('_', ' ')} {row['value']:.3f}"
     left = _seconds_left(study, rows) / jobs
-    end = f"; about {_time(left)} left" if left else ""
-    return f"[{done}/{total}] {run}: {result}, {_time(float(row['seconds']))}{end}"
+    end = f"; about {duration(left)} left" if left else ""
+    return f"[{done}/{total}] {run}: {result}, {duration(float(row['seconds']))}{end}"
 
 
 def _counts(study: Study, rows: Mapping[str, Row]) -> tuple[int, int]:
@@ -131,15 +131,3 @@ def _seconds_left(study: Study, rows: Mapping[str, Row]) -> float:
             done = sum(each[1] == fraction for each in own)
             left += max(0, study.count(entrant) - done) * fraction * rate(own or known)
     return left
-
-
-def _time(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    Example:
-        >>> _time(7.2), _time(200), _time(9000)
-        ('7 s', '3 min', '2.5 h')
-    """
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.folder import shards_of
+from dvpt_monai.units import storage
 
-__all__ = ["check_room", "kept_bytes", "written"]
+__all__ = ["check_room", "kept_bytes"]
 
 GB = 10**9
 
@@ -44,20 +45,7 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
     if budget * GB - kept < needed:
         fewer.append(f"--cache_budget {math.ceil((kept + needed) / GB)}")
     raise CacheError(
-        f"{root}: --cache_features {views} takes {written(needed)}; there are {written(kept)} already, of the "
-        f"--cache_budget of {budget:g} GB, and the disk has {written(free)} left. Give {' or '.join(fewer) or 'less'}, "
+        f"{root}: --cache_features {views} takes {storage(needed)}; there are {storage(kept)} already, of the "
+        f"--cache_budget of {budget:g} GB, and the disk has {storage(free)} left. Give {' or '.join(fewer) or 'less'}, "
         "clear with python -m dvpt_monai cache --clear, or give another --cache_dir"
     )
-
-
-def written(size: float) -> str:
-    """Bytes for people.
-
-    Example:
-        >>> written(113_000), written(81_300_000), written(2_930_000_000)
-        ('113 kB', '81.3 MB', '2.93 GB')
-    """
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size:.0f} bytes"

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from tqdm.std import tqdm
 
 from dvpt_monai.errors import CacheError
-from dvpt_monai.features.budget import check_room, written
+from dvpt_monai.features.budget import check_room
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
 from dvpt_monai.features.folder import HEADER, features_dir, filling
+from dvpt_monai.units import duration, storage
 
 __all__ = ["DTYPES", "FeatureCache"]
 
@@ -117,7 +118,7 @@ class FeatureCache:
         logger.info(
             "Caching activations of %d images, %s, in %s: about %s",
             sum(len(views) for _, missing in lacking for _, views in missing),
-            *(written(needed), self.root, _minutes(sum(seconds for *_, seconds in costs))),
+            *(storage(needed), self.root, duration(sum(seconds for *_, seconds in costs))),
         )
         begun = time.perf_counter()
         for dataset, missing in lacking:
@@ -178,7 +179,3 @@ def _shards(made: Iterable[dict[str, Entry]]) -> Iterator[dict[str, Entry]]:
 def _near(one: Tensor, other: Tensor, tolerance: float) -> bool:
     one, other = one.double(), other.double()
     return bool(torch.linalg.vector_norm(one - other) <= tolerance * torch.linalg.vector_norm(other) + 1e-6)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from dvpt_monai.cache import cache
 from dvpt_monai.errors import CacheError
+from dvpt_monai.held_folder import hold, holder
 from dvpt_monai.whole_file import remove_parts
 
 __all__ = ["HEADER", "SUFFIX", "features_dir", "filling", "shards_of"]
 
 logger = logging.getLogger(__name__)
 HEADER, SUFFIX = "cache.json", ".safetensors"
-LOCK, NOTE = ".lock", ".filling"
+NOTE = ".filling"
 
 
 def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -43,24 +43,20 @@ def filling(folder: Path, wait: bool = True) -> Iterator[None]:
     Raises:
         CacheError: another process is filling it, or nobody may.
     """
-    note = folder / NOTE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mine = FileLock(folder / LOCK)
         try:
-            mine.acquire(timeout=0)
+            mine = hold(folder, NOTE)
         except Timeout:
-            other = note.read_text(encoding="utf-8") if note.is_file() else "another process"
+            other = holder(folder, NOTE)
             if not wait:
                 raise CacheError(f"{folder}: {other} is filling it; wait, or end that one") from None
             logger.info("%s: waiting for %s, which is filling it", folder, other)
-            mine.acquire()
-        note.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            mine = hold(folder, NOTE, wait=True)
     except OSError as error:
         raise CacheError(f"{folder}: cannot be written ({error}); train with --cache_dir DIR") from error
     try:
         remove_parts(folder)
         yield
     finally:
-        note.unlink(missing_ok=True)
+        (folder / NOTE).unlink(missing_ok=True)
         mine.release()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import CacheError, did_you_mean
-from dvpt_monai.features.budget import written
 from dvpt_monai.features.folder import HEADER, filling, shards_of
+from dvpt_monai.tables import text_lines
+from dvpt_monai.units import storage
 
 __all__ = ["clear", "table"]
 
@@ -28,9 +29,7 @@ def table(root: Path, names: Sequence[str] = ()) -> str:
     if not folders:
         return f"{root}: no cached activations"
     rows = [HEAD, *(_row(folder) for folder in folders)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, "", f"{written(sum(map(_bytes, folders)))} in {root}"])
+    return "\n".join([*text_lines(rows), "", f"{storage(sum(map(_bytes, folders)))} in {root}"])
 
 
 def clear(root: Path, names: Sequence[str] = ()) -> str:
@@ -47,7 +46,7 @@ def clear(root: Path, names: Sequence[str] = ()) -> str:
                 shutil.rmtree(folder)
             except OSError as error:
                 raise CacheError(f"{folder}: cannot be deleted ({error})") from error
-    return f"Deleted {len(folders)} caches, {written(size)}, of {root}"
+    return f"Deleted {len(folders)} caches, {storage(size)}, of {root}"
 
 
 def _chosen(root: Path, names: Sequence[str]) -> list[Path]:
@@ -76,4 +75,4 @@ def _row(folder: Path) -> tuple[str, ...]:
         )
     except (OSError, ValueError, KeyError, TypeError):
         known = ("?", "?", "?")
-    return (folder.name, written(_bytes(folder)), used, *known)
+    return (folder.name, storage(_bytes(folder)), used, *known)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.methods.over_grid import convolved
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, positive, sequence_of
 from dvpt_monai.tuning import Method, Tuner, attach
 
@@ -36,9 +36,6 @@ class Bypass(Tuner):
         self.down = nn.Linear(width, bottleneck)
         conv: type[Any] = nn.Conv2d if len(grid) == 2 else nn.Conv3d
         self.conv = conv(bottleneck, bottleneck, 3)
-        # Zeros around the grid, put there by hand: with the convolution's own, the bfloat16 gradient of its weight
-        # reads memory that nothing wrote where a 3D grid is 2 wide (torch 2.13, CPU).
-        self.border = [1, 1] * len(grid)
         # The convolution starts as the identity: one in the middle of its kernel.
         nn.init.dirac_(self.conv.weight)
         nn.init.zeros_(self.conv.bias)
@@ -51,12 +48,7 @@ class Bypass(Tuner):
 
     def over_grid(self, z: Tensor) -> Tensor:
         """The convolution of the patches, and its middle alone for every other token, (B, N, r)."""
-        patches = z[:, self.first : self.end].transpose(1, 2).unflatten(2, self.grid)
-        patches = self.conv(functional.pad(patches, self.border)).flatten(2).transpose(1, 2)
-        middle = self.conv.weight.flatten(2)[:, :, self.conv.weight[0, 0].numel() // 2]
-        before = functional.linear(z[:, : self.first], middle, self.conv.bias)
-        behind = functional.linear(z[:, self.end :], middle, self.conv.bias)
-        return torch.cat((before, patches, behind), dim=1)
+        return convolved(z, self.conv.weight, self.conv.bias, self.first, self.end, self.grid)
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
         z = functional.gelu(self.down(x))

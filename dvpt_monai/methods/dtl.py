@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
+from dvpt_monai.methods.over_grid import convolved
 from dvpt_monai.methods.side import attach_beside
 from dvpt_monai.methods.sites import at_least_one, positive, sequence_of
 from dvpt_monai.tuning import Method, TunedResidual, Tuner, attach
@@ -67,26 +68,17 @@ class Joined(Tuner):
 
 
 class Convolved(Joined):
-    """z + swish(g(h)), with g over the grid of patches.
-
-    CLS, registers and what is appended have no neighbours and pass as images of one pixel.
-    """
+    """z + swish(g(h)), with g over the grid of patches."""
 
     def __init__(self, beta: float, conv: Any, first: int, grid: Sequence[int]) -> None:
         super().__init__(beta)
         self.conv = conv
-        self.border = [1, 1] * len(grid)
-        self.middle = 3 ** len(grid) // 2
         self.grid = list(grid)
         self.first, self.end = first, first + prod(grid)
 
     def after(self, x: Tensor, y: Tensor) -> Tensor:
-        patches = x[:, self.first : self.end].transpose(1, 2).unflatten(2, self.grid)
-        patches = self.conv(functional.pad(patches, self.border)).flatten(2).transpose(1, 2)
-        bias = self.conv.bias
-        assert bias is not None
-        alone = x * self.conv.weight.flatten(1)[:, self.middle] + bias
-        return y + self.swish(torch.cat((alone[:, : self.first], patches, alone[:, self.end :]), dim=1))
+        x = convolved(x, self.conv.weight, self.conv.bias, self.first, self.end, self.grid)
+        return y + self.swish(x)
 
     def resize_grid(self, old: Sequence[int], new: Sequence[int]) -> None:
         """Follow the patches to another grid."""

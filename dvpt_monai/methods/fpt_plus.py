@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
-from dvpt_monai.methods.side import ReadOut, attach_beside
+from dvpt_monai.methods.side import ReadOut, attach_beside, stream_width
 from dvpt_monai.methods.sites import Lengthened, at_least_one, blocks_of, sequence_of
 from dvpt_monai.networks.block import Block
 from dvpt_monai.networks.resize import resize_positions
@@ -219,14 +219,10 @@ class FPTPlus(Method):
         depth = max(1, len(sites) // 2) if self.depth is None else self.depth
         if depth > len(sites):
             raise TuningError(f"FPTPlus: depth must be at most {len(sites)}, the network's blocks, not {depth}")
-        if sequence.width % self.reduction:
-            raise TuningError(
-                f"FPTPlus: reduction {self.reduction} does not divide the width {sequence.width} of a token"
-            )
+        stream = stream_width(sequence, self, self.reduction)
         around = (encoder.embed, *encoder.blocks, *(site.block.attn for site in sites))
         if any(isinstance(module, Tuned) for module in around):
             raise TuningError("FPTPlus: another method of the Stack stands around blocks or attention; leave it out")
-        stream = sequence.width // self.reduction
         fusion, selection = Fusion(sequence.width, stream, self.dropout), Selection(sequence.tokens, self.share)
         asked = range(len(sites) - depth, len(sites))
         attach_beside(network, self, asked, lambda: Layer(fusion, selection, self.num_prompts, encoder, stream))

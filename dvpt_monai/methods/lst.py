@@ -18,8 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dvpt_monai.errors import TuningError
-from dvpt_monai.methods.side import attach_beside
+from dvpt_monai.methods.side import attach_beside, stream_width
 from dvpt_monai.methods.sites import at_least_one, blocks_of, checked_layers, sequence_of
 from dvpt_monai.networks.block import Block
 from dvpt_monai.tuning import Method, Tuner
@@ -88,8 +87,6 @@ class LST(Method):
     def attach(self, network: nn.Module) -> None:
         sequence = sequence_of(network, self)
         blocks_of(network, self, self.layers)
-        if sequence.width % self.reduction:
-            raise TuningError(f"LST: reduction {self.reduction} does not divide the width {sequence.width} of a token")
-        stream = sequence.width // self.reduction
+        stream = stream_width(sequence, self, self.reduction)
         heads = gcd(stream, sequence.encoder.num_heads)
         attach_beside(network, self, self.layers, lambda: Rung(sequence.width, stream, heads), stream)

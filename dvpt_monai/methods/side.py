@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
-from dvpt_monai.methods.sites import blocks_of, sequence_of
+from dvpt_monai.methods.sites import Sequenced, blocks_of, sequence_of
 from dvpt_monai.tuning import Method, Tuned, TunedResidual, Tuner, attach
 
-__all__ = ["ReadOut", "attach_beside", "later_half"]
+__all__ = ["ReadOut", "attach_beside", "later_half", "stream_width"]
 
 
 class ReadOut(Tuner):
@@ -54,6 +54,18 @@ def attach_beside(
         attach(network, f"{sequence.prefix}beside.{index}", rung(), TunedResidual)
     if stream:
         attach(network, f"{sequence.prefix}readout", ReadOut(stream, sequence.width), TunedResidual)
+
+
+def stream_width(sequence: Sequenced, method: Method, reduction: int) -> int:
+    """The width of a side network: that of a token over ``reduction``.
+
+    Raises:
+        TuningError: it is no whole number.
+    """
+    if sequence.width % reduction:
+        name = type(method).__name__
+        raise TuningError(f"{name}: reduction {reduction} does not divide the width {sequence.width} of a token")
+    return sequence.width // reduction
 
 
 def later_half(network: nn.Module, method: Method) -> tuple[int, ...]:

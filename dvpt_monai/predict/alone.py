@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from dvpt_monai.errors import PredictionError
+from dvpt_monai.held_folder import hold
 
 __all__ = ["alone"]
 
@@ -31,10 +32,8 @@ def alone(output_dir: str | os.PathLike[str]) -> Iterator[None]:
         ['.lock']
     """
     folder = Path(output_dir)
-    mine = FileLock(folder / ".lock")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mine.acquire(timeout=0)
+        mine = hold(folder)
     except Timeout:
         raise PredictionError(
             f"{folder}: another process predicts into it; wait, end that one, or set output_dir"

@@ -1,18 +1,14 @@
-"""Memory: what there is, what a prediction takes, and how it is divided where that is too much."""
+"""What memory a prediction takes, and how it is divided where that is too much."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-__all__ = ["Plan", "free_memory", "peak_memory", "reset_peak"]
+from dvpt_monai.system_memory import GIB
 
-GIB = 2**30
-_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+__all__ = ["Plan"]
 
 
 @dataclass(frozen=True)
@@ -79,45 +75,3 @@ class Plan:
             return f"{self.name}: {self.whole:.1f} GiB"
         way = f"slab by slab in {self.slabs:.1f} GiB"
         return f"{self.name}: {way} (at once it would take {self.whole:.1f} GiB; {self.limit:.3g} GiB may be taken)"
-
-
-def free_memory() -> float | None:
-    """GiB that this process may still take: of the machine, and of the container that it runs in."""
-    free = [value for value in (_of_machine(), _of_container()) if value is not None]
-    return min(free) / GIB if free else None
-
-
-def peak_memory() -> float | None:
-    """GiB that this process took at most since `reset_peak`; ``None`` where the system does not say."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / GIB
-    except (OSError, StopIteration, ValueError):
-        return None
-
-
-def reset_peak() -> None:
-    """Begin to measure anew, where the system allows it."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _of_machine() -> int | None:
-    try:
-        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines() if ":" in line)
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _of_container() -> int | None:
-    try:
-        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        cached = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        return int(limit) - int(used) + int(cached.get("inactive_file", 0))
-    except (OSError, ValueError):
-        return None

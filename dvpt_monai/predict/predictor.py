@@ -21,14 +21,15 @@ from monai.inferers import Inferer
 from monai.utils import CommonKeys
 from torch import Tensor, nn
 
-from dvpt_monai.errors import DataError, PredictionError
+from dvpt_monai.errors import PredictionError
 from dvpt_monai.handlers import PredictionsTable
 from dvpt_monai.predict.alone import alone
+from dvpt_monai.predict.answer import check_finite
 from dvpt_monai.predict.case_loader import CaseLoader, Failed, Loaded, in_words, input_hash
 from dvpt_monai.predict.ledger import Ledger, Record
-from dvpt_monai.predict.memory import free_memory, peak_memory, reset_peak
 from dvpt_monai.predict.whole_volume import WholeVolume
 from dvpt_monai.sha256 import sha256_of
+from dvpt_monai.system_memory import free_memory, peak_memory, reset_peak
 from dvpt_monai.version import __version__
 from dvpt_monai.whole_file import remove_parts
 
@@ -199,7 +200,7 @@ class Predictor(SupervisedEvaluator):
             for step in self.whole_volume.rest:
                 case, output = engine_apply_transform(case, output, step)
             return case, output
-        _check_finite(output[CommonKeys.PRED], _name(case))
+        check_finite(output[CommonKeys.PRED], _name(case))
         if self.answer_steps is not None:
             case, output = engine_apply_transform(case, output, self.answer_steps)
         return case, output
@@ -244,11 +245,6 @@ def _name(case: Mapping[str, Any]) -> str:
     if isinstance(image, Tensor):
         return str(getattr(image, "meta", {}).get("filename_or_obj", "image"))
     return os.fspath(image) if isinstance(image, (str, os.PathLike)) else os.fspath(image[0])
-
-
-def _check_finite(answer: Tensor, name: str) -> None:
-    if not bool(torch.isfinite(answer.sum())) and not bool(torch.isfinite(answer).all()):
-        raise DataError(f"{name}: the network answers NaN or infinity; its weights or this image are at fault")
 
 
 def _rounded(value: float | None) -> float | None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
+from dvpt_monai.predict.answer import check_finite
 from dvpt_monai.predict.back import back
 from dvpt_monai.predict.memory import Plan
 from dvpt_monai.predict.slabs import Slabs, window_of
@@ -94,6 +95,5 @@ class WholeVolume:
 
 def _finite(rows: Iterator[Tensor], name: str) -> Iterator[Tensor]:
     for part in rows:
-        if not bool(torch.isfinite(part.sum())) and not bool(torch.isfinite(part).all()):
-            raise DataError(f"{name}: the network answers NaN or infinity; its weights or this image are at fault")
+        check_finite(part, name)
         yield part

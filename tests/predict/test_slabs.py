@@ -10,8 +10,9 @@ from monai.inferers import SlidingWindowInferer
 
 from dvpt_monai.errors import PredictionError
 from dvpt_monai.inferers import Autocast
-from dvpt_monai.predict.memory import Plan, free_memory, peak_memory
+from dvpt_monai.predict.memory import Plan
 from dvpt_monai.predict.slabs import Slabs
+from dvpt_monai.system_memory import free_memory, peak_memory
 from tests.predict.small import TURNED, labels, network, predictor, volume
 
 pytestmark = pytest.mark.filterwarnings("ignore")

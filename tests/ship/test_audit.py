@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from monai.bundle import ConfigParser
 
 from dvpt_monai.errors import BundleError
 from dvpt_monai.ship.audit import audit, check_audited, read_allowed
+from tests.ship.archives import link, packed
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if path.is_dir())
 T = "touch SENTINEL"
@@ -161,19 +161,6 @@ def test_an_archive_is_judged_without_unpacking_it(bundle, tmp_path):
     assert [str(finding) for finding in audit(archive).refused] == [
         "eyes_classification/configs/train.json a#_target_: builds os.system"
     ]
-
-
-def packed(path, *entries):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries:
-            archive.writestr(name, content)
-    return path
-
-
-def link(name):
-    info = zipfile.ZipInfo(name)
-    info.external_attr = 0o120777 << 16
-    return info
 
 
 @pytest.mark.parametrize(

@@ -16,21 +16,9 @@ from dvpt_monai import __main__ as command_line
 from dvpt_monai.errors import BundleError
 from dvpt_monai.ship.audit.members import members
 from dvpt_monai.ship.unpack import unpack
+from tests.ship.archives import link, packed
 
 METADATA = ("eyes/configs/metadata.json", json.dumps({"version": "1.0.0"}))
-
-
-def packed(path, *entries):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries:
-            archive.writestr(name, content)
-    return path
-
-
-def link(name):
-    info = zipfile.ZipInfo(name)
-    info.external_attr = 0o120777 << 16
-    return info
 
 
 def everything(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dvpt_monai.networks.pretrained.catalog import CATALOG, MODALITIES, Entry, Hub, entry_of, fitting
 from dvpt_monai.networks.pretrained.download import location, published_or_recorded
+from dvpt_monai.tables import text_lines
 
 __all__ = ["details", "table"]
 
@@ -26,13 +27,14 @@ def table(modality: str | None = None) -> str:
         PretrainedError: there is no such modality.
     """
     rows = {name: _row(name, entry) for name, entry in CATALOG.items()}
-    widths = [max(map(len, column)) for column in zip(HEAD, *rows.values(), strict=True)]
+    head, *cells = text_lines([HEAD, *rows.values()], NUMBERS)
+    line = dict(zip(rows, cells, strict=True))
     if modality is not None:
-        return "\n".join([_line(HEAD, widths), *(_line(rows[name], widths) for name in fitting(modality)), "", LEGEND])
-    lines = [_line(HEAD, widths)]
+        return "\n".join([head, *(line[name] for name in fitting(modality)), "", LEGEND])
+    lines = [head]
     for group, title in MODALITIES.items():
         names = [name for name, entry in CATALOG.items() if entry.modalities[0] == group]
-        lines += ["", f"For {title}:", *(_line(rows[name], widths) for name in names)]
+        lines += ["", f"For {title}:", *(line[name] for name in names)]
     return "\n".join([*lines, "", LEGEND])
 
 
@@ -47,13 +49,6 @@ def _row(name: str, entry: Entry) -> tuple[str, ...]:
         "refused" if entry.refused else "yes" if location(name).is_file() else "no",
         entry.title,
     )
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(
-        cell.rjust(width) if i in NUMBERS else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ).rstrip()
 
 
 def details(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dvpt_monai.networks.pretrained.entries.photographs import WINDOWS
+from dvpt_monai.networks.pretrained.entries.photographs import VIT_B14, VIT_B16, VIT_L16, WINDOWS
 from dvpt_monai.networks.pretrained.entry import Elsewhere, Entry, Hub, Wheel
 from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF, IMAGENET
 
@@ -31,9 +31,7 @@ MEDICAL = {
     ),
     "biomedclip-vitb16": Entry(
         title="CLIP, PubMed Central",
-        network="ViT-B/16",
-        image=224,
-        parameters=85.8,
+        **VIT_B16,
         megabytes=784,
         licence="MIT",
         normalization=CLIP,
@@ -44,9 +42,7 @@ MEDICAL = {
     ),
     "retfound-vitl16": Entry(
         title="MAE, fundus photographs",
-        network="ViT-L/16",
-        image=224,
-        parameters=303.3,
+        **VIT_L16,
         megabytes=None,
         licence="CC-BY-NC-4.0",
         normalization=IMAGENET,
@@ -56,9 +52,7 @@ MEDICAL = {
     ),
     "rad-dino": Entry(
         title="DINOv2, X-rays of the chest",
-        network="ViT-B/14",
-        image=518,
-        parameters=86.6,
+        **VIT_B14,
         megabytes=346,
         licence="MIT",
         normalization=None,
@@ -108,9 +102,7 @@ MEDICAL = {
     ),
     "retfound-oct": Entry(
         title="MAE, OCT",
-        network="ViT-L/16",
-        image=224,
-        parameters=303.3,
+        **VIT_L16,
         megabytes=None,
         licence="CC-BY-NC-4.0",
         normalization=IMAGENET,
@@ -120,9 +112,7 @@ MEDICAL = {
     ),
     "uni-vitl16": Entry(
         title="DINOv2, pathology (UNI)",
-        network="ViT-L/16",
-        image=224,
-        parameters=303.3,
+        **VIT_L16,
         megabytes=None,
         licence="CC-BY-NC-ND-4.0",
         normalization=IMAGENET,
@@ -201,9 +191,7 @@ MEDICAL = {
     ),
     "phikon-v2": Entry(
         title="DINOv2, pathology",
-        network="ViT-L/16",
-        image=224,
-        parameters=303.3,
+        **VIT_L16,
         megabytes=1213,
         licence="non-commercial",
         normalization=IMAGENET,

@@ -268,9 +268,7 @@ PHOTOGRAPHS = {
     ),
     "beit-vitb16": Entry(
         title="BEiT, ImageNet-22k",
-        network="ViT-B/16",
-        image=224,
-        parameters=85.8,
+        **VIT_B16,
         megabytes=None,
         licence="Apache-2.0",
         normalization=HALF,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dvpt_monai.networks.pretrained.layout import POSITIONS, Layout
+from dvpt_monai.networks.pretrained.layouts.dinov3 import HEADS
 from dvpt_monai.networks.pretrained.normalizations import CLIP, HALF
 
 __all__ = ["LAYOUTS"]
@@ -118,7 +119,7 @@ DINO_V3 = Layout(
     gated=True,
     rotary={},
     key_bias=False,
-    heads={1280: 20, 4096: 32},
+    heads=HEADS,
 )
 
 SIGLIP_NAMES = {
