@@ -7,7 +7,7 @@ With f_s the feature of slice s of n, divided among heads, and c_s = (2 s + 1) /
 
 q, a and b are learned, by head, a and b also by axis. All start at 0: attention begins as the mean of the slices. Sums
 are divided by their number of terms, since Adam moves all of them at once: with q f_s / sqrt(d) and waves undivided,
-attention on few cases forgot how many slices an organ has (cross-validated AUC on AdrenalMNIST3D 0.822, now 0.826).
+attention on few cases can forget how many slices an organ has.
 """
 
 from __future__ import annotations

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dvpt_monai.system_memory import GIB, installed_memory
 from dvpt_monai.verify.facts import Facts
 from dvpt_monai.verify.finding import Finding, Kind
 
-__all__ = ["machine", "needed", "size_faults"]
+__all__ = ["needed", "size_faults"]
 
 SIZE = Kind(
     "size", "size", "More memory than there is",
-    why="prediction of the whole image ends without a mask, mostly killed by the system",
+    why="a prediction has to go slab by slab, which takes longer, or ends without a mask",
     remedy="crop the image, predict at a coarser spacing, or give --budget if there is more memory elsewhere",
     fatal=False,
 )  # fmt: skip
@@ -27,20 +27,12 @@ def needed(size: Sequence[int], classes: int) -> float:
         >>> round(needed((512, 512, 600), 14), 1)
         18.2
     """
-    return float(np.prod(size, dtype=np.float64)) * 4 * (2 * classes + 3) / 2**30
-
-
-def machine() -> float | None:
-    """GiB of this machine's memory; ``None`` where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (AttributeError, OSError, ValueError):
-        return None
+    return float(np.prod(size, dtype=np.float64)) * 4 * (2 * classes + 3) / GIB
 
 
 def size_faults(facts: Sequence[Facts], classes: int, budget: float | None) -> Iterator[Finding]:
     """Images that need more than the budget, in GiB; by default more than the machine has."""
-    limit = machine() if budget is None else budget
+    limit = installed_memory() if budget is None else budget
     for each in facts:
         if each.image is None or limit is None:
             continue
