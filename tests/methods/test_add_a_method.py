@@ -36,8 +36,8 @@ def copied(tmp_path_factory) -> Path:
         file.write(export)
     names = home / "dvpt_monai/__init__.py"
     text = names.read_text(encoding="utf-8")
-    assert '"CVPT DVPT' in text
-    names.write_text(text.replace('"CVPT DVPT', '"IA3 CVPT DVPT'), encoding="utf-8")
+    assert text.count('"CVPT DTL ') == 1, "the line of the methods' names"
+    names.write_text(text.replace('"CVPT DTL ', '"IA3 CVPT DTL '), encoding="utf-8")
     return home
 
 
@@ -53,7 +53,7 @@ def test_the_contract_suite_runs_on_the_new_method_and_passes(copied):
     done = python(copied, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k", "IA3 or public")
     assert done.returncode == 0, done.stdout[-3000:]
     passed = int(re.search(r"(\d+) passed", done.stdout).group(1))
-    assert passed >= 80, "all of the suite, on every network"
+    assert passed >= 50, "all of the default suite, on every network"
     assert "failed" not in done.stdout
 
 
