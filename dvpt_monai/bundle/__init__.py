@@ -3,6 +3,7 @@
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.channels import find_channels
+from dvpt_monai.bundle.checked_weights import checks_weights
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
 from dvpt_monai.bundle.lock import lock
@@ -20,6 +21,7 @@ __all__ = [
     "CacheDataset",
     "check_options",
     "check_trained",
+    "checks_weights",
     "find_channels",
     "find_images",
     "interval",

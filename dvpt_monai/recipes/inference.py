@@ -46,7 +46,7 @@ def inference(recipe: Recipe) -> list[Config]:
         _data(recipe),
         {
             "backbone": network.build,
-            "network_def": network_def("@backbone"),
+            "network_def": {"_target_": "dvpt_monai.bundle.checks_weights", "network": network_def("@backbone")},
             "network": "$@network_def.to(@device)",
             "inferer": whole_images(task, "@batch_size"),
         },
