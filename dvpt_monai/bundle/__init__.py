@@ -1,5 +1,6 @@
 """What a bundle's configs call beside MONAI and the package itself."""
 
+from dvpt_monai.bundle.adapters import WithSpread, trained_files, with_adapters
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.channels import find_channels
@@ -19,6 +20,7 @@ from dvpt_monai.moved import moved
 
 __all__ = [
     "CacheDataset",
+    "WithSpread",
     "check_options",
     "check_trained",
     "checks_weights",
@@ -32,8 +34,10 @@ __all__ = [
     "root",
     "shows_phantoms",
     "trained",
+    "trained_files",
     "volume_classifier",
     "warn_of_replacing",
+    "with_adapters",
     "written",
 ]
 

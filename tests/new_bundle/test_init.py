@@ -177,7 +177,7 @@ def test_train_and_inference_fit_each_other(data, make):
                                                       "initialize", "run", "cases", "note", "settings",
                                                       "table"}:  # fmt: skip
             if key in ("volume", "slice_axes", "slice_step"):
-                assert inference[key] == f"$bundle.trained({key!r}, @adapter or @checkpoint, {train[key]!r})"
+                assert inference[key] == f"$bundle.trained({key!r}, @trained_files[0], {train[key]!r})"
             else:
                 assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
