@@ -10,9 +10,11 @@ __all__ = ["family"]
 SAM = """an image encoder of SAM, MedSAM or ViTDet: relative positions inside every attention, and windows, without \
 which the encoder would compute something else"""
 ROTARY = "a vision transformer with rotary positions, by names that no known layout has"
+PRIMUS = "a Primus with other parts than the first has: a stem of convolutions, or norms that see the whole volume"
 GATED = "a SwiGLU vision transformer, by names that no known layout has"
 
 FAMILIES = {
+    r"(^|\.)eva\.blocks\.\d+\.": PRIMUS,
     r"(^|\.)layers\d?\.\d+\.blocks\.\d+\.": "a Swin transformer (windows, stages); MONAI's SwinUNETR is its network",
     r"attn\.rel_pos_[hwd]$": SAM,
     r"relative_position_bias|rel_pos_bias|\.lambda_1$": "a BEiT or Data2Vec: relative positions inside every attention",

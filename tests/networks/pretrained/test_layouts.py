@@ -420,6 +420,7 @@ def test_every_layout_is_tested_listed_and_documented():
         "hf_clip",
         "monai",
         "monai_clip",
+        "primus",
     }
     families = [getattr(layouts, path.stem) for path in Path(layouts.__file__).parent.glob("[a-z]*.py")]
     assert {layout.name for family in families for layout in family.LAYOUTS} == names
