@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
 from torch import Tensor
 
 from dvpt_monai.networks.from_pretrained import FromPretrained
+from dvpt_monai.networks.local_contrast import LocalContrast
 from dvpt_monai.networks.vit import ViTEncoder
 
 __all__ = ["UNETR"]
@@ -36,6 +38,9 @@ class UNETR(FromPretrained):
         slices: 3D only: the encoder is one of images and sees each slice across the last axis by itself, of which there
             may be any number; the decoder works in 3D, and refines within the slices alone. For slices that lie far
             apart.
+        contrast: the stem reads the image's :class:`~dvpt_monai.networks.local_contrast.LocalContrast` with this sigma,
+            in pixels or voxels, beside the image; ``None`` reads the image alone. For structures that are small and
+            faint.
         encoder: further arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder`.
 
     Shape:
@@ -66,6 +71,7 @@ class UNETR(FromPretrained):
         spatial_dims: int = 3,
         norm_name: str | tuple[Any, ...] = "instance",
         slices: bool = False,
+        contrast: float | None = None,
         **encoder: Any,
     ) -> None:
         super().__init__()
@@ -103,7 +109,10 @@ class UNETR(FromPretrained):
                 in_channels=hidden, out_channels=channels, num_layer=ups, stride=1, conv_block=True, **up
             )
 
-        self.encoder1 = UnetrBasicBlock(in_channels=in_channels, out_channels=width, stride=1, res_block=True, **common)
+        # TorchScript wants the attribute where there is none, too.
+        self.contrast = None if contrast is None else LocalContrast(contrast, spatial_dims)
+        seen = in_channels if contrast is None else 2 * in_channels
+        self.encoder1 = UnetrBasicBlock(in_channels=seen, out_channels=width, stride=1, res_block=True, **common)
         self.encoder2 = skip(2 * width, parts - 2)
         self.encoder3 = skip(4 * width, parts - 3)
         # Patches of 8 need one level less; TorchScript wants the attribute all the same.
@@ -141,6 +150,8 @@ class UNETR(FromPretrained):
             y = self.decoder5(y, self.encoder4(maps[2]))
         y = self.decoder4(y, self.encoder3(maps[1]))
         y = self.decoder3(y, self.encoder2(maps[0]))
+        if self.contrast is not None:
+            x = torch.cat([x, self.contrast(x)], 1)
         return self.out(self.decoder2(y, self.encoder1(x)))
 
     def stacked(self, maps: Tensor, cases: int) -> Tensor:
