@@ -11,10 +11,7 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.formats.read import name_of
 from dvpt_monai.formats.write import suffix_for
 
-__all__ = ["MASK_TAILS", "image_name", "output_paths", "without_masks"]
-
-MASK_TAILS = ("seg", "dseg", "segmentation", "mask", "masks", "label", "labels", "gt")
-"""What the names of masks end in, behind that of their image and a mark."""
+__all__ = ["output_paths"]
 
 
 def output_paths(
@@ -69,41 +66,6 @@ def output_paths(
             )
         taken[key] = source
     return paths
-
-
-def without_masks(paths: Sequence[Path], structures: Sequence[str] = ()) -> list[Path]:
-    """Leave out the masks of images that are there, too.
-
-    Args:
-        paths: images, and masks in the folders of their images.
-        structures: what names of masks may end in, beside what they usually do.
-
-    Example:
-        >>> paths = [Path("a.nii"), Path("a_seg.nii.gz"), Path("b-mask.png"), Path("a_liver.nii")]
-        >>> [path.name for path in without_masks(paths, ["liver"])]
-        ['a.nii', 'b-mask.png']
-    """
-    names = {(path.parent, name_of(path).lower()) for path in paths}
-    tails = tuple(f"{mark}{tail.lower()}" for mark in "_-." for tail in (*MASK_TAILS, *structures))
-
-    def is_mask(path: Path) -> bool:
-        name = name_of(path).lower()
-        ends = (tail for tail in tails if name.endswith(tail))
-        return any((path.parent, name.removesuffix(tail)) in names for tail in ends)
-
-    return [path for path in paths if not is_mask(path)]
-
-
-def image_name(name: str) -> str:
-    """The name, without a suffix, of the image that a mask of this name belongs to; of an image its own.
-
-    Example:
-        >>> image_name("x_mask"), image_name("x"), image_name("_mask")
-        ('x', 'x', '_mask')
-    """
-    tails = sorted((f"{mark}{tail}" for mark in "_-." for tail in MASK_TAILS), key=len, reverse=True)
-    tail = next((tail for tail in tails if name.lower().endswith(tail)), "")
-    return name[: -len(tail)] if 0 < len(tail) < len(name) else name
 
 
 def _without_outputs(sources: Sequence[str], postfix: str) -> None:
