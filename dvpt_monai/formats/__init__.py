@@ -4,6 +4,7 @@
 `write_labels` puts labels onto the grid and into the format of an image. Libraries are imported when a file needs them.
 """
 
+from dvpt_monai.formats.below import files_below
 from dvpt_monai.formats.grid import apart, into_grid, tolerance
 from dvpt_monai.formats.image import Image
 from dvpt_monai.formats.masks import (
@@ -34,6 +35,7 @@ __all__ = [
     "Image",
     "Segmentation",
     "apart",
+    "files_below",
     "files_of",
     "format_of",
     "image_name",

@@ -19,16 +19,18 @@ def output_paths(
     folder: str | os.PathLike[str],
     postfix: str = "seg",
     output_format: str | None = None,
+    root: str | os.PathLike[str] | None = None,
 ) -> dict[str, Path]:
     """Where the labels of each image go: ``<folder>/<name>_<postfix><suffix>``.
 
-    Images of one name keep the part of their path that tells them apart, as folders below.
+    Images below a folder keep their path in it; others of one name the part of their path that tells them apart.
 
     Args:
         sources: the images, all of them.
         folder: where to.
         postfix: behind the names.
         output_format: one of `OUTPUTS`; by default each image's own.
+        root: the folder that was searched for the images, if one was.
 
     Raises:
         DataError: where two outputs would still have one name, one would replace an image, and on the outputs of an
@@ -45,14 +47,16 @@ def output_paths(
     given = list(dict.fromkeys(os.fspath(source) for source in sources))
     _without_outputs(given, postfix)
     files = {source: f"{name_of(source)}_{postfix}{suffix_for(source, output_format)}" for source in given}
+    parents = {source: Path(source).absolute().parent for source in given}
+    top = None if root is None else Path(root).absolute()
+    kept = {} if top is None else {source: parent.relative_to(top) for source, parent in parents.items()
+                                   if parent.is_relative_to(top)}  # fmt: skip
     # Some file systems know no capitals.
     counts = Counter(name.lower() for name in files.values())
-    alike = [source for source in given if counts[files[source].lower()] > 1]
-    common = Path(os.path.commonpath([Path(source).absolute().parent for source in alike])) if alike else Path()
-    paths = {
-        source: Path(folder, Path(source).absolute().parent.relative_to(common) if source in alike else "", name)
-        for source, name in files.items()
-    }
+    alike = [source for source in given if source not in kept and counts[files[source].lower()] > 1]
+    common = Path(os.path.commonpath([parents[source] for source in alike])) if alike else Path()
+    kept |= {source: parents[source].relative_to(common) for source in alike}
+    paths = {source: Path(folder, kept.get(source, ""), name) for source, name in files.items()}
     taken: dict[str, str] = {}
     inputs = {str(Path(source).absolute()).lower(): source for source in given}
     for source, path in paths.items():

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 from dvpt_monai import formats
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import files_below
 from dvpt_monai.formats.dicom import read_header
 
-__all__ = ["files_below", "folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
+__all__ = ["folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
 
 FOREIGN = {
     ".npz": "write the arrays as PNG or NIfTI files first",
@@ -117,17 +116,3 @@ def nothing_here(folder: Path) -> DataError:
     remedy = next((remedy for suffix, remedy in FOREIGN.items() if suffix in suffixes), "")
     wanted = ", ".join(formats.SUFFIXES)
     return DataError(f"{folder}: no images here ({wanted}); {remedy or 'give the folder that holds them as --data'}")
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file, also below links to folders, but not below one that leads back, nor below one folder twice."""
-    start = Path(os.path.realpath(folder))
-    entered = set(start.parents)
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = Path(os.path.realpath(place))
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        yield from (Path(place) / name for name in sorted(files))

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dvpt_monai.formats import format_of
-from dvpt_monai.layouts.files import FOREIGN, files_below, is_image, is_series
+from dvpt_monai.formats import files_below, format_of
+from dvpt_monai.layouts.files import FOREIGN, is_image, is_series
 from dvpt_monai.layouts.listing import Listing, Lost
 
 __all__ = ["left_out"]
