@@ -139,6 +139,7 @@ def _answer(recipe: Recipe) -> Config:
             "settings": "@depends",
             **({"table": "@predictions_table"} if recipe.task.table else {}),
             "memory": "@memory",
+            "root": "@dataset_dir",
         },
     )
 
