@@ -29,8 +29,8 @@ def write_metrics(
 
     ``metrics.csv`` has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval,
     and the facts. ``scores.csv`` has a row for each score. The JSON has metrics and facts by the same names, under
-    ``scores`` the scores, and under ``intervals``, by metric or score, ``value``, ``low``, ``high``, ``n`` cases or patients that were
-    drawn, and ``resamples``, in how many of the 1000 it had a value. What has none is null.
+    ``scores`` the scores, and under ``intervals``, by metric or score, ``value``, ``low``, ``high``, ``n`` cases or
+    patients that were drawn, and ``resamples``, in how many of the 1000 it had a value. What has none is null.
 
     Args:
         folder: of the files.
