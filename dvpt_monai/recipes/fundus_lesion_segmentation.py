@@ -176,7 +176,7 @@ RECIPE = Recipe(
         ],
         predictions="len(@evaluator.done) * len(@structures), 'masks and predictions.png to', @output_dir",
     ),
-    epochs=80,
+    epochs=60,
     batch_size=2,
     predict_batch_size=8,
     val_interval=8,
