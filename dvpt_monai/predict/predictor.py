@@ -51,13 +51,14 @@ class Predictor(SupervisedEvaluator):
         val_data_loader: the cases.
         network: what predicts.
         output_dir: folder of the outputs.
-        weights: file of the network's weights.
+        weights: file of the network's weights, or files.
         settings: whatever else the outputs depend on, by name.
         inferer: how the network is called.
         postprocessing: of a prediction; its last step may write it. A step with a method ``expect`` is told all images
             before the first is predicted, and says the folders that it writes to.
         table: writes the answers of classification.
         memory: GiB that predicting an image may take; by default what is free.
+        root: the folder that was searched for the images: what is written keeps their path in it. A file is none.
         options: further ones of MONAI's ``SupervisedEvaluator``.
     """
 
@@ -67,23 +68,25 @@ class Predictor(SupervisedEvaluator):
         val_data_loader: CaseLoader,
         network: nn.Module,
         output_dir: str | os.PathLike[str],
-        weights: str | os.PathLike[str],
+        weights: str | os.PathLike[str] | Sequence[str],
         settings: Mapping[str, Any] | None = None,
         inferer: Inferer | None = None,
         postprocessing: Any = None,
         table: PredictionsTable | None = None,
         memory: float | None = None,
+        root: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         device = torch.device(device)
         super().__init__(device, val_data_loader, network, inferer=inferer, decollate=False, **options)
         self.loader = val_data_loader
         self.output_dir = Path(output_dir)
-        self.weights = weights
+        self.weights = [os.fspath(weights)] if isinstance(weights, (str, os.PathLike)) else list(weights)
         self.settings = dict(settings or {})
         self.answer_steps = postprocessing
         self.table = table
         self.memory = memory
+        self.root = root if root is not None and os.path.isdir(root) else None
         self.whole_volume = WholeVolume(self.inferer, network, device, postprocessing)
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
@@ -102,7 +105,7 @@ class Predictor(SupervisedEvaluator):
         places = {self.output_dir}
         for step in getattr(self.answer_steps, "transforms", ()):
             if hasattr(step, "expect"):
-                places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases])
+                places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases], self.root)
         for place in places:
             remove_parts(place)  # of a prediction that was killed
         self.ledger, self.identity = Ledger(self.output_dir / "cases.jsonl"), self._identity()
@@ -138,7 +141,7 @@ class Predictor(SupervisedEvaluator):
 
     def _identity(self) -> str:
         """The hash of what the outputs depend on beside the image."""
-        weights = sha256_of(self.weights) if os.path.isfile(self.weights) else str(self.weights)
+        weights = [sha256_of(path) if os.path.isfile(path) else path for path in self.weights]
         versions = [__version__, monai.__version__, torch.__version__]
         text = json.dumps([weights, versions, self.settings], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

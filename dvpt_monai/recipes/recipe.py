@@ -125,6 +125,7 @@ class Task:
         balanced: whether the option ``balanced`` draws all classes equally often.
         overlap: of the windows that cover a large image; ``None`` where an image is seen as a whole.
         windows: how many of them a training takes at a time.
+        activate: what makes probabilities of its answer, ``softmax`` or ``sigmoid``.
         scored: postprocessing of a validation.
         metrics: ids that several metrics share.
         key_metric: chooses the best epoch.
@@ -150,6 +151,7 @@ class Task:
     balanced: bool = False
     overlap: float | str | None = None
     windows: str = "@batch_size"
+    activate: str = "softmax"
     scored: Steps
     metrics: Config = field(default_factory=dict)
     key_metric: Config
