@@ -73,8 +73,20 @@ class CheckpointSaver(MonaiCheckpointSaver):
         return {"saved": [[float(item.priority), str(item.filename)] for item in saved]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best value of :meth:`state_dict`."""
+        """Take up the best value of :meth:`state_dict`, whose file has to be there: nothing worse would replace it.
+
+        Raises:
+            CheckpointError: it is gone.
+        """
         if self._key_metric_checkpoint is not None:
+            fixed = self._key_metric_checkpoint.save_handler.filename
+            for value, name in state_dict["saved"]:
+                path = Path(self.save_dir, fixed or name)
+                if not path.is_file():
+                    raise CheckpointError(
+                        f"{path}: no such file, but the training that goes on chose it, with {value:.4g}; copy it from "
+                        "where that trained, or train anew with --resume never"
+                    )
             item = type(self._key_metric_checkpoint).Item
             self._key_metric_checkpoint._saved = [item(value, name) for value, name in state_dict["saved"]]
 
