@@ -600,6 +600,14 @@ OTHERS = {
     "SAM": (under("image_encoder.", SAM) | one("prompt_encoder.x"), "this is an image encoder of SAM, MedSAM"),
     "SAM of transformers": (one("vision_encoder.layers.0.attn.rel_pos_h"), "looks like an image encoder of SAM"),
     "DINOv3 with positions": (meta(network(**DINO_V3)) | one("pos_embed"), "the encoder has no place for pos_embed"),
+    "Hiera": (timm(network()) | one("blocks.1.proj.weight"), "this is a Hiera, as in SAM 2: stages"),
+    "SAM 2": (
+        under("image_encoder.trunk.", timm(network()) | one("blocks.1.proj.weight", "pos_embed_window")), "is a Hiera"
+    ),
+    "Hiera of transformers": (
+        one("hiera.embeddings.patch_embeddings.projection.weight", "hiera.encoder.stages.0.layers.0.attn.qkv.weight"),
+        "looks like a Hiera",
+    ),
     "FlexiCT": (one("backbone.patch_embed_2D.proj.weight", "backbone.storage_tokens"), "looks like a FlexiCT"),
     "an EVA": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA"),
     "BEiT": (timm(network()) | one("blocks.0.attn.relative_position_bias_table"), "this is a BEiT"),

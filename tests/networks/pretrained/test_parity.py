@@ -196,6 +196,28 @@ def test_the_tolerance_sees_a_wrong_rotation_or_gate(damage, transformers, image
 
 
 OF_2026 = ("Dinov2Model with SwiGLU", "DINOv3ViTModel with SwiGLU", "SiglipVisionModel")
+KERNELS = ("projection.weight", "patch_embeddings.weight", "patch_embedding.weight")
+"""Whose patches may have any size."""
+
+
+@pytest.mark.parametrize("name", OF_2026)
+def test_a_unetr_of_volumes_takes_it(name, transformers, tmp_path):
+    model_of(transformers, name).save_pretrained(tmp_path)
+    sizes = {"out_channels": 2, "img_size": 32, "patch_size": 8, "feature_size": 4}
+    network = UNETR.from_pretrained(tmp_path, in_channels=3, **sizes).eval()
+    assert network.receipt.inflated[0] == "patch kernel 8x8 -> 8x8x8" and network.receipt.missing == ()
+    slices = UNETR.from_pretrained(tmp_path, in_channels=3, slices=True, **sizes).eval()
+    assert slices.receipt.inflated == ()
+    volume = torch.rand(1, 3, 32, 32, 32)
+    with torch.no_grad():
+        for each in (network, slices):
+            output = each(volume)
+            assert output.shape == (1, 2, 32, 32, 32) and output.isfinite().all()
+        flat = ViTEncoder.from_pretrained(tmp_path, img_size=32, taps=(1, 2)).eval()(volume[..., 5])
+        own = slices.vit(volume[..., 5])
+    torch.testing.assert_close(own[0], flat[0])
+    for mine, theirs in zip(own[1], flat[1], strict=True):
+        torch.testing.assert_close(mine, theirs)
 
 
 @pytest.mark.parametrize("name", OF_2026)
@@ -208,9 +230,7 @@ def test_one_tensor_that_is_renamed_transposed_missing_or_wider_is_refused(name,
             continue
         rest = {name: tensor for name, tensor in state.items() if name != key}
         damages = {"renamed": {**rest, f"{key}s": value}, "missing": rest}
-        if not key.endswith(
-            tuple(f"{patches}.weight" for patches in ("projection", "patch_embeddings", "patch_embedding"))
-        ):  # of any patch
+        if not key.endswith(KERNELS):
             damages["wider"] = {**state, key: torch.cat((value, value[..., :1]), -1)}
         if value.ndim == 2 and len(value) != len(value.T):
             damages["transposed"] = {**state, key: value.T.contiguous()}
