@@ -14,7 +14,7 @@ from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained, trained
-from dvpt_monai.bundle.volumes import volume_classifier
+from dvpt_monai.bundle.volumes import volume_classifier, volume_unetr
 from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
@@ -36,6 +36,7 @@ __all__ = [
     "trained",
     "trained_files",
     "volume_classifier",
+    "volume_unetr",
     "warn_of_replacing",
     "with_adapters",
     "written",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from csv import DictReader
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.formats import format_of, without_masks
+from dvpt_monai.formats import files_below, format_of, masks_among, names_structures
 from dvpt_monai.phantoms import is_phantom
 
 __all__ = ["find_images", "shows_phantoms"]
+
+logger = logging.getLogger(__name__)
+LEDGER = "cases.jsonl"
+"""The file that a prediction leaves in the folder of its outputs."""
 
 
 def find_images(
@@ -25,16 +30,17 @@ def find_images(
 ) -> list[dict[str, str]]:
     """List the images to predict.
 
-    Segmentations, and masks beside their images such as ``a_seg.png`` of an earlier run, are none.
+    Segmentations and masks, such as ``a_seg.png`` of an earlier run or ``masks/a.png``, are none.
 
     Args:
-        source: a folder, whose images are taken in the order of their names; one image; a table (``.csv``) with the
-            paths in a column, or a text file (``.txt``) with one path a line, relative to its folder; or several paths.
+        source: a folder, whose images and those of the folders in it are taken in the order of their names; one image;
+            a table (``.csv``) with the paths in a column, or a text file (``.txt``) with one path a line, relative to
+            its folder; or several paths.
         suffixes: what counts as an image in a folder, in lower case, for example ``[".nii", ".nii.gz"]``; with
             ``".dcm"`` also files of DICOM that have none.
         column: column of a table.
-        series: whether DICOM comes as volumes, each a folder; those below are found, too.
-        masks: structures whose masks may lie beside an image, as ``a_<structure>.png``.
+        series: whether DICOM comes as volumes, each a folder.
+        masks: structures whose masks may be there, too, as ``a_<structure>.png``.
 
     Returns:
         One ``{"image": path}`` for each.
@@ -66,7 +72,7 @@ def find_images(
         else:
             paths = [path]
     if not paths:
-        wanted = f"files that end in {', '.join(suffixes)}; folders below are not searched"
+        wanted = f"files that end in {', '.join(suffixes)}, and no masks"
         raise DataError(f"{where}: no images here; expected {wanted}")
     missing = [p for p in paths if not (p.is_file() or (series and p.is_dir()))]
     if missing:
@@ -76,15 +82,18 @@ def find_images(
     return [{"image": str(p)} for p in paths]
 
 
-def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, masks: Sequence[str]) -> list[Path]:
-    """The images of a folder, and the folders of series in it."""
-    files = [path for path in sorted(folder.iterdir()) if _is_image(path, suffixes)]
+def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, structures: Sequence[str]) -> list[Path]:
+    """The images of a folder and of the folders in it, but for those of predictions."""
+    below = [*files_below(folder)]
+    outputs = {path.parent for path in below if path.name == LEDGER and path.parent != folder}
+    found = [path for path in below if not outputs & {*path.parents} and _is_image(path, suffixes)]
     if series:
-        below = [path for path in sorted(folder.rglob("*")) if path.is_dir()]
-        seen = [path for path in below if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-        holds = [place for place in (folder, *seen) if _holds_series(place)]
-        files = [path for path in files if format_of(path) != "dicom"] + holds
-    return without_masks(files, masks)
+        slices = {path for path in found if format_of(path) == "dicom"}
+        found = [path for path in found if path not in slices] + sorted({path.parent for path in slices})
+    masks = masks_among([*found, *(path for path in below if names_structures(path))], structures) & {*found}
+    if masks:
+        logger.info("%s: %d masks are not predicted, the first is %s", folder, len(masks), min(masks))
+    return [path for path in found if path not in masks]
 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
@@ -94,11 +103,6 @@ def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
     kind = format_of(path)
     named = path.name.lower().endswith(tuple(suffixes))
     return kind not in ("segmentation", "dicom-seg") and (named or (kind == "dicom" and ".dcm" in suffixes))
-
-
-def _holds_series(folder: Path) -> bool:
-    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return any(format_of(path) == "dicom" for path in files if path.name.upper() != "DICOMDIR")
 
 
 def shows_phantoms(cases: Sequence[dict[str, Any]]) -> bool:

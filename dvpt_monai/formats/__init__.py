@@ -4,9 +4,19 @@
 `write_labels` puts labels onto the grid and into the format of an image. Libraries are imported when a file needs them.
 """
 
+from dvpt_monai.formats.below import files_below
 from dvpt_monai.formats.grid import apart, into_grid, tolerance
 from dvpt_monai.formats.image import Image
-from dvpt_monai.formats.names import MASK_TAILS, image_name, output_paths, without_masks
+from dvpt_monai.formats.masks import (
+    IMAGE_FOLDERS,
+    LOSSY,
+    MASK_FOLDERS,
+    MASK_TAILS,
+    image_name,
+    masks_among,
+    names_structures,
+)
+from dvpt_monai.formats.names import output_paths
 from dvpt_monai.formats.read import SUFFIXES, Format, files_of, format_of, name_of, read, read_segmentation
 from dvpt_monai.formats.seg_nrrd import segment_names
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
@@ -15,6 +25,9 @@ from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
 
 __all__ = [
     "COLOURS",
+    "IMAGE_FOLDERS",
+    "LOSSY",
+    "MASK_FOLDERS",
     "MASK_TAILS",
     "OUTPUTS",
     "SUFFIXES",
@@ -22,11 +35,14 @@ __all__ = [
     "Image",
     "Segmentation",
     "apart",
+    "files_below",
     "files_of",
     "format_of",
     "image_name",
     "into_grid",
+    "masks_among",
     "name_of",
+    "names_structures",
     "output_paths",
     "read",
     "read_segmentation",
@@ -34,6 +50,5 @@ __all__ = [
     "series_files",
     "smallest",
     "tolerance",
-    "without_masks",
     "write_labels",
 ]

@@ -13,10 +13,11 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.formats.image import Image
 from dvpt_monai.formats.itk import itk_error
 
-__all__ = ["Header", "is_dicom", "pixels", "read_header", "read_picture"]
+__all__ = ["Header", "is_dicom", "is_dicom_seg", "pixels", "read_header", "read_picture"]
 
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 _NO_IMAGES = ("SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "PR", "SR", "KO", "REG")
+_SEGMENTATION_STORAGE = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
 _BIG_ENDIAN, _RUN_LENGTHS = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"
 NAMES = {
     "Modality": "0008|0060",
@@ -73,6 +74,16 @@ def read_picture(path: str | os.PathLike[str], window: bool = False) -> Image:
     if window:
         array, shown = _window(array, header, str(path)), (0.0, 255.0)
     return Image(array, colours, None, "dicom", str(path), {**header, "value_range": shown})
+
+
+def is_dicom_seg(path: str | os.PathLike[str]) -> bool:
+    """Whether a DICOM file holds a segmentation: its meta information, the first bytes, says so."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return False
+    return any(kind in head for kind in _SEGMENTATION_STORAGE)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:

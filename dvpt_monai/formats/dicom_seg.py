@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,19 +16,7 @@ from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.formats.series import read_series
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["is_dicom_seg", "read_dicom_seg", "write_dicom_seg"]
-
-_SEGMENTATION_STORAGE = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
-
-
-def is_dicom_seg(path: str | os.PathLike[str]) -> bool:
-    """Whether a DICOM file holds a segmentation: its meta information, the first bytes, says so."""
-    try:
-        with Path(path).open("rb") as file:
-            head = file.read(1024)
-    except OSError:
-        return False
-    return any(kind in head for kind in _SEGMENTATION_STORAGE)
+__all__ = ["read_dicom_seg", "write_dicom_seg"]
 
 
 def read_dicom_seg(path: str | os.PathLike[str]) -> Segmentation:

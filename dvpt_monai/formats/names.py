@@ -11,10 +11,7 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.formats.read import name_of
 from dvpt_monai.formats.write import suffix_for
 
-__all__ = ["MASK_TAILS", "image_name", "output_paths", "without_masks"]
-
-MASK_TAILS = ("seg", "dseg", "segmentation", "mask", "masks", "label", "labels", "gt")
-"""What the names of masks end in, behind that of their image and a mark."""
+__all__ = ["output_paths"]
 
 
 def output_paths(
@@ -22,16 +19,18 @@ def output_paths(
     folder: str | os.PathLike[str],
     postfix: str = "seg",
     output_format: str | None = None,
+    root: str | os.PathLike[str] | None = None,
 ) -> dict[str, Path]:
     """Where the labels of each image go: ``<folder>/<name>_<postfix><suffix>``.
 
-    Images of one name keep the part of their path that tells them apart, as folders below.
+    Images below a folder keep their path in it; others of one name the part of their path that tells them apart.
 
     Args:
         sources: the images, all of them.
         folder: where to.
         postfix: behind the names.
         output_format: one of `OUTPUTS`; by default each image's own.
+        root: the folder that was searched for the images, if one was.
 
     Raises:
         DataError: where two outputs would still have one name, one would replace an image, and on the outputs of an
@@ -48,14 +47,16 @@ def output_paths(
     given = list(dict.fromkeys(os.fspath(source) for source in sources))
     _without_outputs(given, postfix)
     files = {source: f"{name_of(source)}_{postfix}{suffix_for(source, output_format)}" for source in given}
+    parents = {source: Path(source).absolute().parent for source in given}
+    top = None if root is None else Path(root).absolute()
+    kept = {} if top is None else {source: parent.relative_to(top) for source, parent in parents.items()
+                                   if parent.is_relative_to(top)}  # fmt: skip
     # Some file systems know no capitals.
     counts = Counter(name.lower() for name in files.values())
-    alike = [source for source in given if counts[files[source].lower()] > 1]
-    common = Path(os.path.commonpath([Path(source).absolute().parent for source in alike])) if alike else Path()
-    paths = {
-        source: Path(folder, Path(source).absolute().parent.relative_to(common) if source in alike else "", name)
-        for source, name in files.items()
-    }
+    alike = [source for source in given if source not in kept and counts[files[source].lower()] > 1]
+    common = Path(os.path.commonpath([parents[source] for source in alike])) if alike else Path()
+    kept |= {source: parents[source].relative_to(common) for source in alike}
+    paths = {source: Path(folder, kept.get(source, ""), name) for source, name in files.items()}
     taken: dict[str, str] = {}
     inputs = {str(Path(source).absolute()).lower(): source for source in given}
     for source, path in paths.items():
@@ -69,41 +70,6 @@ def output_paths(
             )
         taken[key] = source
     return paths
-
-
-def without_masks(paths: Sequence[Path], structures: Sequence[str] = ()) -> list[Path]:
-    """Leave out the masks of images that are there, too.
-
-    Args:
-        paths: images, and masks in the folders of their images.
-        structures: what names of masks may end in, beside what they usually do.
-
-    Example:
-        >>> paths = [Path("a.nii"), Path("a_seg.nii.gz"), Path("b-mask.png"), Path("a_liver.nii")]
-        >>> [path.name for path in without_masks(paths, ["liver"])]
-        ['a.nii', 'b-mask.png']
-    """
-    names = {(path.parent, name_of(path).lower()) for path in paths}
-    tails = tuple(f"{mark}{tail.lower()}" for mark in "_-." for tail in (*MASK_TAILS, *structures))
-
-    def is_mask(path: Path) -> bool:
-        name = name_of(path).lower()
-        ends = (tail for tail in tails if name.endswith(tail))
-        return any((path.parent, name.removesuffix(tail)) in names for tail in ends)
-
-    return [path for path in paths if not is_mask(path)]
-
-
-def image_name(name: str) -> str:
-    """The name, without a suffix, of the image that a mask of this name belongs to; of an image its own.
-
-    Example:
-        >>> image_name("x_mask"), image_name("x"), image_name("_mask")
-        ('x', 'x', '_mask')
-    """
-    tails = sorted((f"{mark}{tail}" for mark in "_-." for tail in MASK_TAILS), key=len, reverse=True)
-    tail = next((tail for tail in tails if name.lower().endswith(tail)), "")
-    return name[: -len(tail)] if 0 < len(tail) < len(name) else name
 
 
 def _without_outputs(sources: Sequence[str], postfix: str) -> None:

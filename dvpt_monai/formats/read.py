@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.formats.dicom import is_dicom, read_picture
-from dvpt_monai.formats.dicom_seg import is_dicom_seg, read_dicom_seg
+from dvpt_monai.formats.dicom import is_dicom, is_dicom_seg, read_picture
+from dvpt_monai.formats.dicom_seg import read_dicom_seg
 from dvpt_monai.formats.grid import apart, tolerance
 from dvpt_monai.formats.image import Image
 from dvpt_monai.formats.itk import detached_voxels, read_itk

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.formats.dicom import Header, is_dicom, numbers, pixels, read_header
+from dvpt_monai.formats.dicom import Header, is_dicom, is_dicom_seg, numbers, pixels, read_header
 from dvpt_monai.formats.grid import check_affine, ras
 from dvpt_monai.formats.image import Image
 
@@ -49,7 +49,7 @@ def read_series(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
 
 
 def series_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """The DICOM files of a folder, in the order of their names; folders below are not searched.
+    """The slices in a folder, by name: its files of DICOM but segmentations; folders below are not searched.
 
     Raises:
         DataError: where there are none.
@@ -58,6 +58,7 @@ def series_files(folder: str | os.PathLike[str]) -> list[Path]:
         raise DataError(f"{folder}: no such folder")
     hidden = (path for path in sorted(Path(folder).iterdir()) if not path.name.startswith("."))
     files = [path for path in hidden if path.is_file() and path.name.upper() != "DICOMDIR" and is_dicom(path)]
+    files = [path for path in files if not is_dicom_seg(path)]
     if not files:
         raise DataError(f"{folder}: no DICOM files; folders below are not searched")
     return files

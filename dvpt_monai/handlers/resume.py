@@ -257,12 +257,16 @@ class Resume:
         check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
-        for name in sorted(then.keys() | now.keys()):
-            if then.get(name) != now.get(name):
-                raise CheckpointError(
-                    f"{self.folder}: the training there has {name} {then.get(name)!r}, this one {now.get(name)!r}; "
-                    "give it as it was to go on, or train anew with --resume never"
-                )
+        differ = [
+            f"{name} {_word(then.get(name))}, this one {_word(now.get(name))}"
+            for name in sorted(then.keys() | now.keys())
+            if then.get(name) != now.get(name)
+        ]
+        if differ:
+            raise CheckpointError(
+                f"{self.folder}: the training there has {'; '.join(differ)}; give it as it was to go on, or train anew "
+                "with --resume never"
+            )
 
     @staticmethod
     def _loader(engine: Engine) -> Any:
@@ -273,6 +277,10 @@ class Resume:
                 "make it a dvpt_monai.data.ReplayLoader"
             )
         return loader
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else repr(value)
 
 
 def identity(network: nn.Module, cases: Sequence[Any]) -> dict[str, Any]:

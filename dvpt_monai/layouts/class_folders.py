@@ -5,27 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.layouts.files import folders_in, images_below, is_image
+from dvpt_monai.formats import MASK_FOLDERS, image_name, masks_among
+from dvpt_monai.layouts.files import folders_in, images_below, is_image, stem_of
 from dvpt_monai.layouts.listing import Case, Listing, Note, part_of
 
 __all__ = ["find"]
 
 
 def find(folder: Path) -> Listing | None:
-    """The cases of a folder whose folders are classes; ``None`` if it is laid out otherwise.
+    """The cases of a folder whose folders are classes; ``None`` if it is laid out otherwise. Masks of images are none.
 
     Raises:
-        DataError: there is one class, or images lie beside the folders of the classes.
+        DataError: there is one class, or one of masks alone, or images lie beside the folders of the classes.
     """
     parts = [inside for inside in folders_in(folder) if part_of(inside.name)]
     classes = [inside for part in parts for inside in folders_in(part)] or [
         inside for inside in folders_in(folder) if not part_of(inside.name)
     ]
+    found = {inside: images_below(inside) for inside in classes}
+    masks = {inside: masks_among(files) for inside, files in found.items()}
     cases = [
         Case(image, inside.name, part=part_of(inside.parent.name) if parts else "")
-        for inside in classes
-        for image in images_below(inside)
+        for inside, files in found.items()
+        for image in files
+        if image not in masks[inside]
     ]
+    for inside, files in found.items():
+        if files and all(path in masks[inside] or image_name(stem_of(path)) != stem_of(path) for path in files):
+            raise DataError(
+                f"{inside}: each of its {len(files)} files is a mask by its name or format ({files[0].name}), and "
+                "their images are not there; add these, or, if these are the images, list them with their classes in a "
+                "table as --data labels.csv"
+            )
     if not cases:
         return None
     loose = [
@@ -47,7 +58,11 @@ def find(folder: Path) -> Listing | None:
             f"{strange[0]}: lies beside {parts[0].name}; is it a class or a part of the data? Move it into "
             f"{parts[0].name}, or name it val or test"
         )
-    notes = [_empty(inside, folder, names) for inside in classes if not images_below(inside)]
+    notes = [_empty(inside, folder, names) for inside in classes if not found[inside]]
+    notes += [
+        Note(f"{inside.name} is taken for a class, though folders of masks are called so", "--layout", warning=True)
+        for inside in classes if inside.name.lower() in MASK_FOLDERS
+    ]  # fmt: skip
     layout = "a folder per class, in parts" if parts else "a folder per class"
     return Listing(layout, folder, tuple(cases), notes=tuple(notes))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 from dvpt_monai import formats
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import files_below
 from dvpt_monai.formats.dicom import read_header
 
-__all__ = ["files_below", "folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
+__all__ = ["folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
 
 FOREIGN = {
     ".npz": "write the arrays as PNG or NIfTI files first",
@@ -59,7 +58,12 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images right in a folder, by name; a folder of the slices of a DICOM series is one image of its own."""
+    """The images right in a folder, by name; a folder of the slices of a DICOM series is one image of its own.
+
+    Of a folder that is such a series itself, these are the folder, and masks or volumes beside its slices.
+    """
+    if is_series(folder):
+        return [folder, *_beside_slices(folder)]
     files = sorted(path for path in folder.iterdir() if path.is_file() and is_image(path))
     return [*files, *(inside for inside in folders_in(folder) if is_series(inside))]
 
@@ -68,11 +72,11 @@ def images_below(folder: Path) -> list[Path]:
     """Every image in a folder and the folders in it, by name; a folder of a DICOM series counts as one image."""
     series = {place for place in {path.parent for path in files_below(folder)} if is_series(place)}
     files = {path for path in files_below(folder) if path.parent not in series and is_image(path)}
-    return sorted(files | series)
+    return sorted({*files, *series, *(path for place in series for path in _beside_slices(place))})
 
 
 def is_series(folder: Path) -> bool:
-    """Whether a folder holds the slices of a DICOM series: its first two files are of one, at different places."""
+    """Whether a folder holds the slices of a DICOM series: the first two files are of one, at different places."""
     try:
         changed = folder.stat().st_mtime_ns
     except OSError:
@@ -82,8 +86,8 @@ def is_series(folder: Path) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _is_series(folder: Path, _changed: int) -> bool:
-    names = (path for path in sorted(folder.iterdir()) if path.is_file() and is_image(path))
-    first = [*islice(names, 2)]
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and is_image(path))
+    first = [*islice((path for path in files if formats.format_of(path) in ("dicom", "photograph")), 2)]
     if len(first) < 2 or any(formats.format_of(path) != "dicom" for path in first):
         return False
     try:
@@ -95,23 +99,20 @@ def _is_series(folder: Path, _changed: int) -> bool:
     return alike and all(places) and places[0] != places[1]
 
 
+def _beside_slices(folder: Path) -> tuple[Path, ...]:
+    """Volumes and segmentations among the slices of a series; pictures, which may show it, are none of the data."""
+    return _not_slices(folder, folder.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _not_slices(folder: Path, _changed: int) -> tuple[Path, ...]:
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and is_image(path))
+    return tuple(path for path in files if formats.format_of(path) not in ("dicom", "photograph"))
+
+
 def nothing_here(folder: Path) -> DataError:
     """The error that a folder holds no image, with the remedy for what it holds instead."""
     suffixes = {path.suffix.lower() for path in files_below(folder)}
     remedy = next((remedy for suffix, remedy in FOREIGN.items() if suffix in suffixes), "")
     wanted = ", ".join(formats.SUFFIXES)
     return DataError(f"{folder}: no images here ({wanted}); {remedy or 'give the folder that holds them as --data'}")
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file, also below links to folders, but not below one that leads back, nor below one folder twice."""
-    start = Path(os.path.realpath(folder))
-    entered = set(start.parents)
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = Path(os.path.realpath(place))
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        yield from (Path(place) / name for name in sorted(files))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dvpt_monai.layouts.files import FOREIGN, files_below, is_image, is_series
+from dvpt_monai.formats import files_below, format_of
+from dvpt_monai.layouts.files import FOREIGN, is_image, is_series
 from dvpt_monai.layouts.listing import Listing, Lost
 
 __all__ = ["left_out"]
@@ -27,10 +28,10 @@ def left_out(listing: Listing, lost: Sequence[Lost] = ()) -> dict[str, list[Path
     for one in lost:
         reasons.setdefault(re.sub(r"^line \d+ of ", "", one.reason), []).append(one.file)
         if one.others:
-            reasons.setdefault("the rest of their case is missing", []).extend(one.others)
+            reasons.setdefault("the rest of their case cannot be used", []).extend(one.others)
     known = used | {file for files in reasons.values() for file in files}
     for path in files_below(listing.root):
-        if path in known or path.parent in known:
+        if path in known or (path.parent in known and format_of(path) == "dicom"):
             continue
         reason = _reason(path)
         file = path.parent if reason == UNLISTED and is_series(path.parent) else path

@@ -119,6 +119,8 @@ def _other_readings(chosen: Listing, others: Sequence[tuple[str, Listing]]) -> l
     notes = []
     for name, other in others:
         sensible = not any(case.image in masks for case in other.cases)
+        if other.task == "classification":  # where each case would be a class of its own
+            sensible &= len({case.label for case in other.cases}) < len(chosen.cases)
         if sensible and not {(case.image, case.label) for case in other.cases} <= pairs_of:
             text = f"read as {chosen.layout}; it could also be read as {other.layout}: {_labels(other)}"
             notes.append(Note(text, f"--layout {name}", warning=True))

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import files_below
 from dvpt_monai.layouts.columns import Columns, named
-from dvpt_monai.layouts.files import files_below, images_below, stem_of
+from dvpt_monai.layouts.files import images_below, stem_of
 from dvpt_monai.layouts.listing import Case, Listing, Lost, Note, lost_of, part_of
 
 __all__ = ["SUFFIXES", "find", "groups_of", "is_labelled", "read", "tables_of"]

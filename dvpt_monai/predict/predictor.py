@@ -58,6 +58,7 @@ class Predictor(SupervisedEvaluator):
             before the first is predicted, and says the folders that it writes to.
         table: writes the answers of classification.
         memory: GiB that predicting an image may take; by default what is free.
+        root: the folder that was searched for the images: what is written keeps their path in it. A file is none.
         options: further ones of MONAI's ``SupervisedEvaluator``.
     """
 
@@ -73,6 +74,7 @@ class Predictor(SupervisedEvaluator):
         postprocessing: Any = None,
         table: PredictionsTable | None = None,
         memory: float | None = None,
+        root: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         device = torch.device(device)
@@ -84,6 +86,7 @@ class Predictor(SupervisedEvaluator):
         self.answer_steps = postprocessing
         self.table = table
         self.memory = memory
+        self.root = root if root is not None and os.path.isdir(root) else None
         self.whole_volume = WholeVolume(self.inferer, network, device, postprocessing)
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
@@ -102,7 +105,7 @@ class Predictor(SupervisedEvaluator):
         places = {self.output_dir}
         for step in getattr(self.answer_steps, "transforms", ()):
             if hasattr(step, "expect"):
-                places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases])
+                places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases], self.root)
         for place in places:
             remove_parts(place)  # of a prediction that was killed
         self.ledger, self.identity = Ledger(self.output_dir / "cases.jsonl"), self._identity()

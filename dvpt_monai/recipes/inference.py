@@ -45,7 +45,10 @@ def inference(recipe: Recipe) -> list[Config]:
             "cases": _cases(recipe),
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
-        {"settings": settings(recipe, changed, seen, built), "depends": _depends(recipe, seen)},
+        {
+            "settings": settings(recipe, changed, seen, built),
+            "depends": _depends(recipe, dict(**seen, **network.reading)),
+        },
         _data(recipe),
         {
             "backbone": network.build,
@@ -139,6 +142,7 @@ def _answer(recipe: Recipe) -> Config:
             "settings": "@depends",
             **({"table": "@predictions_table"} if recipe.task.table else {}),
             "memory": "@memory",
+            "root": "@dataset_dir",
         },
     )
 

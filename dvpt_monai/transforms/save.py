@@ -46,13 +46,19 @@ class SavePNGd(SaveImaged):
         self._folders: dict[str, Path] = {}
         self._written: dict[Path, str] = {}
 
-    def expect(self, sources: Sequence[str | os.PathLike[str]]) -> set[Path]:
-        """Name the outputs of all images that will come: those of one name get a folder that tells them apart.
+    def expect(
+        self, sources: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str] | None = None
+    ) -> set[Path]:
+        """Name the outputs of all images that will come, so that no two are one.
+
+        Args:
+            sources: the images.
+            root: the folder that was searched for them, if one was; below it they keep their path.
 
         Returns:
             The folders of the outputs.
         """
-        paths = output_paths(sources, self.folder, output_format="png")
+        paths = output_paths(sources, self.folder, output_format="png", root=root)
         self._folders = {os.path.abspath(source): path.parent for source, path in paths.items()}
         return {*self._folders.values()}
 

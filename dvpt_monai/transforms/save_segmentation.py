@@ -81,16 +81,19 @@ class SaveImageSegmentationd(SaveImaged):
         if sources is not None:
             self.expect(sources)
 
-    def expect(self, sources: Sequence[Any]) -> set[Path]:
+    def expect(self, sources: Sequence[Any], root: str | os.PathLike[str] | None = None) -> set[Path]:
         """Name the outputs of all images that will come.
 
-        Images of one name keep the part of their path that tells them apart, and whatever would collide is refused
-        before the first is written.
+        Whatever would collide is refused before the first is written.
+
+        Args:
+            sources: the images.
+            root: the folder that was searched for them, if one was; below it they keep their path.
 
         Returns:
             The folders of the outputs.
         """
-        paths = output_paths([_named_after(source) for source in sources], self.folder, **self.settings)
+        paths = output_paths([_named_after(source) for source in sources], self.folder, root=root, **self.settings)
         self.planned = {os.path.abspath(source): path for source, path in paths.items()}
         return {path.parent for path in self.planned.values()}
 

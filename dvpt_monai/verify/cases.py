@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats import masks_among
 from dvpt_monai.layouts import Columns, list_cases
 from dvpt_monai.layouts.files import folders_in, images_below, nothing_here
 from dvpt_monai.layouts.listing import Case as Listed
@@ -55,10 +56,17 @@ def _of_layout(data: Path, columns: Columns | None, group_pattern: str | None) -
         layered = structures.find(data) if data.is_dir() else None
         if layered is not None:
             return layered
-        images = images_below(data if data.is_dir() else data.parent)
-        if not images:
+        found = images_below(data if data.is_dir() else data.parent)
+        if not found:
             raise nothing_here(data) from error
-        alone = data.is_dir() and not any(images_below(folder) for folder in folders_in(data)) and not _tables(data)
+        masks = masks_among(found)
+        images = [path for path in found if path not in masks]
+        alone = (
+            data.is_dir()
+            and not masks
+            and not any(images_below(folder) for folder in folders_in(data))
+            and not _tables(data)
+        )
         layout = "images alone" if alone else "no layout that is known"
         return DataSet(layout, data if data.is_dir() else data.parent, tuple(Case(path) for path in images),
                        refusal="" if alone else str(error), whole=alone)  # fmt: skip

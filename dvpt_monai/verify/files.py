@@ -67,7 +67,10 @@ def folder_faults(data: DataSet) -> Iterator[Finding]:
         yield from (HIDDEN.at(path, f"{path.stat().st_size:,} bytes") for path in files if _hidden(path))
         seen = [path for path in files if not path.name.startswith(".")]
         yield from _alike(seen)
+        slices = folder in listed
         for path in (path for path in seen if data.whole and path not in listed | lost):
+            if slices and format_of(path) == "dicom":
+                continue
             foreign = next((remedy for suffix, remedy in FOREIGN.items() if path.name.lower().endswith(suffix)), "")
             if foreign:
                 yield LEFT_OUT.at(path, foreign)

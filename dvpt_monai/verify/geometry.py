@@ -11,12 +11,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from dvpt_monai.errors import DataError
+from dvpt_monai.formats import into_grid
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.readers import itk_affine, monai_affine
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.stored import Header, Photograph, Volume
 
-__all__ = ["aligned", "distance", "pair_faults", "volume_faults"]
+__all__ = ["aligned", "completed", "distance", "pair_faults", "volume_faults"]
 
 SPACING = Kind(
     "spacing", "geometry", "Spacing that cannot be",
@@ -163,6 +165,17 @@ def aligned(mask: Scan, affine: NDArray[Any], size: tuple[int, ...]) -> NDArray[
     array: NDArray[Any] = nib.orientations.apply_orientation(mask.array, change)
     moved = mask.affine @ nib.orientations.inv_ornt_aff(change, mask.size)
     return array if array.shape[:3] == size and not _apart(affine, moved, size) else None
+
+
+def completed(mask: Scan, image: Scan) -> Scan:
+    """A segmentation that covers a part of its image's grid, on all of it; one that lies elsewhere as it is."""
+    if mask.affine is None or image.affine is None or mask.channels > 1 or mask.size == image.size:
+        return mask
+    try:
+        array = into_grid(mask.array[None], mask.affine, image.affine, image.size, cropped=True)
+    except (DataError, np.linalg.LinAlgError):
+        return mask
+    return Scan(array[0], image.affine)
 
 
 def distance(one: NDArray[Any], other: NDArray[Any], size: tuple[int, ...]) -> float:

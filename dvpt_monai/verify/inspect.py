@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dvpt_monai.formats import apart, tolerance
+from dvpt_monai.formats import apart, names_structures, tolerance
 from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.facts import Facts, ImageFacts
 from dvpt_monai.verify.finding import Finding, Kind
-from dvpt_monai.verify.geometry import pair_faults, volume_faults
+from dvpt_monai.verify.geometry import completed, pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
 from dvpt_monai.verify.labels import counts_of, mask_faults
 from dvpt_monai.verify.opened import Content, opened
@@ -59,7 +59,9 @@ def inspect(case: Case, names: Mapping[int, str], segments: Sequence[str] = ()) 
             continue
         header, scan = content.header, content.scan
         findings += _of_file(path, content, mask_faults(path, header, scan, names))
-        findings += pair_faults(case.image, *place, path, header, scan) if place is not None else []
+        if place is not None:  # writers of segmentations cut off what is empty, and training puts it back
+            scan = completed(scan, place[1]) if names_structures(path) else scan
+            findings += pair_faults(case.image, *place, path, header, scan)
         masks[path] = counts_of(scan.array)
     return Facts(case, tuple(findings), image, masks)
 

@@ -28,6 +28,28 @@ def test_masks_and_outputs_beside_their_images_are_none(tmp_path):
     assert "p1_MA.png" in names(tmp_path, [".png"])  # of another bundle's structures nobody knows
 
 
+def test_folders_below_are_searched_and_masks_and_predictions_in_them_are_none(tmp_path):
+    touch(tmp_path, "a.png", "p1/a.png", "p1/deep/b.png", "p1/.hidden/c.png", "p1/notes.txt")
+    touch(tmp_path, "p1/masks/a.png", "drawn/b_mask.png", "drawn/b_EX.png", "drawn/b_mask_1.png", "out/a_seg.png")
+    assert names(tmp_path, [".png"], masks=["EX"]) == ["a.png", "p1/a.png", "p1/deep/b.png"]
+    touch(tmp_path, "images/x.png", "labels/y.png", "old/cases.jsonl", "old/figure.png", "old/p1/figure.png")
+    assert names(tmp_path, [".png"], masks=["EX"]) == ["a.png", "images/x.png", "p1/a.png", "p1/deep/b.png"]
+    assert names(tmp_path / "old", [".png"]) == ["figure.png", "p1/figure.png"]  # who asks for them has them
+    assert names(tmp_path / "labels", [".png"]) == ["y.png"]
+
+
+def test_a_class_that_is_called_mask_is_predicted(tmp_path):
+    touch(tmp_path, "mask/1.jpg", "none/1.jpg", "labels/7.png")
+    assert names(tmp_path, [".png", ".jpg"]) == ["labels/7.png", "mask/1.jpg", "none/1.jpg"]
+
+
+def test_a_series_beside_its_segmentations(tmp_path):
+    for name in ("p1/ct", "p2"):
+        series(tmp_path / name)
+    touch(tmp_path, "p1/tumour.seg.nrrd", "p2/tumour.seg.nrrd", "p3/x.nii", "p3/x_seg.nii.gz", "p3/ct_mask.nii.gz")
+    assert names(tmp_path, series=True) == ["p3/x.nii", "p1/ct", "p2"]
+
+
 def test_outputs_of_volumes_are_none(tmp_path):
     touch(tmp_path, "a.nii.gz", "a_seg.nii.gz", "b.nrrd", "b_seg.seg.nrrd", "alone.seg.nrrd", "c_seg.nii")
     assert names(tmp_path) == ["a.nii.gz", "b.nrrd", "c_seg.nii"]

@@ -93,6 +93,17 @@ def test_images_of_one_name_keep_what_tells_them_apart():
             names(pair)
 
 
+def test_images_of_a_folder_that_was_searched_keep_their_path_in_it(tmp_path):
+    top = tmp_path / "in"
+    sources = [top / "a.png", top / "p1" / "a.png", top / "p1" / "b.png", tmp_path / "elsewhere" / "c.png"]
+    assert names(sources, root=top) == ["out/a_seg.png", "out/p1/a_seg.png", "out/p1/b_seg.png", "out/c_seg.png"]
+    assert names(sources[2:]) == ["out/b_seg.png", "out/c_seg.png"]  # of a list
+    (top / "ct").mkdir(parents=True)
+    assert names([top / "ct"], root=top / "ct") == ["out/ct_seg.seg.nrrd"]  # a series that was given itself
+    with pytest.raises(DataError, match=r"would both be written to out/p1/a_seg\.png"):
+        names([*sources, top / "p1" / "a.jpg"], root=top)
+
+
 def test_no_output_takes_the_place_of_an_image_or_is_predicted_itself():
     with pytest.raises(DataError, match=r"out/x_seg\.nii\.gz is to be predicted itself, and what in/x\.nii\.gz gives"):
         names(["in/x.nii.gz", "out/x_seg.nii.gz"])

@@ -235,10 +235,104 @@ def slicer(data):
     }  # fmt: skip
 
 
+def segments(data, name, size=(12, 12, 3)):
+    """A mask that names its only structure, on the grid of `series`."""
+    import numpy as np
+
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    labels = np.zeros(size, np.uint8)
+    labels[2:5, 2:5, 1] = 1
+    (data.root / name).parent.mkdir(parents=True, exist_ok=True)
+    write_seg_nrrd(data.root / name, labels, np.diag([-1.0, -1, 2, 1]), {"tumour": 1})
+
+
+TUMOUR = {"layout": "a folder per case", "cases": 3, "files": 2, "names": {0: "background", 1: "tumour"}}
+
+
+def series_and_segments(data):
+    for i in range(3):
+        series(data, f"p{i}/ct")
+        segments(data, f"p{i}/tumour.seg.nrrd")
+    return {**TUMOUR, "channels": ("ct",)}
+
+
+def series_called_otherwise_in_each_case(data):
+    for i in range(3):
+        series(data, f"p{i}/1.2.84{i}")
+        segments(data, f"p{i}/Segmentation_{i}.seg.nrrd")
+    return {**TUMOUR, "channels": ("image",)}
+
+
+def segments_among_the_slices(data):
+    for i in range(3):
+        series(data, f"p{i}")
+        segments(data, f"p{i}/00.seg.nrrd")
+    data.text("p0/report.pdf", "")
+    return {**TUMOUR, "channels": ("image",), "left": {"no image (.pdf)": 1}}
+
+
+def dicom_seg_beside_its_series(data, image="ct", mask="seg.dcm"):
+    pytest.importorskip("highdicom")
+    from dvpt_monai.formats.dicom_seg import write_dicom_seg
+    from tests.formats.test_dicom_seg import LABELS, study
+
+    for i in range(3):
+        place = data.root / f"p{i}"
+        for path in (place / image, place / mask):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_dicom_seg(place / mask, LABELS, study(place / image), ["liver", "tumour"])
+    names = {0: "background", 1: "liver", 2: "tumour"}
+    return {"layout": "a folder per case", "cases": 3, "files": 2, "names": names, "channels": (image,)}
+
+
+def dicom_seg_in_a_folder_of_its_own(data):
+    """As archives unpack: a folder for each study, in it one for each series."""
+    return {**dicom_seg_beside_its_series(data, "1.2/1.2.3", "1.2/1.2.4/1-1.dcm"), "channels": ("1.2/1.2.3",)}
+
+
+def dicom_seg_among_the_slices(data):
+    return {**dicom_seg_beside_its_series(data, ".", "mask.dcm"), "channels": ("image",)}
+
+
+def masks_below_their_images(data):
+    data.pairs(3, "{i}.jpg", "masks/{i}.png")
+    return {"layout": "pairs of images and masks (masks)", "cases": 3, "files": 2}
+
+
+def a_folder_of_masks_beside_any_other(data):
+    data.pairs(3, "photographs/{i}.jpg", "masks/{i}.png")
+    return {"layout": "pairs of images and masks (masks)", "cases": 3, "files": 2}
+
+
+def pairs_in_several_places(data):
+    for place in "ab":
+        data.pairs(2, place + "/images/{i}.jpg", place + "/masks/{i}.png")
+    other = ("a folder per class: classes a 2, b 2", "--layout folders")
+    return {"layout": "pairs of images and masks (a/masks)", "cases": 4, "files": 2, "other": other}
+
+
+def busi(data):
+    """An image may have a second mask, which nobody adds to the first."""
+    for name in ("benign", "malignant"):
+        for i in range(3):
+            data.photo(f"{name}/{name} ({i}).png")
+            data.mask(f"{name}/{name} ({i})_mask.png")
+    data.mask("benign/benign (1)_mask_1.png")
+    left = {"a second mask of its image": 1, "the rest of their case cannot be used": 2}
+    return {
+        "layout": "masks beside their images", "cases": 5, "files": 2, "left": left,
+        "other": ("a folder per class: classes benign 3, malignant 3", "--layout folders"),
+    }  # fmt: skip
+
+
 LAYOUTS = [
     nnunet, nnunet_with_a_test, regions, kits, brats, brats_2023_in_parts, a_case_without_a_modality, amos, bids,
     ham10000, patients_as_folders, patients_by_letters, windows_table, table_in_a_subfolder, list_without_a_header,
     same_names_in_two_folders, metadata_beside_class_folders, every_kind_of_picture, dicom_series, slicer,
+    series_and_segments, series_called_otherwise_in_each_case, segments_among_the_slices, dicom_seg_beside_its_series,
+    dicom_seg_in_a_folder_of_its_own, dicom_seg_among_the_slices, masks_below_their_images,
+    a_folder_of_masks_beside_any_other, pairs_in_several_places, busi,
 ]  # fmt: skip
 
 
@@ -342,3 +436,69 @@ def test_an_ambiguous_mask_of_bids(data):
     data.voxel_mask("derivatives/lesions/sub-00/anat/sub-00_mask.nii.gz")
     with pytest.raises(DataError, match=r"sub-00_FLAIR.nii.gz or sub-00_T1w.nii.gz"):
         list_cases(data.root)
+
+
+def several_masks_of_a_case(data):
+    series_and_segments(data)
+    for i in range(3):
+        segments(data, f"p{i}/liver.seg.nrrd")
+
+
+def two_masks_of_every_image(data):
+    for i in range(3):
+        data.photo(f"{i}.png")
+        data.mask(f"{i}_mask.png")
+        data.mask(f"{i}_seg.png")
+
+
+def masks_of_other_names(data):
+    for i in range(3):
+        data.photo(f"{i}.png")
+        data.mask(f"drawing{i}_mask.png")
+
+
+def masks_without_their_images(data):
+    for name in ("benign", "malignant"):
+        for i in range(3):
+            data.mask(f"{name}/{i}_mask.png")
+
+
+def a_class_of_segmentations(data):
+    for i in range(3):
+        data.volume(f"ill/{i}.nrrd")
+        segments(data, f"well/x{i}.seg.nrrd")
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (several_masks_of_a_case, r"p0/liver.seg.nrrd and .*p0/tumour.seg.nrrd are both masks of one case; merge them"),
+        (two_masks_of_every_image, r"0_mask.png and .*0_seg.png are both masks of 0"),
+        (masks_of_other_names, r"0.png and .*drawing0_mask.png: .* none of 3 masks has the name of an image"),
+        (masks_without_their_images, r"benign: each of its 3 files is a mask .*\(0_mask.png\)"),
+        (a_class_of_segmentations, r"ill/0.nrrd and .*well/x0.seg.nrrd: an image and a mask"),
+    ],
+)
+def test_masks_that_fit_no_image(data, write, words):
+    write(data)
+    for lost in (None, []):  # as a program asks, and as `init` does
+        with pytest.raises(DataError, match=words):
+            list_cases(data.root, lost=lost)
+
+
+def test_masks_are_of_no_class(data):
+    busi(data)
+    listing, left = read(data, layout="folders")
+    assert Counter(case.label for case in listing.cases) == {"benign": 3, "malignant": 3}
+    assert left == {"no case lists it": 7}
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_class_that_is_called_mask_is_one_where_it_holds_no_masks(data, suffix):
+    """Photographs are JPEG, and masks never."""
+    for i in range(3):
+        data.photo(f"mask/{i if suffix == 'jpg' else f'with{i}'}.{suffix}")
+        data.photo(f"none/{i}.{suffix}")
+    listing, _ = read(data)
+    assert Counter(case.label for case in listing.cases) == {"mask": 3, "none": 3}
+    assert any(note.warning and "mask is taken for a class" in note.text for note in listing.notes)

@@ -160,6 +160,18 @@ def test_images_of_one_name_keep_what_tells_them_apart(tmp_path):
     assert sorted(labels(tmp_path / "out")) == ["sub-1/anat/T1w_seg.nii.gz", "sub-2/anat/T1w_seg.nii.gz"]
 
 
+def test_images_below_keep_their_path_and_an_output_inside_is_none_of_them(tmp_path):
+    source = tmp_path / "in"
+    for number, name in enumerate(("a", "p1/a", "p1/b", "p1/masks/b")):
+        volume(source / f"{name}.nii.gz", number)
+    expected = ["a_seg.nii.gz", "p1/a_seg.nii.gz", "p1/b_seg.nii.gz"]
+    for _ in range(2):
+        predictor(source, source / "out", root=source).run()
+        assert sorted(labels(source / "out")) == expected
+    predictor(source, tmp_path / "elsewhere").run()  # without it, as bundles of the last release
+    assert sorted(labels(tmp_path / "elsewhere")) == ["a_seg.nii.gz", "b_seg.nii.gz", "p1/a_seg.nii.gz"]
+
+
 def test_a_killed_prediction_leaves_nothing_in_folders_either(tmp_path):
     for number in (1, 2):
         volume(tmp_path / "in" / f"sub-{number}" / "T1w.nii.gz", number)

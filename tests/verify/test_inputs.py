@@ -1,16 +1,18 @@
 """What may be given: folders, lists, tables and bundles."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dvpt_monai.errors import BundleError, DataError
+from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
 from dvpt_monai.new_bundle import Columns
 from dvpt_monai.verify import verify
 from tests.verify import damages
-from tests.verify.data_sets import eyes, photographs, volumes
+from tests.verify.data_sets import AFFINE, SIZE, eyes, photographs, save_volume, smooth, volumes
 
 
 def codes(data, **options):
@@ -54,6 +56,62 @@ def test_a_mask_for_each_structure(tmp_path):
         path.unlink()
     report = verify(folder, workers=1, progress=False)
     assert report.findings == () and [len(each.masks) for each in report.facts] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/{}", "masks/{}"),
+        ("{}", "{}_mask"),
+        ("a/{}", "b/{}_seg"),
+        ("{}", "masks/{}"),
+        ("photographs/{}", "masks/{}"),
+        ("site/images/{}", "site/masks/{}"),
+    ],
+)
+def test_masks_are_taken_for_masks_wherever_they_lie(tmp_path, image, mask):
+    source, folder = photographs(tmp_path / "source", count=3), tmp_path / "data"
+    for kind, name in (("images", image), ("masks", mask)):
+        for path in sorted((source / kind).iterdir()):
+            place = folder / f"{name.format(path.stem)}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(place)
+    report = verify(folder, workers=1, progress=False)
+    assert report.findings == () and [len(each.masks) for each in report.facts] == [1, 1, 1]
+
+
+def test_masks_are_no_images_where_nobody_can_pair_them(tmp_path):
+    folder = photographs(tmp_path / "data", count=3)
+    for name in ("gt", "labels"):
+        shutil.copytree(folder / "masks", folder / name)
+    report = verify(folder, workers=1, progress=False)
+    assert {each.kind.code for each in report.findings} == {"layout"}
+    assert [each.case.image.parent.name for each in report.facts] == ["images"] * 3
+
+
+def test_a_segmentation_of_a_part_of_its_image(tmp_path):
+    """What writes segmentations cuts off what is empty; another mask has to cover the whole."""
+    for name in ("a", "b"):
+        image = (smooth(np.random.default_rng(ord(name)), SIZE) * 1000).astype(np.int16)
+        save_volume(image, tmp_path / f"{name}.nii.gz")
+        labels = np.zeros(SIZE, np.uint8)
+        labels[4:8, 4:9, 3:8] = 1
+        part, affine = labels[3:9, 3:10, 2:9], AFFINE.copy()
+        affine[:3, 3] = (AFFINE @ [3, 3, 2, 1])[:3]
+        write_seg_nrrd(tmp_path / f"{name}.seg.nrrd", part, affine, ["liver"])
+    report = verify(tmp_path, workers=1, progress=False)
+    assert (
+        report.findings == ()
+        and [sum(next(iter(each.masks.values())).values()) for each in report.facts] == [np.prod(SIZE)] * 2
+    )
+    affine[:3, 3] += 500
+    write_seg_nrrd(tmp_path / "b.seg.nrrd", part, affine, ["liver"])
+    assert codes(tmp_path) == {"shape"}
+    (tmp_path / "b.seg.nrrd").unlink()
+    (tmp_path / "a.seg.nrrd").unlink()
+    for name in ("a", "b"):
+        save_volume(part, tmp_path / f"{name}_mask.nii.gz", affine)
+    assert "shape" in codes(tmp_path)
 
 
 def test_columns_of_a_table(tmp_path):

@@ -58,7 +58,7 @@ MONAI = {
 BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
     "dvpt_monai.bundle": (
-        "[A-Z]* check_options checks_weights load_backbone plain_errors volume_classifier with_adapters"
+        "[A-Z]* check_options checks_weights load_backbone plain_errors volume_classifier volume_unetr with_adapters"
     ),
     "dvpt_monai.data": "[A-Z]* balanced_sampler recorded_test write_parts",
     "dvpt_monai.features": "[A-Z]*",
