@@ -18,6 +18,7 @@ from monai.handlers import CheckpointSaver as MonaiCheckpointSaver
 
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.metrics import rank
+from dvpt_monai.torch_file import finite
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CheckpointSaver"]
@@ -123,7 +124,7 @@ class WholeFiles(DiskSaver):
             return
         path = Path(self.dirname) / (self.filename or filename)
         for name, value in checkpoint.items():
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and not finite(value):
                 raise CheckpointError(f"{path}: {name} holds NaN or infinity; it was not saved, what was there stays")
         try:
             with whole_file(path) as part:

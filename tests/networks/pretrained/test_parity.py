@@ -1,5 +1,6 @@
 """The features of Hugging Face's transformers, from random weights, on disk and in memory; offline."""
 
+import copy
 import json
 
 import pytest
@@ -194,12 +195,43 @@ def test_the_tolerance_sees_a_wrong_rotation_or_gate(damage, transformers, image
     assert (features(network, image) - tokens_of(model, image)).abs().max() > 1e-3
 
 
+OF_2026 = ("Dinov2Model with SwiGLU", "DINOv3ViTModel with SwiGLU", "SiglipVisionModel")
+
+
+@pytest.mark.parametrize("name", OF_2026)
+def test_one_tensor_that_is_renamed_transposed_missing_or_wider_is_refused(name, transformers):
+    state = model_of(transformers, name).state_dict()
+    known = {"num_heads": 4, **({"img_size": 40} if "DINOv3" in name else {})}
+    unseen = ViTEncoder.from_pretrained(state, **known).receipt.ignored
+    for key, value in state.items():
+        if key in unseen:
+            continue
+        rest = {name: tensor for name, tensor in state.items() if name != key}
+        damages = {"renamed": {**rest, f"{key}s": value}, "missing": rest}
+        if not key.endswith(
+            tuple(f"{patches}.weight" for patches in ("projection", "patch_embeddings", "patch_embedding"))
+        ):  # of any patch
+            damages["wider"] = {**state, key: torch.cat((value, value[..., :1]), -1)}
+        if value.ndim == 2 and len(value) != len(value.T):
+            damages["transposed"] = {**state, key: value.T.contiguous()}
+        for damage, content in damages.items():
+            with pytest.raises(PretrainedError, match="state dict"):
+                ViTEncoder.from_pretrained(content, **known)
+                pytest.fail(f"{key} {damage}")
+
+
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
-def test_half_precision_is_read_as_the_numbers_that_it_holds(half, transformers, image, tmp_path):
-    model = model_of(transformers, "Dinov2WithRegistersModel").to(half)
-    model.save_pretrained(tmp_path)
+@pytest.mark.parametrize(("name", "count"), [("Dinov2WithRegistersModel", 43), *((name, None) for name in OF_2026)])
+def test_half_precision_is_read_as_the_numbers_that_it_holds(name, count, half, transformers, image, tmp_path):
+    model = model_of(transformers, name)
+    copy.deepcopy(model).to(half).save_pretrained(tmp_path)
+    with torch.no_grad():
+        for parameter in model.parameters():  # and not the table of a rotation, which is in no file
+            parameter.copy_(parameter.to(half))
     network = ViTEncoder.from_pretrained(tmp_path)
-    assert network.receipt.converted == (f"{str(half).removeprefix('torch.')} -> float32: 43 tensors",)
+    known = f"{count} tensors" if count else ""
+    assert network.receipt.converted[0].startswith(f"{str(half).removeprefix('torch.')} -> float32: {known}")
+    assert len(network.receipt.converted) == 1
     assert all(value.dtype == torch.float32 for value in network.state_dict().values())
     # LayerScale is folded in float64: half precision rounds the file, and nothing after it.
     assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5
