@@ -19,8 +19,9 @@ from monai.transforms import Compose
 
 import dvpt_monai.features.cache as module
 import dvpt_monai.features.key as key
-from dvpt_monai import DVPT
+from dvpt_monai import DVPT, SideDVPT, ViTClassifier, tune
 from dvpt_monai.errors import CacheError, TuningError
+from dvpt_monai.features import FeatureCache
 from dvpt_monai.features.listing import clear, table
 from dvpt_monai.features.store import Store
 
@@ -213,6 +214,32 @@ def test_what_is_there_counts(filled, small, store, cases):
 def test_negative_views(small, store, cases):
     with pytest.raises(CacheError, match="--cache_features -1"):
         small.Training(store, cases).cache(-1)
+
+
+@pytest.mark.parametrize(
+    ("method", "views", "reason"),
+    [
+        (SideDVPT(layers=[1]), 4, ""),
+        (DVPT(layers=[2, 3]), 4, ""),
+        (DVPT(layers=[1, 2, 3]), 0, "1 of 4 blocks stay as they are"),
+        (DVPT(), 0, "no block of the network stays as it is with DVPT"),
+    ],
+    ids=["beside", "late", "early", "all"],
+)
+def test_a_cache_is_automatic_where_it_pays(method, views, reason, caplog):
+    size = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 4, "num_heads": 2, "in_channels": 3, "img_size": 32}
+    network = tune(ViTClassifier(num_classes=2, **size), method)
+    caplog.set_level("INFO")
+    assert FeatureCache(network, "auto").views == views
+    assert (reason in caplog.text) if reason else not caplog.text
+
+
+def test_a_number_is_never_lowered():
+    size = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 4, "num_heads": 2, "in_channels": 3, "img_size": 32}
+    network = tune(ViTClassifier(num_classes=2, **size), DVPT(layers=[1, 2, 3]))
+    assert FeatureCache(network, 2).views == 2
+    with pytest.raises(CacheError, match=r"--cache_features four: .*, or auto"):
+        FeatureCache(network, "four")
 
 
 def test_values_that_a_dtype_does_not_hold(small, store, cases):
