@@ -1,6 +1,8 @@
 """The studies behind docs/results.md: comparisons with fixed settings, and controls that are more than a method.
 
     python scripts/benchmark.py run STUDY [--jobs 2] [--device cuda] [--OPTION VALUE]
+    python scripts/benchmark.py keep STUDY    # into benchmarks/
+    python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds`` (the
@@ -11,13 +13,14 @@ But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table a
 call that is repeated goes on, and prints the table of a study that is done.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import fire
 
 from dvpt_monai import DVPT, EPT, VPT, FullFineTuning, LinearProbe, LoRA, SideDVPT
-from dvpt_monai.compare import Entrant, compare
+from dvpt_monai.compare import Entrant, compare, compared
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNDUS = {
@@ -95,5 +98,22 @@ def run(study: str, jobs: int = 1, out: str | None = None, **options: Any) -> st
     return compare(bundle, out=folder, jobs=jobs, options=options, **{"trials": 1, **settings}).table()
 
 
+def keep(study: str, out: str | None = None) -> str:
+    """Copy the rows and resamples of a study into ``benchmarks``, where they are committed; gives its table."""
+    folder = ROOT / "runs" / study if out is None else Path(out)
+    kept = ROOT / "benchmarks" / study
+    for file in (folder / "runs.csv", *folder.glob("runs/*/resampled.npy")):
+        place = kept / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    return table(study)
+
+
+def table(study: str) -> str:
+    """The table of a study that is kept; makes ``table.md`` and its figures again."""
+    bundle = ROOT / "bundles" / STUDIES[study]["bundle"]
+    return compared(ROOT / "benchmarks" / study, bundle / "configs" / "train.json").table()
+
+
 if __name__ == "__main__":
-    fire.Fire({"run": run})
+    fire.Fire({"run": run, "keep": keep, "table": table})

@@ -81,3 +81,14 @@ def test_a_study_runs(benchmark, tiny, study, tmp_path):
     assert len(scored) == len(entrants) * settings["seeds"] * folds * len(settings.get("fractions", [1]))
     assert (len(rows) > len(scored)) == ("trials" in settings)
     assert all(str(entrant) in text for entrant in entrants)
+
+
+def test_what_is_kept_gives_its_table_without_a_run(benchmark, repository):
+    kept = sorted(path.parent for path in (repository / "benchmarks").glob("*/runs.csv"))
+    assert kept
+    for folder in kept:
+        before = (folder / "table.md").read_text()
+        text = benchmark.table(folder.name)
+        assert (folder / "table.md").read_text() == before, "the table is that of the rows"
+        for row in read_rows(folder / "runs.csv").values():
+            assert not row["error"] and (row["stage"] == "search" or row["method"] in text)
