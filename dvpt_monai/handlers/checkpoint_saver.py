@@ -79,9 +79,9 @@ class CheckpointSaver(MonaiCheckpointSaver):
             CheckpointError: it is gone.
         """
         if self._key_metric_checkpoint is not None:
-            fixed = self._key_metric_checkpoint.save_handler.filename
+            theirs: Any = self._key_metric_checkpoint.save_handler
             for value, name in state_dict["saved"]:
-                path = Path(self.save_dir, fixed or name)
+                path = Path(self.save_dir, theirs.filename or name)
                 if not path.is_file():
                     raise CheckpointError(
                         f"{path}: no such file, but the training that goes on chose it, with {value:.4g}; copy it from "
