@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["unfit"]
+from dvpt_monai.bundle_files import ADAPTER
+from dvpt_monai.errors import DvptError
+from dvpt_monai.tuning import Method, Stack, read_header
+from dvpt_monai.tuning.trains import recorded
+
+__all__ = ["settings_of", "unfit"]
 
 
 def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
@@ -33,3 +40,20 @@ def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
         if not bool(saved[name].isfinite().all()):
             return f"{name} holds NaN or infinity"
     return ""
+
+
+def settings_of(root: Path, network: nn.Module) -> str:
+    """What makes a bundle's configs build the network that was trained, by the header of the adapter beside it."""
+    write = "write the settings of its training into configs/inference.json and configs/train.json"
+    usual = f"{write}, or train again"
+    try:
+        trained = read_header(root / ADAPTER)["method"]
+        method = Method.from_arguments(trained)
+    except (DvptError, OSError):
+        return usual
+    now = recorded(network)
+    if now is not None and json.loads(json.dumps(now.method.arguments())) == json.loads(json.dumps(trained)):
+        return usual
+    changed = {"methods": trained["methods"]} if isinstance(method, Stack) else method.changed()
+    line = json.dumps({"_target_": f"dvpt_monai.{trained['method']}", **changed})
+    return f'{write}: it had another method, "method": {line}'

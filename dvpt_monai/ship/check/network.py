@@ -13,7 +13,7 @@ from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.errors import BundleError, CheckpointError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
-from dvpt_monai.ship.fit import unfit
+from dvpt_monai.ship.fit import settings_of, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 
@@ -36,7 +36,7 @@ def checkpoint(trial: Trial) -> str:
         raise Failed(f"cannot be read: {error}", "copy or train it again") from error
     problem = unfit(state, network.state_dict())
     if problem:
-        raise Failed(problem, "write the settings of its training into configs/inference.json and train.json")
+        raise Failed(problem, settings_of(trial.root, network))
     return f"{len(state)} tensors"
 
 
