@@ -141,13 +141,14 @@ demonstrate() {
     run inferring --config_file "$configs/inference.json" "${weights[@]}" --dataset_dir "$dataset/$images" \
         --cases '$bundle.find_images(@dataset_dir, @suffixes)[:20]' --output_dir "$out/inference"
 
-    for file in models/adapter.safetensors metrics.csv predictions.png curves.png inference; do
+    for file in models/adapter.safetensors metrics.csv scores.png predictions.png curves.png inference; do
         [[ -e $out/$file ]] || die "$name: $out/$file was not written"
     done
     opened+="
   $name, a shortened training on $on:
     quickstart/$name/models/adapter.safetensors  the adapter
     quickstart/$name/metrics.csv                 $(scores "$out/metrics.json")
+    quickstart/$name/scores.png                  every class and case, as scores.csv has them
     quickstart/$name/predictions.png             predictions beside truth
     quickstart/$name/curves.png                  how the training went
     quickstart/$name/inference/                  what was predicted for images without labels

@@ -94,10 +94,12 @@ class Data:
             self.mask(masks.format(i=i), value=value)
         return self.root
 
-    def volume_pairs(self, count=8, images="imagesTr/{i}.nii.gz", masks="labelsTr/{i}.nii.gz", **options):
+    def volume_pairs(
+        self, count=8, images="imagesTr/{i}.nii.gz", masks="labelsTr/{i}.nii.gz", affine=AFFINE, **options
+    ):
         for i in range(count):
-            self.volume(images.format(i=i), **options)
-            self.voxel_mask(masks.format(i=i), value=1 + i % 2)
+            self.volume(images.format(i=i), affine=affine, **options)
+            self.voxel_mask(masks.format(i=i), value=1 + i % 2, affine=affine)
         return self.root
 
     def decathlon(self, count=8, **content):

@@ -105,6 +105,21 @@ NETWORKS = {
         **SMALL,
         **more,
     ),
+    "vit-3d-primus": lambda **more: ViTClassifier(  # all that its blocks have; no CLS, no cubes
+        num_classes=3,
+        pooling="mean",
+        in_channels=1,
+        img_size=(8, 16, 16),
+        num_layers=2,
+        spatial_dims=3,
+        cls_token=False,
+        activation="swiglu",
+        attn_norm=True,
+        mlp_norm=True,
+        rotary={"base": 10000.0, "interleaved": True, "reference": "own"},
+        **{**SMALL, "patch_size": (4, 8, 8)},
+        **more,
+    ),
     "slices-3d": lambda **more: SliceClassifier(  # chunks of 4 of the 6 slices in a batch of two
         num_classes=3, axes=(2,), chunk=4, in_channels=1, img_size=16, num_layers=2, **SMALL, **more
     ),

@@ -127,6 +127,15 @@ def test_the_table_itself_runs_downwards():
     TopologicalSorter(MAY_IMPORT).prepare()
 
 
+def too_long(root, lines=300):
+    """Files with more lines than a reader wants to hold in mind."""
+    return [str(path) for path in sorted(root.rglob("*.py")) if len(path.read_text("utf-8").splitlines()) > lines]
+
+
+def test_a_file_has_at_most_300_lines():
+    assert not too_long(PACKAGE)
+
+
 @pytest.mark.parametrize("room", ["handlers", "metrics", "reports"])
 @pytest.mark.parametrize("library", ["matplotlib", "sklearn"])
 def test_heavy_libraries_wait_until_they_are_needed(room, library):
@@ -203,3 +212,8 @@ def test_a_circle_is_found_but_not_one_of_types(straw):
 def test_a_heavy_import_is_found_where_it_is_at_once():
     assert "sklearn" in imported_at_once(ast.parse("from sklearn.metrics import auc"))
     assert "sklearn" not in imported_at_once(ast.parse("def auc():\n    from sklearn.metrics import auc"))
+
+
+def test_a_long_file_is_found(straw):
+    root = straw("metrics/dice", "x = 1\n" * 300, "metrics/kappa", "x = 1\n" * 301)
+    assert [Path(path).name for path in too_long(root)] == ["kappa.py"]

@@ -1,8 +1,10 @@
 """What a bundle's configs call beside MONAI and the package itself."""
 
+from dvpt_monai.bundle.adapters import WithSpread, trained_files, with_adapters
 from dvpt_monai.bundle.backbone import load_backbone
 from dvpt_monai.bundle.cache_dataset import CacheDataset
 from dvpt_monai.bundle.channels import find_channels
+from dvpt_monai.bundle.checked_weights import checks_weights
 from dvpt_monai.bundle.images import find_images, shows_phantoms
 from dvpt_monai.bundle.interval import interval
 from dvpt_monai.bundle.lock import lock
@@ -12,14 +14,16 @@ from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained, trained
-from dvpt_monai.bundle.volumes import volume_classifier
+from dvpt_monai.bundle.volumes import volume_classifier, volume_unetr
 from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
 __all__ = [
     "CacheDataset",
+    "WithSpread",
     "check_options",
     "check_trained",
+    "checks_weights",
     "find_channels",
     "find_images",
     "interval",
@@ -30,8 +34,11 @@ __all__ = [
     "root",
     "shows_phantoms",
     "trained",
+    "trained_files",
     "volume_classifier",
+    "volume_unetr",
     "warn_of_replacing",
+    "with_adapters",
     "written",
 ]
 

@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from dvpt_monai.bundle.callers import callers
+from dvpt_monai.bundle.checked_weights import check_beginning
 from dvpt_monai.bundle.config_files import check_config_files
 from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
 from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
@@ -43,6 +44,7 @@ def check_options() -> None:
                 if not runs_a_command():
                     check_outside(given, config)
                 check_written_by_a_host(files)
+                check_beginning({**config, **given})
                 check_overrides(given, config, tracking=bool(frame.f_locals.get("tracking")))
             return
 

@@ -6,10 +6,11 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle.adapters import trained_files
 from dvpt_monai.bundle.callers import asking_config
 from dvpt_monai.errors import AdapterError, BundleError
 from dvpt_monai.tuning import METHODS, Method, read_header
@@ -55,6 +56,7 @@ def check_trained(
     adapter: str | None = None,
     method: Method | str | None = None,
     settings: Mapping[str, Any] | None = None,
+    adapters: Sequence[str] | str | None = None,
 ) -> None:
     """Compare what a config is about to do with what the training wrote into the adapter's header.
 
@@ -67,6 +69,7 @@ def check_trained(
         method: what the network is tuned with now.
         settings: of the network and its input now, by the names that the training gave them. Without both this and
             ``method``, as configs of version 0.1 call it, they are those of the config that asks.
+        adapters: several, in the place of one; :func:`trained_files` sees to it that they are alike.
 
     Raises:
         BundleError: says which ``--method`` the training had.
@@ -74,6 +77,8 @@ def check_trained(
     Example:
         >>> check_trained("gone/model.pt", method="LoRA", settings={"image_size": 224})  # no adapter, nothing to say
     """
+    if adapters is not None:
+        adapter = trained_files(checkpoint, adapter, adapters)[0]
     path = Path(adapter) if adapter else adapter_beside(checkpoint)
     if not path.is_file():
         return

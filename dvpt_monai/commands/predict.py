@@ -19,6 +19,7 @@ __all__ = ["predict"]
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the predictions.")
 @click.option("--output-format", help="nifti, seg-nrrd, nrrd, mha, png or dicom-seg; else that of each image.")
 @click.option("--adapter", type=click.Path(), help="An adapter, in place of models/model.pt.")
+@click.option("--adapters", help="Several, with commas between them: the mean of what they say, and their spread.")
 @click.option("--checkpoint", type=click.Path(), help="A trained network, likewise.")
 @click.option("--method", help="That of the training, as typed there, where it was another than the bundle's.")
 @click.option("--backbone-weights", help="The adapter's backbone, by name or path.")

@@ -121,14 +121,17 @@ def read_parts(beside: PathLike) -> Parts | None:
     return parts
 
 
-def recorded_test(checkpoint: PathLike, cases: list[Case], root: PathLike | None = None) -> list[Case]:
+def recorded_test(
+    checkpoint: PathLike | Sequence[PathLike], cases: list[Case], root: PathLike | None = None
+) -> list[Case]:
     """The cases to test a trained network on: none that trained it, and as set aside where its training did that.
 
     Cases that have come to the data since then are left out, with a warning. Where none of the test cases on record are
     among the cases, as in data of another hospital, all are taken.
 
     Args:
-        checkpoint: the network's checkpoint or adapter; without ``parts.json`` beside it all cases are taken.
+        checkpoint: the network's checkpoint or adapter; without ``parts.json`` beside it all cases are taken. Of
+            several, the cases that each of them may be tested on.
         cases: the cases that the config would test.
         root: folder of the data set, for cases without a name.
 
@@ -136,6 +139,10 @@ def recorded_test(checkpoint: PathLike, cases: list[Case], root: PathLike | None
         DataError: cases trained the network, which are named; or the record is damaged. A case that chose the best
             epoch is warned of, and one that is the same image as a training case of another name.
     """
+    if not isinstance(checkpoint, (str, os.PathLike)):
+        for each in checkpoint:
+            cases = recorded_test(each, cases, root)
+        return cases
     parts = read_parts(checkpoint)
     if parts is None:
         return cases

@@ -8,9 +8,8 @@ import os
 from ignite.engine import Engine, Events
 from torch import nn
 
-from dvpt_monai.errors import PretrainedError
-from dvpt_monai.networks.pretrained import Receipt, load_pretrained
-from dvpt_monai.tuning import is_tuned, load_adapter, read_header, untune
+from dvpt_monai.networks.pretrained import load_backbone_of
+from dvpt_monai.tuning import load_adapter
 
 __all__ = ["AdapterLoader"]
 
@@ -44,20 +43,7 @@ class AdapterLoader:
 
     def __call__(self, engine: Engine) -> None:
         """Load both."""
-        if not self.backbone_weights:
-            raise PretrainedError(f"{self.path}: an adapter needs its backbone; name it with backbone_weights")
         device = next(self.network.parameters()).device
-        if is_tuned(self.network):
-            untune(self.network)
-        if self.backbone_weights != "random":
-            header = read_header(self.path)["backbone"]["receipt"]
-            trained = None if header is None else Receipt.from_dict(header)
-            resize = None if trained is None else trained.position_resize
-            receipt = load_pretrained(self.network, self.backbone_weights, position_resize=resize)
-            if trained is not None and trained.sha256 != receipt.sha256:
-                logger.warning(
-                    "%s is not the very file that %s was trained on (sha256 %s, not %s); its values are compared",
-                    *(self.backbone_weights, self.path, receipt.sha256, trained.sha256),
-                )
+        load_backbone_of(self.path, self.network, self.backbone_weights)
         load_adapter(self.network, self.path).to(device)
         logger.info("Loaded the adapter %s on the backbone %s", self.path, self.backbone_weights)

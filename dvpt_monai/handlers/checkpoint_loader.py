@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine
 from monai.handlers import CheckpointLoader as MonaiCheckpointLoader
 
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import AdapterError, CheckpointError
 from dvpt_monai.handlers.checkpoint_saver import previous_of
-from dvpt_monai.torch_file import read_torch_file
+from dvpt_monai.torch_file import check_finite, read_torch_file
 from dvpt_monai.tuning import read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 from dvpt_monai.tuning.agreement import check_agreement
@@ -67,19 +66,13 @@ class CheckpointLoader(MonaiCheckpointLoader):
             ) from error
         except Exception as error:  # what torch.load raises on damaged files is of many types
             raise CheckpointError(f"{path} cannot be read ({_short(error)}); copy or train it again") from error
-        _check_finite(state, path)
+        check_finite(state, path)
         check_agreement(state, path)
 
 
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) < 400 else f"{text[:400]} ..."
-
-
-def _check_finite(state: Any, path: Path) -> None:
-    for name, value in state.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointError(f"{path}: {name} holds NaN or infinity, no prediction can come of it; train it again")
 
 
 def _instead(path: Path) -> str:

@@ -31,6 +31,8 @@ class PredictionsTable:
             the truth is known, and ``probability_<name>``.
         classes: names by number, where an image has one class: the columns are then ``probability_<name>``, and
             ``predicted_class`` beside the number.
+        spread: key of the standard deviation of each probability, where several networks predict; the columns are then
+            ``spread_<name>``.
 
     Example:
         >>> import tempfile, torch
@@ -58,6 +60,7 @@ class PredictionsTable:
         probability: str = "probability",
         labels: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
+        spread: str = "spread",
     ) -> None:
         if labels is not None and classes is not None:
             raise DataError("labels are of images with several, classes of images with one; give one of them")
@@ -66,6 +69,7 @@ class PredictionsTable:
         self.probability = probability
         self.labels = labels
         self.classes = classes
+        self.spread = spread
         self._rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -88,7 +92,7 @@ class PredictionsTable:
         """The row of a case."""
         name = self._name(case[CommonKeys.IMAGE])
         answers = self._one(case, output) if self.labels is None else self._several(self.labels, case, output)
-        return {"image": name, **answers}
+        return {"image": name, **answers, **self._spread(output)}
 
     def _begin(self, engine: Engine) -> None:
         self._rows = []
@@ -111,6 +115,14 @@ class PredictionsTable:
         probabilities = zip(names, output[self.probability].flatten(), strict=True)
         row: dict[str, Any] = {f"label_{name}": int(value) for name, value in truth}
         return row | {f"probability_{name}": float(p) for name, p in probabilities}
+
+    def _spread(self, output: dict[str, Any]) -> dict[str, float]:
+        """How far the members of an ensemble are apart, where there is one."""
+        if self.spread not in output:
+            return {}
+        values = output[self.spread].flatten()
+        names = self.labels or self.classes or range(len(values))
+        return {f"spread_{name}": float(value) for name, value in zip(names, values, strict=True)}
 
     def _name(self, image: Any) -> str:
         name = source_of(image, unknown="")

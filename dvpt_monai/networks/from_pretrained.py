@@ -57,9 +57,13 @@ class FromPretrained(nn.Module):
         """The constructor's arguments for what was read from a source.
 
         Raises:
-            PretrainedError: the source holds no backbone, or leaves an argument unknown that was not chosen.
+            PretrainedError: the source holds no backbone, is one of volumes where images were asked for, or leaves
+                an argument unknown that was not chosen.
         """
-        arguments = cls.fits(recognise(source).arguments(), chosen)
+        backbone = recognise(source)
+        if chosen.get("spatial_dims", 3) < backbone.dims:
+            raise PretrainedError(f"{cls.__name__}.from_pretrained: {source.name} is 3D; build it with spatial_dims=3")
+        arguments = cls.fits(backbone.arguments(), chosen)
         needed = {**UNKNOWN}
         if arguments.get("positions", True):
             needed.pop("rotary")

@@ -5,8 +5,8 @@ Queries and keys are turned by angles that grow along each axis, pair of channel
     angle_a,j = c_a base^(-j / J),    j < J = d / (2 axes)        d: channels of a head
 
 where the coordinate c_a of patch i of n is 2 pi (2 (i + 1/2) / n - 1), as in DINOv3 (arXiv 2508.10104), or, with a
-reference grid of m patches, i m / n, as in EVA-02 (arXiv 2303.11331). Only patches are turned: neither CLS and
-registers, nor what tuners append.
+reference grid of m patches, i m / n, as in EVA-02 (arXiv 2303.11331), or i itself, as in Primus (arXiv 2503.01835),
+whose reference is its own grid. Only patches are turned: neither CLS and registers, nor what tuners append.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 __all__ = ["Rotation", "complete_rotary"]
 
+OWN = "own"
 DEFAULTS: dict[str, Any] = {"base": 100.0, "interleaved": False, "reference": None}
 
 
@@ -29,7 +30,7 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
     Args:
         rotary: ``base``, 100 by default; ``axes``, how many axes of the grid turn, by default all; ``interleaved``,
             whether the pairs are neighbours (EVA-02) or half a head apart (DINOv3); ``reference``, the grid whose
-            indices are the coordinates.
+            indices are the coordinates, or ``"own"``.
         dims: axes of the grid.
 
     Raises:
@@ -48,9 +49,13 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
     if not settings["base"] > 0:
         raise ValueError(f"rotary: base must be positive, not {settings['base']}")
     reference = settings["reference"]
-    if reference is not None and len(reference) != settings["axes"]:
-        raise ValueError(f"rotary: reference {tuple(reference)} must have a number for each of {settings['axes']} axes")
-    return {**settings, "base": float(settings["base"]), "reference": None if reference is None else list(reference)}
+    if reference not in (None, OWN):
+        if isinstance(reference, str) or len(reference) != settings["axes"]:
+            raise ValueError(
+                f"rotary: reference {reference!r} must have a number for each of {settings['axes']} axes, or be 'own'"
+            )
+        reference = list(reference)
+    return {**settings, "base": float(settings["base"]), "reference": reference}
 
 
 class Rotation(nn.Module):
@@ -88,7 +93,8 @@ class Rotation(nn.Module):
             raise ValueError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
         self.base: float = rotary["base"]
         self.interleaved: bool = rotary["interleaved"]
-        self.reference: list[int] = rotary["reference"] or []
+        self.own: bool = rotary["reference"] == OWN
+        self.reference: list[int] = [] if self.own else rotary["reference"] or []
         for name in ("cos", "sin"):  # never in a file: they follow from the settings
             self.register_buffer(name, torch.zeros(0), persistent=False)
         self.cos: Tensor
@@ -113,6 +119,8 @@ class Rotation(nn.Module):
     @torch.jit.unused
     def along(self, order: int, index: Tensor, count: int) -> Tensor:
         """Coordinates of patches along one of the axes that turn, from their indices."""
+        if self.own:
+            return index
         if self.reference:
             return index * self.reference[order] / count
         return 2 * pi * (2 * (index + 0.5) / count - 1)

@@ -196,7 +196,9 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     patch = patch_of(task, dims, architecture, survey.size)
     if architecture.random:
         architecture = replace(architecture, patch=patch)
-    coarse = coarse_axis(survey) if task == "classification" and architecture.lifted else None
+    coarse = coarse_axis(survey) if architecture.lifted else None
+    if task == "segmentation" and coarse != 2:  # UNETR cuts across the last axis alone
+        coarse = None
     if coarse is not None:
         apart = f"{survey.spacing[coarse] / within(survey, coarse):.3g}"
         notes.append(Note(f"slices lie {apart} times as far apart as pixels, so the backbone reads each by itself",

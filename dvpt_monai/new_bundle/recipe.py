@@ -12,7 +12,7 @@ from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.new_bundle.regions import KNOWN_LOSS, read_regions, regions, without_unknown
 from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, highest, kappa, metric, onehot
 from dvpt_monai.recipes.cases import in_folds, table_in_folds
-from dvpt_monai.recipes.networks import DVPT, classifier, unetr, volume_classifier
+from dvpt_monai.recipes.networks import DVPT, classifier, unetr, volume_classifier, volume_unetr
 from dvpt_monai.recipes.recipe import Cases, Config, Images, Network, Recipe, Task
 from dvpt_monai.recipes.steps import (
     BOTH,
@@ -159,7 +159,7 @@ def _augment(proposal: Proposal) -> list[Config]:
         return [
             *([pad(BOTH), crop] if proposal.task == "segmentation" else []),
             flip(keys, 0),
-            affine(keys, 0.75, rotate=[0.2] * 3, scale=[0.1] * 3, translate=[3, 3, 3]),
+            affine(keys, 0.75, **_moved(proposal)),
             brightness(0.5),
             contrast(),
             noise(),
@@ -169,6 +169,12 @@ def _augment(proposal: Proposal) -> list[Config]:
     if proposal.task == "classification":
         return [left_to_right, affine(keys, 1.0, **turned), brightness(0.75), contrast()]
     return [left_to_right, affine(keys, 0.75, **turned), brightness(0.5), contrast(), noise()]
+
+
+def _moved(proposal: Proposal) -> Config:
+    """How far volumes are turned, scaled and shifted; slices that lie far apart stay in their planes."""
+    within = [float(proposal.coarse in (None, axis)) for axis in range(3)]
+    return {"rotate": [0.2 * turned for turned in within], "scale": [0.1] * 3, "translate": [3, 3, 3]}
 
 
 def _network(proposal: Proposal) -> Network:
@@ -185,7 +191,8 @@ def _network(proposal: Proposal) -> Network:
     }
     dims: Config = {"spatial_dims": 3, "depth_embedding": lifted} if proposal.dims == 3 else {"spatial_dims": 2}
     if proposal.task == "segmentation":
-        return unetr(out_channels="@num_classes", **arguments, **dims)
+        arguments["out_channels"] = "@num_classes"
+        return volume_unetr(volume=_volume(proposal), **arguments) if lifted else unetr(**arguments, **dims)
     arguments["pooling"] = "cls+mean" if architecture.arguments.get("cls_token", True) else "mean"
     if lifted:
         return volume_classifier(**_reading(proposal), **arguments)
@@ -193,11 +200,16 @@ def _network(proposal: Proposal) -> Network:
 
 
 def _reading(proposal: Proposal) -> Config:
-    """How volumes are read: slices as they are where they lie far apart, else cubes, or some slices if asked for."""
+    """How volumes to classify are read; of slices, some if asked for."""
     if proposal.coarse is not None:
-        return {"volume": "slices", "slice_axes": (proposal.coarse,), "slice_step": 1}
+        return {"volume": _volume(proposal), "slice_axes": (proposal.coarse,), "slice_step": 1}
     cube = len(set(proposal.image_size)) == 1
-    return {"volume": "inflate", "slice_axes": (0, 1, 2) if cube else (2,), "slice_step": 4}
+    return {"volume": _volume(proposal), "slice_axes": (0, 1, 2) if cube else (2,), "slice_step": 4}
+
+
+def _volume(proposal: Proposal) -> str:
+    """Slices as they are where they lie far apart, else patches of cubes."""
+    return "inflate" if proposal.coarse is None else "slices"
 
 
 def _classification(proposal: Proposal) -> Task:

@@ -60,6 +60,7 @@ def regions(
         names={"regions": [list(each) for each in members], **DICE_NAMES},
         loss={"loss": {**KNOWN_LOSS["loss"], "overlapping": True}},
         overlap=None if dims == 2 else 0.5,
+        activate="sigmoid",
         scored=[activation("sigmoid"), above_threshold(), *([without_unknown()] if unknown else [])],
         key_metric={"mean_dice": dice()},
         additional_metrics={"dice": dice(names="@dice_names")},

@@ -51,7 +51,7 @@ class Predictor(SupervisedEvaluator):
         val_data_loader: the cases.
         network: what predicts.
         output_dir: folder of the outputs.
-        weights: file of the network's weights.
+        weights: file of the network's weights, or files.
         settings: whatever else the outputs depend on, by name.
         inferer: how the network is called.
         postprocessing: of a prediction; its last step may write it. A step with a method ``expect`` is told all images
@@ -68,7 +68,7 @@ class Predictor(SupervisedEvaluator):
         val_data_loader: CaseLoader,
         network: nn.Module,
         output_dir: str | os.PathLike[str],
-        weights: str | os.PathLike[str],
+        weights: str | os.PathLike[str] | Sequence[str],
         settings: Mapping[str, Any] | None = None,
         inferer: Inferer | None = None,
         postprocessing: Any = None,
@@ -81,7 +81,7 @@ class Predictor(SupervisedEvaluator):
         super().__init__(device, val_data_loader, network, inferer=inferer, decollate=False, **options)
         self.loader = val_data_loader
         self.output_dir = Path(output_dir)
-        self.weights = weights
+        self.weights = [os.fspath(weights)] if isinstance(weights, (str, os.PathLike)) else list(weights)
         self.settings = dict(settings or {})
         self.answer_steps = postprocessing
         self.table = table
@@ -141,7 +141,7 @@ class Predictor(SupervisedEvaluator):
 
     def _identity(self) -> str:
         """The hash of what the outputs depend on beside the image."""
-        weights = sha256_of(self.weights) if os.path.isfile(self.weights) else str(self.weights)
+        weights = [sha256_of(path) if os.path.isfile(path) else path for path in self.weights]
         versions = [__version__, monai.__version__, torch.__version__]
         text = json.dumps([weights, versions, self.settings], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

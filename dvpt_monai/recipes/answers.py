@@ -23,6 +23,7 @@ __all__ = [
     "metrics_table",
     "onehot",
     "predictions_table",
+    "split_spread",
     "structure_scores",
     "without_the_image",
 ]
@@ -31,6 +32,11 @@ __all__ = [
 def activation(name: str) -> Config:
     """Logits become probabilities: ``softmax`` where one class is right, ``sigmoid`` where several may be."""
     return {"_target_": "Activationsd", "keys": "pred", name: True}
+
+
+def split_spread() -> Config:
+    """Of several adapters, what they say in the mean, and how far they are apart."""
+    return {"_target_": "dvpt_monai.transforms.SplitSpreadd", "_disabled_": "$not @adapters", "keys": "pred"}
 
 
 def copy(key: str, name: str) -> Config:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dvpt_monai.recipes.answers import split_spread
 from dvpt_monai.recipes.parts import (
     CHECK_PREDICTIONS,
     CHECK_TRAINED,
+    TRAINED_FILES,
     dataset,
     normalization,
     predictions_figure,
     progress,
     trained_reading,
     trained_weights,
+    with_adapters,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
 
@@ -24,11 +27,13 @@ def evaluate(recipe: Recipe) -> list[Config]:
         {
             "checkpoint": "$@models_dir + '/model.pt'",
             "adapter": None,
+            "adapters": None,
+            **TRAINED_FILES,
             **recipe.task.scored_at,
             **normalization(recipe),
             **trained_reading(recipe.network),
         },
-        {"test_cases": _test_cases(recipe.cases.test_cases), "network": "$@network_def.to(@device)"},
+        {"test_cases": _test_cases(recipe.cases.test_cases), **with_adapters(recipe.task), **_postprocessing(recipe)},
         {
             "validate#dataset": dataset("@test_cases", "@validate#preprocessing"),
             "validate#examples": "@validate#dataset",
@@ -67,11 +72,19 @@ def _scores(recipe: Recipe) -> Config:
     return {**recipe.task.scores, **dims, "path": "$@output_dir + '/scores.png'", "note": "@note"}
 
 
+def _postprocessing(recipe: Recipe) -> Config:
+    """That of the training, behind what several adapters need."""
+    if recipe.task.kind == "segmentation":
+        return {}
+    steps = [split_spread(), *recipe.task.scored]
+    return {"validate#postprocessing": {"_target_": "Compose", "transforms": steps}}
+
+
 def _test_cases(expression: str) -> Config:
     """What an evaluation reads: never what the training had."""
     return {
         "_target_": "dvpt_monai.data.recorded_test",
-        "checkpoint": "$@adapter or @checkpoint",
+        "checkpoint": "@trained_files",
         "cases": f"${expression}",
     }
 

@@ -127,6 +127,7 @@ RECIPE = Recipe(
         },
         overlap="@overlap",
         windows="$@batch_size * @patches",
+        activate="sigmoid",
         scored=[activation("sigmoid"), copy("pred", "probability"), above_threshold()],
         key_metric={"mean_aupr": _aupr("@structures")},
         additional_metrics={

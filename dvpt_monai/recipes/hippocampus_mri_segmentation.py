@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dvpt_monai.recipes.cases import in_folds
 from dvpt_monai.recipes.metadata import DVPT_PAPER, UNETR_PAPER
-from dvpt_monai.recipes.networks import unetr
+from dvpt_monai.recipes.networks import volume_unetr
 from dvpt_monai.recipes.recipe import About, Cases, Images, Recipe
 from dvpt_monai.recipes.steps import (
     BOTH,
@@ -60,12 +60,11 @@ RECIPE = Recipe(
             noise(),
         ],
     ),
-    network=unetr(
+    network=volume_unetr(
+        volume="inflate",
         in_channels=1,
         out_channels="@num_classes",
         patch_size=8,
-        spatial_dims=3,
-        depth_embedding=True,
         tap=6,
         position_resize="plain",
     ),

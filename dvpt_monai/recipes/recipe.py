@@ -125,6 +125,7 @@ class Task:
         balanced: whether the option ``balanced`` draws all classes equally often.
         overlap: of the windows that cover a large image; ``None`` where an image is seen as a whole.
         windows: how many of them a training takes at a time.
+        activate: what makes probabilities of its answer, ``softmax`` or ``sigmoid``.
         scored: postprocessing of a validation.
         metrics: ids that several metrics share.
         key_metric: chooses the best epoch.
@@ -150,6 +151,7 @@ class Task:
     balanced: bool = False
     overlap: float | str | None = None
     windows: str = "@batch_size"
+    activate: str = "softmax"
     scored: Steps
     metrics: Config = field(default_factory=dict)
     key_metric: Config
@@ -237,6 +239,7 @@ class Recipe:
         learning_rate: of the method's parameters.
         head_learning_rate: of the parts that are new.
         val_interval: epochs from one validation to the next.
+        cache_features: draws an image of which activations are kept, or ``"auto"``.
         recorded: ids that go into the adapter's header.
         about: what the metadata say.
     """
@@ -252,5 +255,6 @@ class Recipe:
     learning_rate: float = 0.0003
     head_learning_rate: float = 0.005
     val_interval: int = 1
+    cache_features: int | str = 0
     recorded: Sequence[str]
     about: About

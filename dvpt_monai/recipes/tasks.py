@@ -17,6 +17,7 @@ from dvpt_monai.recipes.answers import (
     metrics_table,
     onehot,
     predictions_table,
+    split_spread,
     structure_scores,
     without_the_image,
 )
@@ -74,14 +75,16 @@ def classification(
     probabilities, names = activation(activate), columns or {}
     return Task(
         kind="classification",
+        activate=activate,
         scored=[probabilities, copy("pred", "probability"), decide, *scored],
         tables=tables or [metrics_table(), predictions_table(**names)],
         scores=class_scores(**names),
         scored_at={"operating_point": 0.9},
         evaluated="metrics.csv, predictions.csv, scores.png and predictions.png",
-        predicted=[probabilities, copy("pred", "probability"), decide],
+        predicted=[split_spread(), probabilities, copy("pred", "probability"), decide],
         served={
             "post_transforms": [
+                split_spread(),
                 probabilities,
                 without_the_image("these instead of postprocessing: all scores, and no image to fit them to"),
             ]

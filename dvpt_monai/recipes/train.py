@@ -19,48 +19,11 @@ from dvpt_monai.recipes.parts import (
     whole_images,
 )
 from dvpt_monai.recipes.recipe import Config, Network, Recipe
+from dvpt_monai.recipes.start import RESUMPTION, run
 
-__all__ = ["LOCK", "STARTING", "train"]
-
-LOCK = "$bundle.lock(@models_dir, @rank)"
-"""The first thing that a training does: a folder that it cannot have is found before anything is loaded."""
-STARTING = (
-    "$@resumption.attach(@train#trainer)",
-    {
-        "_target_": "dvpt_monai.data.write_parts",
-        "_disabled_": "$@rank > 0",
-        "models_dir": "@models_dir",
-        "training": "@train#dataset#data",
-        "validation": "@validate#dataset#data",
-        "seed": "@seed",
-    },
-    "$@feature_cache.fill()",
-)
-"""What a training does before its first step, in each of its processes; it writes once all of it is built."""
+__all__ = ["train"]
 
 BALANCED = "$data.balanced_sampler(@train#dataset#data, @num_classes, @seed) if @balanced else None"
-RESUMPTION: Config = {
-    "_target_": "dvpt_monai.handlers.Resume",
-    "folder": "$@models_dir + '/resume'",
-    "network": "@network",
-    "optimizer": "@optimizer",
-    "lr_scheduler": "@lr_scheduler",
-    "evaluator": "@validate#evaluator",
-    "handlers": "$[*@train#handlers, *@validate#handlers]",
-    "cases": "@train#dataset#data",
-    "settings": {
-        "seed": "@seed",
-        "batch_size": "@batch_size",
-        "learning_rate": "@learning_rate",
-        "head_learning_rate": "@head_learning_rate",
-        "precision": "@precision",
-        "cache_features": "$@cache_features or None",
-        "cache_dtype": "$@cache_dtype if @cache_features else None",
-        "ema": "@ema",
-    },
-    "resume": "@resume",
-}
-"""What goes on where a training was killed; it is attached last, as what others do in a step belongs to its state."""
 FEATURES: Config = {
     "_target_": "dvpt_monai.features.FeatureCache",
     "network": "@network",
@@ -71,7 +34,7 @@ FEATURES: Config = {
     "seed": "@seed",
     "workers": "@workers",
 }
-"""What stands before the first tuner, computed once where ``cache_features`` is above 0."""
+"""What stands before the first tuner, computed once where ``cache_features`` asks for it."""
 PREPARE_BATCH: Config = {"_target_": "dvpt_monai.features.PrepareFeatures"}
 TENSORBOARD: Config = {
     "_target_": "TensorBoardStatsHandler",
@@ -97,7 +60,7 @@ def train(recipe: Recipe) -> list[Config]:
         ),
         dict(**recipe.network.reading, **network_ids(recipe.network), **recipe.network.options),
         _course(recipe),
-        {"cache_features": 0, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
+        {"cache_features": recipe.cache_features, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
         {"workers": 0, "cache_rate": images.cache_rate, "resume": "never", "rank": 0, "tensorboard": False},
         {"settings": settings(recipe)},
         dict(
@@ -111,7 +74,7 @@ def train(recipe: Recipe) -> list[Config]:
         {"train": _training(recipe)},
         {"validate": _validation(recipe)},
         {"resumption": RESUMPTION},
-        _run(recipe),
+        run(recipe.images.unit),
     ]
 
 
@@ -317,26 +280,3 @@ def _validation(recipe: Recipe) -> Config:
             "val_handlers": "@validate#handlers",
         },
     )
-
-
-def _run(recipe: Recipe) -> Config:
-    unit = recipe.images.unit
-    return {
-        "counts": "$data.count_parts(@train#dataset#data, @validate#dataset#data)",
-        "initialize": [
-            "$bundle.plain_errors()",
-            "$bundle.check_options()",
-            "$@bundle_root",
-            "$monai.utils.set_determinism(seed=@seed)",
-        ],
-        "training": [
-            LOCK,
-            f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
-            "$print(dvpt_monai.report(@network))",
-            "$bundle.warn_of_replacing(@models_dir)",
-            *STARTING,
-            "$@train#trainer.run()",
-            "$print('Wrote the best network and adapter to', @models_dir, 'and the curves to', @output_dir)",
-        ],
-        "run": "%training",
-    }

@@ -1,4 +1,4 @@
-"""The metrics of one evaluation as two files: a row for a spreadsheet, and the same with its intervals as JSON."""
+"""The metrics of one evaluation: a row, a table of all further scores, and everything with its intervals as JSON."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def write_metrics(
     facts: Mapping[str, Any],
     scores: Mapping[str, float] | None = None,
 ) -> None:
-    """Write ``metrics.csv`` and ``metrics.json``.
+    """Write ``metrics.csv``, ``metrics.json`` and, where there are scores, ``scores.csv``.
 
-    The table has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval, the
-    facts, and the scores in the same way. The JSON has metrics and facts by the same names, under ``scores`` the
-    scores, and under ``intervals``, by metric or score, ``value``, ``low``, ``high``, ``n`` cases or patients that were
-    drawn, and ``resamples``, in how many of the 1000 it had a value. What has none is null.
+    ``metrics.csv`` has one row: each metric, beside it ``<metric>_low`` and ``<metric>_high`` where it has an interval,
+    and the facts. ``scores.csv`` has a row for each score. The JSON has metrics and facts by the same names, under
+    ``scores`` the scores, and under ``intervals``, by metric or score, ``value``, ``low``, ``high``, ``n`` cases or
+    patients that were drawn, and ``resamples``, in how many of the 1000 it had a value. What has none is null.
 
     Args:
-        folder: of both files.
+        folder: of the files.
         metrics: numbers, or words, in their order.
         intervals: of some of them.
         facts: of the data and the run.
@@ -54,8 +54,11 @@ def write_metrics(
     content = {**values, **facts, **({"scores": further} if further else {}), "intervals": described}
     with whole_file(Path(folder) / "metrics.json") as part:
         part.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
-    row = {**_with_ends(values, intervals), **facts, **_with_ends(further, intervals)}
-    write_table(Path(folder) / "metrics.csv", [row])
+    write_table(Path(folder) / "metrics.csv", [{**_with_ends(values, intervals), **facts}])
+    if further:
+        blank = dict.fromkeys(("low", "high", "n", "resamples"))
+        rows = [{"score": name, "value": value, **blank, **described.get(name, {})} for name, value in further.items()]
+        write_table(Path(folder) / "scores.csv", rows)
 
 
 def _with_ends(values: Mapping[str, Any], intervals: Mapping[str, Interval]) -> dict[str, Any]:

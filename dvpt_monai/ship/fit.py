@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER
-from dvpt_monai.errors import DvptError
-from dvpt_monai.tuning import Method, Stack, read_header
-from dvpt_monai.tuning.trains import recorded
+from dvpt_monai.errors import AdapterError
+from dvpt_monai.tuning import read_header
 
 __all__ = ["settings_of", "unfit"]
 
@@ -42,18 +41,13 @@ def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def settings_of(root: Path, network: nn.Module) -> str:
+def settings_of(root: Path) -> str:
     """What makes a bundle's configs build the network that was trained, by the header of the adapter beside it."""
     write = "write the settings of its training into configs/inference.json and configs/train.json"
-    usual = f"{write}, or train again"
     try:
-        trained = read_header(root / ADAPTER)["method"]
-        method = Method.from_arguments(trained)
-    except (DvptError, OSError):
-        return usual
-    now = recorded(network)
-    if now is not None and json.loads(json.dumps(now.method.arguments())) == json.loads(json.dumps(trained)):
-        return usual
-    changed = {"methods": trained["methods"]} if isinstance(method, Stack) else method.changed()
-    line = json.dumps({"_target_": f"dvpt_monai.{trained['method']}", **changed})
-    return f'{write}: it had another method, "method": {line}'
+        header = read_header(root / ADAPTER)
+    except AdapterError:
+        return f"{write}, or train again"
+    method = dict(header["method"])
+    known = {"method": {"_target_": f"dvpt_monai.{method.pop('method')}", **method}, **header["settings"]}
+    return f"{write}: {json.dumps(known)}"

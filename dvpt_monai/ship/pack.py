@@ -92,7 +92,7 @@ def _check_model(root: Path) -> None:
     network = network_of(root)
     problem = unfit(state, network.state_dict())
     if problem:
-        remedy = settings_of(root, network)
+        remedy = settings_of(root)
         raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {remedy}")
     check_agreement(state, path)
 
@@ -115,5 +115,5 @@ def _check_adapter(root: Path) -> None:
     if header["method"] != tuning.method.arguments() or held != expected:
         raise BundleError(
             f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
-            f"{header['settings']}; {settings_of(root, network)}"
+            f"{header['settings']}; {settings_of(root)}"
         )

@@ -6,11 +6,10 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from dvpt_monai.errors import BundleError
-from dvpt_monai.ship.audit.members import Member, members, unsafe
+from dvpt_monai.ship.audit.members import DAMAGE, Member, members, unsafe
 
 __all__ = ["unpack"]
 
@@ -45,7 +44,7 @@ def unpack(archive: str | os.PathLike[str], out: str | os.PathLike[str]) -> Path
                     place.parent.mkdir(parents=True, exist_ok=True)
                     with content.open(member.name) as source, place.open("xb") as file:
                         shutil.copyfileobj(source, file, 1 << 20)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise BundleError(f"{path} cannot be unpacked ({error}); download it again, or make room") from error
         os.replace(Path(home, target.name), target)
     return target

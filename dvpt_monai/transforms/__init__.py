@@ -16,6 +16,7 @@ from dvpt_monai.transforms.save import SaveMaskd
 from dvpt_monai.transforms.save_masks import SaveImageMasksd
 from dvpt_monai.transforms.save_segmentation import SaveImageSegmentationd
 from dvpt_monai.transforms.spacing import Spacingd
+from dvpt_monai.transforms.spread import SplitSpreadd
 from dvpt_monai.transforms.unknown import WithoutUnknownd
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "SaveImageSegmentationd",
     "SaveMaskd",
     "Spacingd",
+    "SplitSpreadd",
     "WithoutUnknownd",
 ]

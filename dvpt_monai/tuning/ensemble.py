@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import log_softmax, logsigmoid
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.adapter import load_adapter
@@ -17,7 +19,9 @@ from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.trains import is_tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["Ensemble"]
+__all__ = ["ACTIVATIONS", "Ensemble"]
+
+ACTIVATIONS = ("none", "softmax", "sigmoid")
 
 
 class Ensemble(nn.Module):
@@ -30,12 +34,16 @@ class Ensemble(nn.Module):
     Args:
         network: the plain network, with the backbone that the adapters were trained on; it is left as it was.
         adapters: files of :func:`~dvpt_monai.save_adapter`, at least one.
+        activation: ``"softmax"`` or ``"sigmoid"`` where that makes probabilities of the output: the mean is then
+            theirs, given as the logits of which that activation makes it. ``"none"``: the mean of the output itself.
+        sharing: ``False`` also takes adapters that change the first block, with which each runs the whole network.
 
     Shape:
         images as the network takes them, to its output, the mean over the adapters.
 
     Raises:
-        TuningError: the network is tuned, there is no adapter, or one of them changes the first block already.
+        TuningError: the network is tuned, there is no adapter or activation of the name, or one of the adapters changes
+            the first block already.
         AdapterError: a file is missing, damaged, or does not fit, as :func:`~dvpt_monai.load_adapter` says it.
 
     Example:
@@ -55,8 +63,16 @@ class Ensemble(nn.Module):
         (torch.Size([2, 5]), torch.Size([2, 5]))
     """
 
-    def __init__(self, network: nn.Module, adapters: Sequence[str | os.PathLike[str]]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        adapters: Sequence[str | os.PathLike[str]],
+        activation: str = "none",
+        sharing: bool = True,
+    ) -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise TuningError(f"Ensemble: no activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}")
         inner = unwrap_model(network)
         if is_tuned(inner):
             raise TuningError("Ensemble: the network is tuned; call untune(network) first, each adapter tunes a copy")
@@ -65,26 +81,59 @@ class Ensemble(nn.Module):
         state: dict[str, Any] = inner.state_dict(keep_vars=True)
         frozen = {key: _frozen(value) for key, value in state.items()}
         self.members = nn.ModuleList(_with_adapter(inner, path, frozen) for path in adapters)
-        cut = min(_cut(member, path) for member, path in zip(self.members, adapters, strict=True))
-        self.read = [any(each) for each in zip(*(blocks_read(member, cut) for member in self.members), strict=True)]
+        self.activation = activation
+        self.read = self._read(adapters, sharing)
+        self.shares = len(self.read) > 0
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.each(x).mean(0)
+        return self.mean(self.each(x))
 
     def each(self, x: Tensor) -> Tensor:
         """What the network predicts with each adapter, (adapters, B, ...)."""
-        states = self.members[0].vit.states(x, self.read)
         outputs: list[Tensor] = []
+        if not self.shares:
+            for member in self.members:
+                outputs.append(member(x))
+            return torch.stack(outputs)
+        states = self.members[0].vit.states(x, self.read)
         for member in self.members:
             tokens, maps = member.vit.rest(states, x)
             outputs.append(member.decode(x, tokens, maps))
         return torch.stack(outputs)
 
     def mean_and_spread(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation over the adapters, in one pass."""
+        """The mean as :meth:`forward` gives it, and the standard deviation over the adapters, in one pass.
+
+        With an activation the deviation is that of the probabilities.
+        """
         outputs = self.each(x)
-        return outputs.mean(0), outputs.std(0, correction=0)
+        return self.mean(outputs), self.probabilities(outputs).std(0, correction=0)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """What the activation makes of outputs (adapters, B, C, ...)."""
+        if self.activation == "softmax":
+            return outputs.softmax(2)
+        return outputs.sigmoid() if self.activation == "sigmoid" else outputs
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """The mean of outputs, or the logits of the mean of their probabilities."""
+        if self.activation == "softmax":
+            return log_softmax(outputs, 2).logsumexp(0) - math.log(len(outputs))
+        if self.activation == "sigmoid":  # log of the mean p, less log of the mean 1 - p
+            return logsigmoid(outputs).logsumexp(0) - logsigmoid(-outputs).logsumexp(0)
+        return outputs.mean(0)
+
+    @torch.jit.unused
+    def _read(self, adapters: Sequence[str | os.PathLike[str]], sharing: bool) -> list[bool]:
+        """Which of the shared blocks some member reads; of none where they may share none and do not."""
+        try:
+            cut = min(_cut(member, path) for member, path in zip(self.members, adapters, strict=True))
+        except TuningError:
+            if sharing:
+                raise
+            return []
+        return [any(each) for each in zip(*(blocks_read(member, cut) for member in self.members), strict=True)]
 
 
 def _frozen(value: Tensor) -> Tensor:

@@ -71,7 +71,25 @@ def test_a_killed_training_goes_on(fundus, tmp_path, train):
     with pytest.raises(RuntimeError) as raised:
         train("fundus", fundus, "other", resume="auto", cache_features=1)
     error = reason(raised.value)
-    assert isinstance(error, CheckpointError) and "cache_features 2" in str(error)
+    assert isinstance(error, CheckpointError) and "has cache_features 2, this one 1; give" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        ({"cache_features": 2}, {}, "has cache_dtype 'float32', this one none; cache_features 2, this one none; give"),
+        ({}, {"cache_features": 2}, "has cache_dtype none, this one 'float32'; cache_features none, this one 2; give"),
+        ({"cache_features": 2}, {"cache_features": 2, "cache_dtype": "float16"},
+         "has cache_dtype 'float32', this one 'float16'; give"),
+    ],
+)  # fmt: skip
+def test_other_options_of_the_cache_are_named(fundus, train, then, now, message):
+    with pytest.raises(Killed):
+        train("fundus", fundus, "killed", kill=1, **then)
+    with pytest.raises(RuntimeError) as raised:
+        train("fundus", fundus, "killed", resume="auto", **now)
+    error = reason(raised.value)
+    assert isinstance(error, CheckpointError) and message in str(error)
 
 
 def test_what_cannot_be_cached_is_refused_with_the_remedy(fundus, adrenal, train):

@@ -103,6 +103,15 @@ def test_a_value_is_of_the_kind_of_the_configs_own(own, good, bad):
             check_value("option", value, own)
 
 
+@pytest.mark.parametrize("own", [0, "auto"])
+def test_a_cache_is_a_number_or_automatic(own):
+    for value in (0, 4, "auto", "$2"):
+        check_value("cache_features", value, own)
+    for value in ("four", 0.5, True):
+        with pytest.raises(BundleError, match=r"--cache_features .*: give a whole number, such as 0"):
+            check_value("cache_features", value, own)
+
+
 def test_folders_are_words():
     check_value("dataset_dir", "2024", "$data.find_data('eyes')")
     with pytest.raises(BundleError, match="""quote it twice: '"2024"'"""):

@@ -87,14 +87,15 @@ def test_every_evaluation_is_summed_up(trained):
     """With intervals, where there are cases enough for one; and drawn."""
     output = trained.root / "output"
     content, [row] = json.loads((output / "metrics.json").read_text()), read(output / "metrics.csv")
+    rows = {each["score"]: each for each in read(output / "scores.csv")}
     scores = content["scores"]
     assert scores["scored"] + scores.get("empty", 0) == content["cases"] and (output / "scores.png").is_file()
-    assert not scores.keys() & (content.keys() - {"scores"})
+    assert rows.keys() == scores.keys() and not scores.keys() & (row.keys() | content.keys() - {"scores"})
     for name, value in scores.items():
         expected = float("nan") if value is None else value
-        assert float(row[name] or "nan") == pytest.approx(expected, rel=1e-5, nan_ok=True)
+        assert float(rows[name]["value"] or "nan") == pytest.approx(expected, rel=1e-5, nan_ok=True)
     known = [name for name in content["intervals"] if name in scores]
-    assert known and all(f"{name}_low" in row for name in known)
+    assert known and all(rows[name]["low"] for name in known)
 
 
 def test_surfaces_and_volumes_of_each_case(trained_hippocampus):

@@ -37,12 +37,12 @@ class Training:
 
     def __init__(
         self, folder, resume="never", workers=0, seconds=0.0, loader=ReplayLoader, ema=0.0, scaler=False,
-        precision="float32", **settings
+        precision="float32", method=None, named=(), **settings
     ):  # fmt: skip
         torch.manual_seed(1)
-        network = ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=8, mlp_dim=8,
+        network = ViTClassifier(num_classes=2, in_channels=1, img_size=16, patch_size=8, hidden_size=12, mlp_dim=8,
                                 num_layers=2, num_heads=2, head_dropout=0.2)  # fmt: skip
-        self.network = tune(network, DVPT(num_prompts=2, bottleneck=2))
+        self.network = tune(network, method or DVPT(num_prompts=2, bottleneck=2))
         generator = torch.Generator().manual_seed(0)
         cases = [{"image": torch.rand(1, 16, 16, generator=generator), "label": i % 2} for i in range(CASES)]
         random = Compose([RandFlipd("image", prob=0.5, spatial_axis=0), RandGaussianNoised("image", prob=0.5)])
@@ -76,7 +76,7 @@ class Training:
         self.seen = []
         evaluator.add_event_handler(Events.ITERATION_STARTED(once=1), lambda e: self.seen.append(self.weights))
         self.trainer.add_event_handler(Events.ITERATION_COMPLETED, self._note)
-        self.resume = Resume(folder, self.network, optimizer, schedule, evaluator, averaged, resume=resume,
+        self.resume = Resume(folder, self.network, optimizer, schedule, evaluator, averaged, named, resume=resume,
                              settings={"seed": 3, **settings}, seconds=seconds)  # fmt: skip
         self.resume.attach(self.trainer)
 
@@ -313,6 +313,16 @@ def test_another_training_is_refused_by_name(tmp_path):
         other.resume._load(other.trainer, {**latest_state(tmp_path)[1], "format": 1})
 
 
+def test_another_list_of_cases_is_refused_by_name(tmp_path):
+    names = [{"image": f"{number}.png"} for number in range(4)]
+    Training(tmp_path, named=names).run(3)
+    with pytest.raises(CheckpointError, match="there has cases 4, this one 3; give it as it was"):
+        Training(tmp_path, "auto", named=names[:3]).run()
+    with pytest.raises(CheckpointError, match=r"there has list of cases .*; give it as it was"):
+        Training(tmp_path, "auto", named=[*names[:3], {"image": "4.png"}]).run()
+    Training(tmp_path, "auto", named=names).run()
+
+
 def test_what_is_finished_is_not_trained_again(tmp_path):
     whole = Training(tmp_path).run()
     again = Training(tmp_path, "auto").run()
@@ -325,6 +335,21 @@ def test_beginning_anew_says_what_was_there(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         Training(tmp_path).run(1)
     assert "--resume auto goes on" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["auto", "never", "path"])
+def test_states_of_a_later_training_do_not_replace_those_of_this_one(whole, tmp_path, monkeypatch, way):
+    """Whatever the clock says, and where a state is named: what was saved last is what goes on."""
+    Training(tmp_path / "elsewhere").run(5)
+    with monkeypatch.context() as clock:
+        clock.setattr("dvpt_monai.checkpoints.time.time", lambda: 9e9)
+        Training(tmp_path / "here", seconds=0.0).run(3 if way == "auto" else 9)
+    resume = str(states(tmp_path / "elsewhere")[-1]) if way == "path" else way
+    killed = Training(tmp_path / "here", resume).run(7)
+    again = Training(tmp_path / "here", "auto").run()
+    assert (killed.losses + again.losses)[-len(again.losses) - 1 :] == whole.losses[6:]
+    assert len(again.losses) == len(whole.losses) - 7
+    assert torch.equal(again.weights, whole.weights)
 
 
 def test_nothing_there_begins(whole, tmp_path):

@@ -83,8 +83,10 @@ def test_masks_are_scored_in_mm_and_every_case_has_a_row(tmp_path):
     assert content["scores"]["dice_tumour_50_core"] is None and "dice_tumour_50_core" not in content["intervals"]
     ends = content["intervals"]["dice_cyst"]
     assert ends["low"] <= content["scores"]["dice_cyst"] == ends["value"] <= ends["high"]
-    [row] = read(tmp_path / "metrics.csv")
-    assert float(row["dice_cyst_low"]) == pytest.approx(ends["low"], abs=1e-5)
+    rows = {row["score"]: row for row in read(tmp_path / "scores.csv")}
+    assert rows.keys() == content["scores"].keys()
+    assert float(rows["dice_cyst"]["low"]) == pytest.approx(ends["low"], abs=1e-5)
+    assert rows["dice_cyst"]["n"] == str(ends["n"]) and rows["empty_tumour_50_core"]["low"] == ""
     assert imread(tmp_path / "scores.png").shape[1] > 800
 
 

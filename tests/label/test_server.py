@@ -422,6 +422,28 @@ def test_what_a_client_sends_is_data(server, labelled, grade, tmp_path):
     assert not sentinel.exists()
 
 
+@pytest.fixture
+def damaged(server):
+    """A bundle whose models/model.pt has one bit flipped, for the time of a test."""
+    model = server.bundle(FUNDUS) / "models" / "model.pt"
+    whole = model.read_bytes()
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 64
+    model.write_bytes(content)
+    yield FUNDUS
+    model.write_bytes(whole)
+
+
+def test_a_flipped_bit_in_the_network_is_refused(server, damaged, labelled, grade):
+    """By torch.load alone it would pass."""
+    said = len(server.log())
+    refuses(server, server.infer(damaged, "photograph", "json"), said, "model.pt is damaged", "CheckpointError")
+    said = len(server.log())
+    labelled("photograph", grade({"label": 1}))
+    labelled("gray", grade({"label": 2}))
+    refuses(server, server.train(damaged), said, "model.pt is damaged", "CheckpointError")
+
+
 def test_a_mask_with_other_labels(server, labelled, tmp_path):
     said, paths = len(server.log()), sorted((server.home / "masks").iterdir())
     mask = nib.load(paths[0])

@@ -125,6 +125,20 @@ def test_thick_slices_are_read_by_themselves(data, make, monkeypatch):
     assert {row for row, (result, _) in rows.items() if result != "passed"} <= {"metadata schema"}, rows
 
 
+@pytest.mark.slow
+def test_and_segmented_so(data, make, monkeypatch):
+    folder = make(data.volume_pairs(8, affine=np.diag([1.0, 1.0, 2.6, 1.0])), "mine_segmentation")
+    assert config(folder, "train")["volume"] == "slices"
+    assert "slices lie 2.6 times as far apart as pixels" in (folder / "docs" / "README.md").read_text()
+    run(folder, "train")
+    evaluated = run(folder, "train", "evaluate").parser.get_parsed_content("network")
+    assert evaluated.reads_slices and len(evaluated.vit.img_size) == 2 and "mean_dice" in metrics(folder)
+    run(folder, "inference")
+    assert read_header(folder / "models" / "adapter.safetensors")["settings"]["volume"] == "slices"
+    rows = gate(folder, monkeypatch)
+    assert {row for row, (result, _) in rows.items() if result != "passed"} <= {"metadata schema"}, rows
+
+
 @pytest.mark.parametrize("write", [moles, nodules, skin, livers])
 def test_it_passes_the_gate(write, data, make, monkeypatch):
     rows = gate(
@@ -177,7 +191,7 @@ def test_train_and_inference_fit_each_other(data, make):
                                                       "initialize", "run", "cases", "note", "settings",
                                                       "table"}:  # fmt: skip
             if key in ("volume", "slice_axes", "slice_step"):
-                assert inference[key] == f"$bundle.trained({key!r}, @adapter or @checkpoint, {train[key]!r})"
+                assert inference[key] == f"$bundle.trained({key!r}, @trained_files[0], {train[key]!r})"
             else:
                 assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()

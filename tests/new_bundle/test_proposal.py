@@ -113,9 +113,25 @@ def test_slices_that_lie_far_apart_are_read_by_themselves(size, spacing, grid, e
     assert reading == {"volume": "slices", "slice_axes": [axis], "slice_step": 1} and len(told) == 1
 
 
+@pytest.mark.parametrize(("apart", "axis"), [(2.51, 2), (2.5, None)])
+def test_volumes_to_segment_are_read_so_too_where_axial_slices_lie_far_apart(apart, axis):
+    found = volumes((64, 64, 20), (1.0, 1.0, apart))
+    assert found.coarse == axis
+    assert found.spacing == (1.0, 1.0, apart), "as without"
+    network = recipe(found).network
+    assert network.reading == {"volume": "inflate" if axis is None else "slices"}
+    assert network.build["_target_"] == "dvpt_monai.bundle.volume_unetr" and network.build["volume"] == "@volume"
+    assert len([note for note in found.notes if "times as far apart" in note.text]) == (axis is not None)
+    turned = next(step["rotate_range"] for step in recipe(found).images.augment if step["_target_"] == "RandAffined")
+    assert turned == ([0.2] * 3 if axis is None else [0.0, 0.0, 0.2])
+
+
 def test_nothing_else_is_read_by_slices():
     far = ((64, 64, 20), (1.0, 1.0, 5.0))
-    assert volumes(*far).coarse is None, "a segmentation"
+    assert volumes((64, 20, 64), (1.0, 5.0, 1.0)).coarse is None, "UNETR has no slices but across the last axis"
+    for architecture in (architecture_of("random"), replace(VIT, dims=3)):
+        found = volumes(*far, architecture=architecture)
+        assert found.coarse is None and recipe(found).network.reading == {}
     for architecture in (architecture_of("random"), replace(VIT, dims=3)):
         found = volumes(*far, task="classification", architecture=architecture)
         assert found.coarse is None and recipe(found).network.reading == {}

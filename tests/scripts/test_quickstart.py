@@ -26,7 +26,7 @@ case "$*" in
         while (($#)); do [[ $1 == --output_dir ]] && out=$2; shift; done
         out=${out%/inference}
         mkdir -p "$out/models" "$out/inference"
-        touch "$out"/{models/adapter.safetensors,metrics.csv,predictions.png,curves.png} ;;
+        touch "$out"/{models/adapter.safetensors,metrics.csv,scores.png,predictions.png,curves.png} ;;
     "-c "*) echo "kappa 1" ;;
 esac
 """

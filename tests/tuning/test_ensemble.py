@@ -87,6 +87,37 @@ def test_mean_and_spread_of_the_members(plain, adapters):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_mean_and_spread_of_the_probabilities(plain, adapters, activation):
+    activate = {"softmax": lambda outputs: outputs.softmax(-plain(x).ndim + 1), "sigmoid": torch.sigmoid}[activation]
+    x, paths = images(plain), adapters(*METHODS[:3])
+    members = activate(Ensemble(plain, paths).each(x))
+    ensemble = Ensemble(plain, paths, activation)
+    mean, spread = ensemble.mean_and_spread(x)
+    assert torch.equal(mean, ensemble(x))
+    torch.testing.assert_close(activate(mean[None])[0], members.mean(0))
+    torch.testing.assert_close(spread, members.std(0, correction=0))
+    assert not torch.allclose(mean, Ensemble(plain, paths)(x), atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_probability_of_none_is_finite(plain, adapters):
+    """Logits that float32 rounds to 0 and 1 stay apart, and no logarithm of 0 is infinite."""
+    outputs = torch.tensor([[[500.0, -500.0]], [[400.0, -400.0]]])
+    for activation in ("softmax", "sigmoid"):
+        assert Ensemble(plain, adapters(METHODS[0]), activation).mean(outputs).isfinite().all()
+
+
+@torch.no_grad()
+def test_without_sharing_each_runs_the_whole(plain, adapters):
+    paths, x = adapters(DVPT(), METHODS[0]), images(plain)
+    expected = torch.stack([load_adapter(copy.deepcopy(plain), path)(x) for path in paths])
+    ensemble = Ensemble(plain, paths, sharing=False)
+    assert not ensemble.shares and torch.equal(ensemble.each(x), expected)
+    assert Ensemble(plain, paths[1:], sharing=False).shares
+
+
+@torch.no_grad()
 def test_what_is_shared_runs_once_and_exists_once(plain, adapters):
     ensemble = Ensemble(plain, adapters(*METHODS[:2], METHODS[1]))
     runs = []
@@ -111,8 +142,9 @@ def test_it_shares_up_to_the_smallest_cut(plain, adapters):
 @pytest.mark.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @torch.no_grad()
-def test_deployed_forms_are_equal(plain, adapters):
-    ensemble, x = Ensemble(plain, adapters(METHODS[0], METHODS[2])), images(plain)
+@pytest.mark.parametrize("activation", ["none", "softmax"])
+def test_deployed_forms_are_equal(plain, adapters, activation):
+    ensemble, x = Ensemble(plain, adapters(METHODS[0], METHODS[2]), activation), images(plain)
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(ensemble), buffer)
     buffer.seek(0)
@@ -127,6 +159,8 @@ def test_refusals_leave_the_network_as_it_was(plain, adapters, tmp_path):
     for nothing in ([], str(late)):
         with pytest.raises(TuningError, match="adapters is a list of files, at least one"):
             Ensemble(plain, nothing)
+    with pytest.raises(TuningError, match="no activation 'relu'"):
+        Ensemble(plain, [late], "relu")
     other = copy.deepcopy(plain)
     nn.init.normal_(other.vit.blocks[0].attn.qkv.weight)
     with pytest.raises(BackboneMismatchError):

@@ -6,8 +6,11 @@ from dvpt_monai.lazy import lazy
 
 if TYPE_CHECKING:
     from dvpt_monai.networks.pretrained.load import load_pretrained
+    from dvpt_monai.networks.pretrained.of_adapter import load_backbone_of
     from dvpt_monai.networks.pretrained.receipt import Receipt
 else:
-    __getattr__, __dir__ = lazy(__name__, {"load": "load_pretrained", "receipt": "Receipt"})
+    __getattr__, __dir__ = lazy(
+        __name__, {"load": "load_pretrained", "of_adapter": "load_backbone_of", "receipt": "Receipt"}
+    )
 
-__all__ = ["Receipt", "load_pretrained"]
+__all__ = ["Receipt", "load_backbone_of", "load_pretrained"]

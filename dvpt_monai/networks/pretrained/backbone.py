@@ -51,6 +51,7 @@ class Backbone:
         activation: of the feed-forward parts; ``None`` if nothing names it.
         heads: the number that a config names; ``None`` leaves it to the published widths.
         published: heads of the layout's widths that differ from those of others.
+        head_width: channels of a head of the layout's other widths; ``None`` if they have no usual one.
         dtypes: of the file's tensors, by the encoder's names.
         certain: whether the grid is known, not guessed.
         origin: receipt of the file that this one was converted from.
@@ -70,6 +71,7 @@ class Backbone:
     activation: str | None = "gelu"
     heads: int | None = None
     published: Mapping[int, int] = field(default_factory=dict)
+    head_width: int | None = 64
     dtypes: Mapping[str, str] = field(default_factory=dict)
     certain: bool = False
     origin: Mapping[str, Any] | None = None
@@ -129,8 +131,10 @@ class Backbone:
     def num_heads(self) -> int | None:
         """Attention heads: the config's, else those of the published networks of this width, where all have as many."""
         width = self.kernel.shape[0]
-        known = self.heads or self.published.get(width) or HEADS.get(width)
-        return known or (None if width % 64 or width in SEVERAL else width // 64)
+        known = self.heads or self.published.get(width)
+        if known or self.head_width is None:
+            return known
+        return HEADS.get(width) or (None if width % self.head_width or width in SEVERAL else width // self.head_width)
 
     def arguments(self) -> dict[str, Any]:
         """The constructor arguments of :class:`~dvpt_monai.networks.vit.ViTEncoder` that fit; without what is unknown.

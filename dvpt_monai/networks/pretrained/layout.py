@@ -50,6 +50,7 @@ class Layout:
             :func:`~dvpt_monai.networks.resize.resize_positions`.
         antialiased: names of tensors with which they do it ``"antialias"``.
         heads: of widths whose number of heads is another than usual.
+        head_width: channels of a head of all other widths; ``None`` if they have no usual one.
         whole: whether names beside the encoder, as ``vit`` of a network, are also those of this package's networks.
     """
 
@@ -71,6 +72,7 @@ class Layout:
     position_resize: str = "plain"
     antialiased: tuple[str, ...] = ()
     heads: Mapping[int, int] = field(default_factory=dict)
+    head_width: int | None = 64
     whole: bool = False
 
     def places(self, keys: set[str]) -> list[str]:

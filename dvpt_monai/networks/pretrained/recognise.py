@@ -168,6 +168,7 @@ def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
         rotary=rotary,
         heads=config.heads,
         published=layout.heads,
+        head_width=layout.head_width,
         dtypes=dtypes,
         origin=config.origin,
     )

@@ -57,7 +57,9 @@ MONAI = {
 
 BUILT = {
     "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
-    "dvpt_monai.bundle": "[A-Z]* check_options load_backbone plain_errors volume_classifier",
+    "dvpt_monai.bundle": (
+        "[A-Z]* check_options checks_weights load_backbone plain_errors volume_classifier volume_unetr with_adapters"
+    ),
     "dvpt_monai.data": "[A-Z]* balanced_sampler recorded_test write_parts",
     "dvpt_monai.features": "[A-Z]*",
     "dvpt_monai.handlers": "[A-Z]*",
@@ -89,7 +91,7 @@ USED = {
     "dvpt_monai": "parameter_groups report tune untune load_adapter load_pretrained",
     "dvpt_monai.bundle": """
         check_options check_trained find_channels find_images interval load_backbone lock normalization one_cycle
-        plain_errors root shows_phantoms trained warn_of_replacing written""",
+        plain_errors root shows_phantoms trained trained_files warn_of_replacing written""",
     "dvpt_monai.data": """
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
         medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
@@ -111,7 +113,8 @@ USED = {
 
 ASKED = """
     append attach check columns done endswith fill get items join keys lower parameters removeprefix removesuffix run
-    split startswith state_dict strip to train training transforms upper validation values weights"""
+    split startswith state_dict strip to train training transforms upper validation values
+    views weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:

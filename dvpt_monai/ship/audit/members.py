@@ -13,8 +13,10 @@ from pathlib import Path, PurePosixPath
 from dvpt_monai.errors import BundleError
 from dvpt_monai.ship.audit.finding import Finding
 
-__all__ = ["Member", "members", "unsafe"]
+__all__ = ["DAMAGE", "Member", "members", "unsafe"]
 
+DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What reading a file of an archive raises where a byte of it is wrong."""
 LARGEST = 8 << 30
 """Bytes of all files together."""
 FILES = 10_000
@@ -104,7 +106,7 @@ def _of_archive(path: Path, info: zipfile.ZipInfo) -> Member:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(info) as file:
                 return file.read(most)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise BundleError(f"{path}: {info.filename} is damaged ({error}); download it again") from error
 
     link = stat.S_ISLNK(info.external_attr >> 16)

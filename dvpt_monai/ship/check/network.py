@@ -36,7 +36,7 @@ def checkpoint(trial: Trial) -> str:
         raise Failed(f"cannot be read: {error}", "copy or train it again") from error
     problem = unfit(state, network.state_dict())
     if problem:
-        raise Failed(problem, settings_of(trial.root, network))
+        raise Failed(problem, settings_of(trial.source))
     return f"{len(state)} tensors"
 
 
