@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["latest_state", "read_state", "save_state", "serialized", "states"]
+__all__ = ["latest_state", "new_run", "read_state", "save_state", "serialized", "states"]
 
 logger = logging.getLogger(__name__)
 KEPT = 2
@@ -43,7 +44,7 @@ def save_state(folder: str | os.PathLike[str], run: int, step: int, state: bytes
 
     Args:
         folder: made if missing.
-        run: when the training began, in seconds since 1970; what an earlier one left counts as older.
+        run: of the training, from :func:`new_run`; what a lower one left counts as older.
         step: of the training; the higher, the later.
         state: what to keep, :func:`serialized`.
 
@@ -69,6 +70,32 @@ def save_state(folder: str | os.PathLike[str], run: int, step: int, state: bytes
     for old in states(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
+
+
+def new_run(folder: str | os.PathLike[str]) -> int:
+    """The number of a training that begins: seconds since 1970, or more where the folder holds states of later ones.
+
+    A clock that goes wrong, or a training taken up from a state of somewhere else, would otherwise count as older than
+    what lies there, and lose to it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     _ = save_state(home, 9_000_000_000, 1, serialized({}))
+        ...     new_run(home)
+        9000000001
+    """
+    return max([int(time.time()), *(run_of(path) + 1 for path in states(folder))])
+
+
+def run_of(path: Path) -> int:
+    """The number of the training that a state is of.
+
+    Example:
+        >>> run_of(Path("state_0000000007_00000001_00ff.pt"))
+        7
+    """
+    return int(path.stem.split("_")[1])
 
 
 def states(folder: str | os.PathLike[str]) -> list[Path]:

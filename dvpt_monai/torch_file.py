@@ -13,7 +13,7 @@ import torch
 
 from dvpt_monai.errors import CheckpointError
 
-__all__ = ["check_finite", "check_records", "read_torch_file"]
+__all__ = ["check_finite", "check_records", "finite", "read_torch_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,5 +76,16 @@ def check_finite(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None
         CheckpointError: names the tensor.
     """
     for name, value in state.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not finite(value):
             raise CheckpointError(f"{path}: {name} holds NaN or infinity, no prediction can come of it; train it again")
+
+
+def finite(values: torch.Tensor) -> bool:
+    """Whether a tensor holds numbers alone.
+
+    Example:
+        >>> finite(torch.tensor([3e38, 3e38])), finite(torch.tensor([torch.inf, -torch.inf]))
+        (True, False)
+    """
+    # a finite sum tells without a mask of the size of the tensor
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())

@@ -1,24 +1,38 @@
 """The studies behind docs/results.md: comparisons with fixed settings, and controls that are more than a method.
 
     python scripts/benchmark.py run STUDY [--jobs 2] [--device cuda] [--OPTION VALUE]
+    python scripts/benchmark.py keep STUDY    # into benchmarks/
+    python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``hippocampus`` (40 held-out cases) and
-``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time).
-Settings are fixed, nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated goes
-on, and prints the table of a study that is done.
+``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds`` (the
+same for methods inside the backbone), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each
+grade, or ``--shots`` of them, with a search of the learning rates for each method), ``hippocampus`` (40 held-out cases)
+and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time).
+But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a
+call that is repeated goes on, and prints the table of a study that is done.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import fire
 
-from dvpt_monai import DVPT, FullFineTuning, LinearProbe
-from dvpt_monai.compare import Entrant, compare
+from dvpt_monai import DVPT, EPT, VPT, FullFineTuning, LinearProbe, LoRA, SideDVPT
+from dvpt_monai.compare import Entrant, compare, compared
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNDUS = {
+    "bundle": "fundus_dr_classification",
+    "entrants": (
+        Entrant(SideDVPT()),
+        Entrant(LinearProbe(), {"head_learning_rate": 5e-3}, "linear probe"),
+    ),
+    "options": {},
+}
+# Tuned inside the backbone, which pays with its first blocks and small images.
+INSIDE = {
     "bundle": "fundus_dr_classification",
     "entrants": (
         Entrant(DVPT()),
@@ -26,7 +40,19 @@ FUNDUS = {
         Entrant(FullFineTuning(), {"learning_rate": 2e-5, "head_learning_rate": 5e-4}, "full fine-tuning, 2e-5"),
         Entrant(LinearProbe(), name="linear probe"),
     ),
-    "options": {"precision": "bfloat16"},
+    "options": {
+        **{"tap": 6, "image_size": 168, "epochs": 12, "batch_size": 8, "learning_rate": 3e-4},
+        **{"head_learning_rate": 5e-3, "cache_features": 0, "precision": "bfloat16"},
+    },
+}
+# Few images of each grade, and a search of the learning rates for each method; each side where it does best.
+FEW = {
+    **INSIDE,
+    "entrants": (
+        Entrant(SideDVPT(), {"tap": "$None", "image_size": 224, "cache_features": "auto"}),
+        *(Entrant(method) for method in (DVPT(), EPT(), VPT(), LoRA(), LinearProbe())),
+    ),
+    "options": {"tap": 6, "image_size": 168, "epochs": 15, "batch_size": 16, "shots": 10, "precision": "bfloat16"},
 }
 # A network of zeros in place of the backbone: the decoder sees the image through its own convolutions alone.
 ZEROED = "$[n := @backbone(), n.vit.requires_grad_(False), [p.zero_() for p in n.vit.parameters()]][0]"
@@ -34,7 +60,11 @@ HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
 
 STUDIES: dict[str, dict[str, Any]] = {
     "fundus": {**FUNDUS, "seeds": 3},
-    "fundus_folds": {**FUNDUS, "seeds": 1, "score": "folds"},
+    "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
+    "fundus_inside": {**INSIDE, "seeds": 3},
+    "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
+    "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
+    "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},
     "hippocampus_controls": {
         **HIPPOCAMPUS,
@@ -65,8 +95,25 @@ def run(study: str, jobs: int = 1, out: str | None = None, **options: Any) -> st
     bundle = ROOT / "bundles" / settings.pop("bundle")
     options = {**settings.pop("options"), **options}
     folder = ROOT / "runs" / study if out is None else out
-    return compare(bundle, out=folder, trials=1, jobs=jobs, options=options, **settings).table()
+    return compare(bundle, out=folder, jobs=jobs, options=options, **{"trials": 1, **settings}).table()
+
+
+def keep(study: str, out: str | None = None) -> str:
+    """Copy the rows and resamples of a study into ``benchmarks``, where they are committed; gives its table."""
+    folder = ROOT / "runs" / study if out is None else Path(out)
+    kept = ROOT / "benchmarks" / study
+    for file in (folder / "runs.csv", *folder.glob("runs/*/resampled.npy")):
+        place = kept / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    return table(study)
+
+
+def table(study: str) -> str:
+    """The table of a study that is kept; makes ``table.md`` and its figures again."""
+    bundle = ROOT / "bundles" / STUDIES[study]["bundle"]
+    return compared(ROOT / "benchmarks" / study, bundle / "configs" / "train.json").table()
 
 
 if __name__ == "__main__":
-    fire.Fire({"run": run})
+    fire.Fire({"run": run, "keep": keep, "table": table})

@@ -105,11 +105,11 @@ NETWORKS = {
         **SMALL,
         **more,
     ),
-    "vit-3d-primus": lambda **more: ViTClassifier(  # no CLS, and all that its blocks have
+    "vit-3d-primus": lambda **more: ViTClassifier(  # all that its blocks have; no CLS, no cubes
         num_classes=3,
         pooling="mean",
         in_channels=1,
-        img_size=16,
+        img_size=(8, 16, 16),
         num_layers=2,
         spatial_dims=3,
         cls_token=False,
@@ -117,7 +117,7 @@ NETWORKS = {
         attn_norm=True,
         mlp_norm=True,
         rotary={"base": 10000.0, "interleaved": True, "reference": "own"},
-        **SMALL,
+        **{**SMALL, "patch_size": (4, 8, 8)},
         **more,
     ),
     "slices-3d": lambda **more: SliceClassifier(  # chunks of 4 of the 6 slices in a batch of two

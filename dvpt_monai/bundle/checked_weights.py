@@ -62,7 +62,7 @@ def check_beginning(config: Mapping[str, Any]) -> None:
 
 def _check(network: nn.Module, state: Mapping[str, Any], prefix: str, *unused: Any) -> None:
     for frame in callers():
-        name = HOSTS.get(frame.f_globals.get("__name__", ""))
+        name = HOSTS.get(frame.f_globals.get("__name__", ""), "")
         if name in frame.f_locals:
             path = Path(frame.f_locals[name])
             absent = sorted(network.state_dict().keys() - _read(path).keys())

@@ -11,6 +11,10 @@ from dvpt_monai.errors import BundleError
 __all__ = ["check_device", "check_fold", "check_value"]
 
 
+AUTOMATIC = ("cache_features",)
+"""Options that are a whole number, or ``auto``."""
+
+
 def check_value(option: str, value: Any, own: Any) -> None:
     """Compare a value from the command line with the config's own.
 
@@ -33,9 +37,9 @@ def check_value(option: str, value: Any, own: Any) -> None:
     """
     if value is None:
         raise BundleError(f"--{option} None: MONAI passes over None; write it as --{option} '$None'")
-    if _is_expression(value):
+    if _is_expression(value) or (option in AUTOMATIC and value == "auto"):
         return
-    wanted = _wanted(value, own)
+    wanted = _wanted(value, 0 if option in AUTOMATIC else own)
     if _is_expression(own) and option.endswith("_dir") and not isinstance(value, str):
         wanted = _text(value)
     if wanted:

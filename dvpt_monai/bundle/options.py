@@ -20,6 +20,10 @@ from dvpt_monai.errors import BundleError, did_you_mean
 __all__ = ["check_options", "check_overrides"]
 
 
+NAMED = ("method",)
+"""What a word may name, though the config builds it."""
+
+
 def check_options() -> None:
     """Refuse what the configs cannot take from ``python -m monai.bundle run``; for ``initialize``.
 
@@ -64,12 +68,22 @@ def check_overrides(given: Mapping[str, Any], config: Mapping[str, Any], trackin
             near = did_you_mean(path[0], known)
             meant = f", did you mean --{near}?" if near else "."
             raise BundleError(f"--{option}: unknown{meant} The names at the top of the configs are the options")
-        check_value(option, value, _own(config, path))
+        own = _own(config, path)
+        if isinstance(own, Mapping) and "_target_" in own and option not in NAMED and _plain(value):
+            near = next((name for name in config if name.startswith(f"{option}_") and _plain(config[name])), None)
+            meant = f"did you mean --{near} {value}?" if near else "give one, such as \"{'_target_': ...}\""
+            raise BundleError(f"--{option} {value}: {option} is a part of the config that builds something; {meant}")
+        check_value(option, value, own)
     if "device" in given:
         check_device(given["device"])
     if {"fold", "folds"} & given.keys():
         now = {**config, **given}
         check_fold(now.get("fold"), now.get("folds"))
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is a word or a number, and nothing that MONAI builds or evaluates."""
+    return isinstance(value, (int, float)) or (isinstance(value, str) and not value.startswith(("$", "@", "%")))
 
 
 def _own(config: Any, path: list[str]) -> Any:

@@ -78,6 +78,7 @@ def _evaluated(place: str, value: Any) -> Iterator[tuple[str, str]]:
         for number, inside in enumerate(value):
             yield from _evaluated(f"{place}#{number}", inside)
     elif isinstance(value, str):
-        special = re.split("#|::", place)[-1].lstrip("+") in ("_target_", "_mode_")
+        last = re.split("#|::", place)[-1].lstrip("+")
+        special = last in ("_target_", "_mode_") or (last == "method" and "(" in value)
         if special or value.startswith(CODE):
             yield place, value.replace("#", "::")  # as MONAI writes ids once it has parsed a config

@@ -15,6 +15,7 @@ from dvpt_monai.bundle.callers import asking_config
 from dvpt_monai.errors import AdapterError, BundleError
 from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
+from dvpt_monai.tuning.spelled import spelled
 
 __all__ = ["check_trained", "method_option", "trained", "trained_settings"]
 
@@ -108,7 +109,7 @@ def _of_the_config_that_asks(trained: Mapping[str, Any]) -> tuple[Method | str |
 
 
 def _check_method(method: Method | str, trained: dict[str, Any], path: Path) -> None:
-    now = Method.named(method) if isinstance(method, str) else method
+    now = spelled(method) if isinstance(method, str) else method
     if _plain(now.arguments()) != trained:
         raise BundleError(f"{path} was trained with another method or other arguments; add {method_option(trained)}")
 

@@ -10,6 +10,7 @@ from typing import Any
 from dvpt_monai.compare.bundle import Bundle, logged
 from dvpt_monai.compare.entrants import Entrant
 from dvpt_monai.compare.printed import WIDTH, cells, command, failures, markdown, table
+from dvpt_monai.compare.recommend import scored_rows
 from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.study import Study
 from dvpt_monai.compare.work import TABLE, work
@@ -17,7 +18,7 @@ from dvpt_monai.errors import BundleError
 from dvpt_monai.reports.comparison import Point, draw_costs, draw_labels
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "compared"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +130,21 @@ def compare(
         scores([rows[run.key] for run in study.scored(rows)], out),
         failures(runs),
     )
+    result.write()
+    return result
+
+
+def compared(out: str | Path, config: str | Path) -> Comparison:
+    """What the runs so far came to, of a folder that a comparison filled; writes its table and figures again.
+
+    Args:
+        out: folder of the runs.
+        config: ``train.json`` of their bundle.
+
+    Raises:
+        DataError: no run has been scored, or the rows are of several tasks or options.
+    """
+    result = Comparison(Path(config), Path(out), scores(scored_rows(Path(out)), Path(out)), [])
     result.write()
     return result
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dvpt_monai.errors import BundleError
 from dvpt_monai.tuning import Method, Stack
+from dvpt_monai.tuning.spelled import method_of
 
 __all__ = ["Entrant", "parse_methods", "target"]
 
@@ -44,7 +45,7 @@ def parse_methods(text: str) -> tuple[Entrant, ...]:
     """
     try:
         [*nodes] = ast.parse(f"[{text}]", mode="eval").body.elts  # type: ignore[attr-defined]
-        entrants = tuple(Entrant(_method(node)) for node in nodes)
+        entrants = tuple(Entrant(method_of(node)) for node in nodes)
     except (SyntaxError, AttributeError) as error:
         raise BundleError(f"--methods {text}: write them as DVPT,LoRA(rank=4)") from error
     names = [str(entrant) for entrant in entrants]
@@ -79,25 +80,3 @@ def target(method: Method) -> dict[str, Any]:
     """
     values = method.arguments()
     return {"_target_": f"dvpt_monai.{values['method']}", **{name: values[name] for name in method.changed()}}
-
-
-def _method(node: ast.expr) -> Method:
-    if isinstance(node, ast.Name):
-        return Method.named(node.id)
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        raise SyntaxError(ast.unparse(node))
-    arguments: dict[str, Any] = {}
-    for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg in arguments:  # **values, or one that is given twice
-            raise SyntaxError(ast.unparse(node))
-        arguments[keyword.arg] = _value(keyword.value)
-    if node.args:
-        arguments["methods"] = tuple(_method(part).arguments() for part in node.args)
-    return Method.from_arguments({"method": node.func.id, **arguments})
-
-
-def _value(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise SyntaxError(ast.unparse(node)) from error

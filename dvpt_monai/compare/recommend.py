@@ -13,7 +13,7 @@ from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.work import TABLE
 from dvpt_monai.errors import DataError
 
-__all__ = ["Chances", "advice", "chances", "recommended"]
+__all__ = ["Chances", "advice", "chances", "recommended", "scored_rows"]
 
 SURE = 0.95
 NEAR = 0.01
@@ -89,6 +89,18 @@ def recommended(out: Path) -> dict[float, list[Chances]]:
     Raises:
         DataError: no run has been scored, or the rows are of several tasks or options.
     """
+    by_fraction: dict[float, list[Scores]] = {}
+    for each in scores(scored_rows(out), out):
+        by_fraction.setdefault(each.fraction, []).append(each)
+    return {fraction: chances(by_fraction[fraction]) for fraction in sorted(by_fraction)}
+
+
+def scored_rows(out: Path) -> list[Row]:
+    """The rows of a folder that its methods are judged by: of each, the runs of the settings that were chosen last.
+
+    Raises:
+        DataError: no run has been scored, or the rows are of several tasks or options.
+    """
     rows = [row for row in read_rows(out / TABLE).values() if row["stage"] != "search" and not row["error"]]
     if not rows:
         raise DataError(
@@ -98,10 +110,7 @@ def recommended(out: Path) -> dict[float, list[Chances]]:
     if len(kinds) > 1:
         listed = "; ".join(f"{task} by {stage}, {options}" for task, options, stage in sorted(kinds))
         raise DataError(f"{out / TABLE}: rows of several comparisons ({listed}); give each an --out of its own")
-    by_fraction: dict[float, list[Scores]] = {}
-    for each in scores(_latest(rows), out):
-        by_fraction.setdefault(each.fraction, []).append(each)
-    return {fraction: chances(by_fraction[fraction]) for fraction in sorted(by_fraction)}
+    return _latest(rows)
 
 
 def _latest(rows: Sequence[Row]) -> list[Row]:

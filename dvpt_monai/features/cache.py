@@ -15,17 +15,20 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from dvpt_monai.errors import CacheError
+from dvpt_monai.errors import CacheError, TuningError
 from dvpt_monai.features.budget import check_room
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
 from dvpt_monai.features.folder import HEADER, features_dir, filling
+from dvpt_monai.tuning.frozen import depth_of, frozen_cut
 from dvpt_monai.units import duration, storage
 
-__all__ = ["DTYPES", "FeatureCache"]
+__all__ = ["AUTO", "DTYPES", "FeatureCache"]
 
 logger = logging.getLogger(__name__)
 DTYPES = ("float16", "bfloat16", "float32")
+AUTO = 4
+"""Draws an image where ``views="auto"`` keeps any: more differ little from each other once the network is frozen."""
 SHARD, SECONDS = 64 * 10**6, 60.0
 """A shard is written when it has so many bytes, or took so long: a killed process loses no more than that."""
 TOLERANCE = {"float16": 0.02, "bfloat16": 0.05, "float32": 1e-3}
@@ -37,7 +40,8 @@ class FeatureCache:
 
     Args:
         network: tuned.
-        views: draws of the random transforms a training case; epoch e sees draw ``e % views``. 0 caches nothing.
+        views: draws of the random transforms a training case; epoch e sees draw ``e % views``. 0 caches nothing;
+            ``"auto"`` caches four where at least half of the blocks stay as they are, and else nothing.
         folder: of the caches of all trainings.
         dtype: ``"float16"``, ``"bfloat16"``, or ``"float32"``.
         budget: GB that all caches in the folder together may have.
@@ -51,21 +55,21 @@ class FeatureCache:
     def __init__(
         self,
         network: nn.Module,
-        views: int = 0,
+        views: int | str = 0,
         folder: str | os.PathLike[str] | None = None,
         dtype: str = "float16",
         budget: float = 20.0,
         seed: int = 0,
         workers: int = 0,
     ) -> None:
-        if views < 0:
+        if views != "auto" and (isinstance(views, str) or views < 0):
             raise CacheError(
-                f"--cache_features {views}: give the number of draws an image, such as 4; 0 caches nothing"
+                f"--cache_features {views}: give the number of draws an image, such as 4, or auto; 0 caches nothing"
             )
         if dtype not in DTYPES:
             raise CacheError(f"--cache_dtype {dtype}: give one of {', '.join(DTYPES)}")
         self.network = network
-        self.views = views
+        self.views = _worth_keeping(network) if isinstance(views, str) else views
         self.root = features_dir(folder)
         self.dtype = dtype
         self.budget = budget
@@ -161,6 +165,21 @@ class FeatureCache:
                         f"{HEADER} tells why; {store.remedy}"
                     )
         logger.info("Reading %d cached activations from %s", len(places), store.folder)
+
+
+def _worth_keeping(network: nn.Module) -> int:
+    """How many draws pay: none where less than half of the blocks stay as they are, which is said."""
+    try:
+        cut, depth = frozen_cut(network), depth_of(network)
+    except TuningError as error:
+        logger.info("Activations are not cached: %s", error)
+        return 0
+    if 2 * cut < depth:
+        logger.info(
+            "Activations are not cached: %d of %d blocks stay as they are; --cache_features 4 caches", cut, depth
+        )
+        return 0
+    return AUTO
 
 
 def _shards(made: Iterable[dict[str, Entry]]) -> Iterator[dict[str, Entry]]:

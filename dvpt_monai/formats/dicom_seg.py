@@ -18,6 +18,15 @@ from dvpt_monai.whole_file import whole_file
 
 __all__ = ["read_dicom_seg", "write_dicom_seg"]
 
+NEEDED = (
+    *("SegmentSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "FrameOfReferenceUID"),
+    *("DimensionIndexSequence", "StudyInstanceUID", "SeriesInstanceUID"),
+)
+"""What a segmentation must have to be read."""
+OF_IMAGES = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID", "SOPClassUID")
+"""What the images must have that one refers to."""
+AGAIN = "export it again from the series that it was drawn on, or save the structures as .seg.nrrd or NIfTI"
+
 
 def read_dicom_seg(path: str | os.PathLike[str]) -> Segmentation:
     """Read the segments of a DICOM SEG; its grid may be a part of the image's.
@@ -29,8 +38,11 @@ def read_dicom_seg(path: str | os.PathLike[str]) -> Segmentation:
     try:
         segmentation = highdicom.seg.segread(os.fspath(path))
         volume = segmentation.get_volume(combine_segments=False, rescale_fractional=True, allow_missing_positions=True)
-    except Exception as error:
-        raise DataError(f"{path}: no DICOM SEG on a regular grid, or a damaged one ({error})") from error
+    except Exception as error:  # whatever highdicom and pydicom stumble over
+        wrong = _wrong(path, error)
+        raise DataError(f"{path}: no DICOM SEG on a regular grid, or a damaged one: {wrong}; {AGAIN}") from error
+    if not segmentation.get("FrameOfReferenceUID"):
+        raise DataError(f"{path}: it has no FrameOfReferenceUID, so that nobody knows where it lies; {AGAIN}")
     masks: dict[str, NDArray[np.bool_]] = {}
     values: dict[str, int] = {}
     array = np.asarray(volume.array)  # (slices, rows, columns, segments)
@@ -62,7 +74,8 @@ def write_dicom_seg(
         algorithm: the name of what drew them.
 
     Raises:
-        DataError: without the extra `dicom`, or on labels of another shape than the series.
+        DataError: without the extra `dicom`, on labels of another shape than the series, or a series that nothing can
+            refer to.
     """
     highdicom = _highdicom(str(path))
     import pydicom
@@ -93,8 +106,15 @@ def write_dicom_seg(
         )
         for number, name in enumerate(structures, 1)
     ]
+    images = [pydicom.dcmread(file) for file in source.header["files"]]
+    lacking = [name for name in OF_IMAGES if not images[0].get(name)]
+    if lacking:
+        raise DataError(
+            f"{source.source}: its files have no {lacking[0]}, by which a DICOM SEG refers to them; write another "
+            "format (--output-format seg-nrrd), or export the series again"
+        )
     segmentation = highdicom.seg.Segmentation(
-        source_images=[pydicom.dcmread(file) for file in source.header["files"]],
+        source_images=images,
         pixel_array=masks,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
@@ -118,3 +138,17 @@ def _highdicom(name: str) -> ModuleType:
     except ImportError as error:
         raise DataError(f"{name}: DICOM SEG needs the extra: pip install 'dvpt_monai[dicom]'") from error
     return highdicom
+
+
+def _wrong(path: str | os.PathLike[str], error: Exception) -> str:
+    """What a segmentation lacks, by the names of DICOM; else the first line of the error of another package."""
+    import pydicom
+
+    try:
+        known = pydicom.dcmread(path, specific_tags=[*NEEDED])
+    except Exception:
+        known = None
+    lacking = [] if known is None else [name for name in NEEDED if not known.get(name)]
+    if lacking:
+        return f"it has no {lacking[0]}"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -18,6 +18,7 @@ from monai.handlers import CheckpointSaver as MonaiCheckpointSaver
 
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.metrics import rank
+from dvpt_monai.torch_file import finite
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CheckpointSaver"]
@@ -72,8 +73,20 @@ class CheckpointSaver(MonaiCheckpointSaver):
         return {"saved": [[float(item.priority), str(item.filename)] for item in saved]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the best value of :meth:`state_dict`."""
+        """Take up the best value of :meth:`state_dict`, whose file has to be there: nothing worse would replace it.
+
+        Raises:
+            CheckpointError: it is gone.
+        """
         if self._key_metric_checkpoint is not None:
+            theirs: Any = self._key_metric_checkpoint.save_handler
+            for value, name in state_dict["saved"]:
+                path = Path(self.save_dir, theirs.filename or name)
+                if not path.is_file():
+                    raise CheckpointError(
+                        f"{path}: no such file, but the training that goes on chose it, with {value:.4g}; copy it from "
+                        "where that trained, or train anew with --resume never"
+                    )
             item = type(self._key_metric_checkpoint).Item
             self._key_metric_checkpoint._saved = [item(value, name) for value, name in state_dict["saved"]]
 
@@ -123,7 +136,7 @@ class WholeFiles(DiskSaver):
             return
         path = Path(self.dirname) / (self.filename or filename)
         for name, value in checkpoint.items():
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and not bool(value.isfinite().all()):
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and not finite(value):
                 raise CheckpointError(f"{path}: {name} holds NaN or infinity; it was not saved, what was there stays")
         try:
             with whole_file(path) as part:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
+from dvpt_monai.torch_file import finite
 
 __all__ = ["CheckPredictions", "StopAtNonFinite"]
 
@@ -105,7 +106,7 @@ class CheckPredictions:
         """Look at the predictions of a batch."""
         output: Any = engine.state.output
         predictions = output["pred"]
-        lost = [index for index, prediction in enumerate(predictions) if not finite(prediction)]
+        lost = [index for index, prediction in enumerate(predictions) if not finite(torch.as_tensor(prediction))]
         if lost:
             shown, own = cases_of(engine, lost)
             remedy = "mend or leave out that file" if own else "look at the network's weights and at these cases"
@@ -124,18 +125,11 @@ def cases_of(engine: Engine, suspects: Sequence[int] | None = None) -> tuple[str
     if images is None:
         return "cases of the step: unknown", False
     names = files_of(images)
-    bad = [index for index, image in enumerate(images) if not finite(image)]
+    bad = [index for index, image in enumerate(images) if not finite(torch.as_tensor(image))]
     places = bad or (range(len(names)) if suspects is None else suspects)
     shown = [names[index] for index in places if index < len(names)] or names
     whose = "the image itself holds NaN or infinity: " if bad else "cases of the step: "
     return whose + ", ".join(shown), bool(bad)
-
-
-def finite(image: Tensor) -> bool:
-    """Whether an image holds numbers alone."""
-    values = torch.as_tensor(image)
-    # a finite sum tells without a mask of the size of the image
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
 def files_of(images: Tensor) -> list[str]:

@@ -17,7 +17,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from dvpt_monai.checkpoints import DIGITS, latest_state, read_state, save_state, serialized, states
+from dvpt_monai.checkpoints import DIGITS, latest_state, new_run, read_state, run_of, save_state, serialized, states
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.handlers.preemption import Preemption
 from dvpt_monai.handlers.processes import alone, first_process, gather, highest
@@ -85,7 +85,7 @@ class Resume:
         named = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
         named |= {type(handler).__name__: handler for handler in handlers}
         self.parts = {name: part for name, part in named.items() if hasattr(part, "load_state_dict")}
-        self.run = int(time.time())
+        self.run = new_run(folder)
         self.saved = time.monotonic()
         self.cost = 0.0
         self.preemption = Preemption()
@@ -214,14 +214,13 @@ class Resume:
                     "%s holds the state of an earlier training; --resume auto goes on where that was ended", self.folder
                 )
             return None
-        if self.resume == "auto":
-            found = latest_state(self.folder)
-            if found is None:
-                logger.info("%s holds no state to go on from; the training begins", self.folder)
-                return None
-        else:
-            found = Path(self.resume), read_state(self.resume)
-        self.run = int(found[0].stem.split("_")[1])
+        if self.resume != "auto":
+            return read_state(self.resume)  # as a run of its own, which comes behind all that lie in the folder
+        found = latest_state(self.folder)
+        if found is None:
+            logger.info("%s holds no state to go on from; the training begins", self.folder)
+            return None
+        self.run = run_of(found[0])
         return found[1]
 
     def _load(self, engine: Engine, state: dict[str, Any]) -> None:
@@ -257,14 +256,13 @@ class Resume:
         check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
-        differ = [
-            f"{name} {_word(then.get(name))}, this one {_word(now.get(name))}"
-            for name in sorted(then.keys() | now.keys())
-            if then.get(name) != now.get(name)
-        ]
+        differ = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
+        if "cases" in differ:
+            differ = [name for name in differ if name != "list of cases"]  # a hash, which then tells no more
         if differ:
+            named = (f"{name} {_word(then.get(name))}, this one {_word(now.get(name))}" for name in differ)
             raise CheckpointError(
-                f"{self.folder}: the training there has {'; '.join(differ)}; give it as it was to go on, or train anew "
+                f"{self.folder}: the training there has {'; '.join(named)}; give it as it was to go on, or train anew "
                 "with --resume never"
             )
 

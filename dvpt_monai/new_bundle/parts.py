@@ -11,7 +11,7 @@ from typing import Any
 from dvpt_monai.data import fold_cases
 from dvpt_monai.errors import DataError
 from dvpt_monai.layouts.listing import Case, Listing, Note
-from dvpt_monai.new_bundle.set_aside import classes_of, fold_seed, folds_of, set_aside
+from dvpt_monai.new_bundle.set_aside import classes_of, division, set_aside
 
 __all__ = ["Parts", "place"]
 
@@ -98,12 +98,12 @@ def place(
         folds, validating = 0, [[_row(case, numbers, listing, shown) for case in placed if case.part == "validation"]]
     else:
         rows = [_row(case, numbers, listing, shown) for case in placed if case.part == "train"]
-        folds = folds_of(rows)
+        folds, drawn_by = division(rows)
         if folds < 2:
             raise DataError(f"{len(rows)} training cases of one group or fold leave none to validate on; give more")
-        drawn_by = fold_seed(rows, folds) if shown else 0
         validating = fold_cases(rows, folds, drawn_by)  # as the config does
         notes.append(Note(f"one of {folds} folds of the rest validates", "--fold, --folds of the training"))
+        notes += _without_classes(validating, numbers)
     learned = {case.label for case in placed if case.part == "train"}
     lacking = [name for name in numbers if name not in learned]
     if lacking:
@@ -116,6 +116,16 @@ def place(
     for part, rows in (("validation", validating[0]), ("test", testing)):
         notes += _without_structures(part, rows, structures or {})
     return Parts(tuple(placed), folds, len(validating[0]), ranked, tuple(notes), drawn_by)
+
+
+def _without_classes(folds: Sequence[Sequence[dict[str, Any]]], numbers: Mapping[str, int]) -> list[Note]:
+    """A warning for each class that some fold cannot validate."""
+    absent = {name: sum(number not in classes_of(rows) for rows in folds) for name, number in numbers.items()}
+    return [
+        Note(f"class {name} is absent from the validation of {count} of {len(folds)} folds: their scores say nothing "
+             "of it", "add cases of it", warning=True)
+        for name, count in absent.items() if count
+    ]  # fmt: skip
 
 
 def _without_structures(part: str, rows: Sequence[dict[str, Any]], structures: Mapping[int, str]) -> list[Note]:

@@ -70,7 +70,7 @@ def _cases(proposal: Proposal) -> Cases:
     test = next(case for case in proposal.parts.cases if case.part == "test")
     folds = proposal.parts.folds
     datalist = {"datalist": f"$@bundle_root + '/{CASES[proposal.task]}'"}
-    division = {**({"folds": folds} if folds else {}), "label_fraction": 1.0}
+    division = {**({"folds": folds, "fold_seed": proposal.parts.fold_seed} if folds else {}), "label_fraction": 1.0}
     if proposal.task == "classification":
         lists = {
             **datalist,
@@ -83,10 +83,11 @@ def _cases(proposal: Proposal) -> Cases:
             **division,
             "shots": None,
         }
-        reading = table_in_folds("" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)")
+        own = "" if folds else "data.read_csv(@datalist, split=@validation_split, **@table)"
+        reading = table_in_folds(own, seed="@fold_seed")
         test_cases = "data.read_csv(@datalist, split=@test_split, **@table)"
     else:
-        lists = {**datalist, **division, **({"fold_seed": proposal.parts.fold_seed} if folds else {})}
+        lists = {**datalist, **division}
         reading = {
             "table": {"num_classes": "@num_classes", "root": "@dataset_dir"},
             "cases": "$data.read_decathlon(@datalist, **@table)",

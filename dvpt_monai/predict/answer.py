@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dvpt_monai.errors import DataError
-from dvpt_monai.handlers.finite import finite
+from dvpt_monai.torch_file import finite
 
 __all__ = ["check_finite"]
 

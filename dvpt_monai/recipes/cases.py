@@ -18,15 +18,15 @@ def table(group: bool = False) -> Config:
     }
 
 
-def table_in_folds(validation: str = "") -> Config:
-    """The rows of a table: ``train_split`` in folds, or all of it where ``validation`` gives a part of its own."""
-    training = "@cases" if validation else _fold("@cases", "training")
+def table_in_folds(validation: str = "", seed: str = "") -> Config:
+    """The rows of a table: ``train_split`` in folds drawn by ``seed``, or all where ``validation`` is of its own."""
+    training = "@cases" if validation else _fold("@cases", "training", seed)
     return {
         "table": table(group=True),
         "cases": "$data.read_csv(@datalist, split=@train_split, **@table)",
         "pool": f"$data.label_fraction({training}, @label_fraction, @seed)",
         "train_cases": "$data.shots(@pool, @shots, @seed)",
-        "val_cases": f"${validation or _fold('@cases', 'validation')}",
+        "val_cases": f"${validation or _fold('@cases', 'validation', seed)}",
     }
 
 

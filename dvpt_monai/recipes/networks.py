@@ -8,11 +8,12 @@ from typing import Any
 
 from dvpt_monai.recipes.recipe import Config, Network
 
-__all__ = ["DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier", "volume_unetr"]
+__all__ = ["DVPT", "SIDE_DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier", "volume_unetr"]
 
 SPHEREMRI: Config = {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6, "num_registers": 4}
 """The architecture of the backbone that the bundles of this project start from."""
 DVPT: Config = {"_target_": "dvpt_monai.DVPT"}
+SIDE_DVPT: Config = {"_target_": "dvpt_monai.SideDVPT"}
 
 
 def classifier(

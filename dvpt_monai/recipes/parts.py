@@ -86,7 +86,7 @@ def dataset(cases: str, transform: str, kept: bool = False) -> Config:
     Where their activations are cached, none are kept.
     """
     if kept:
-        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @cache_features else @cache_rate"
+        kind, rate = "dvpt_monai.bundle.CacheDataset", "$0.0 if @feature_cache.views else @cache_rate"
         return {"_target_": kind, "data": cases, "transform": transform, "cache_rate": rate}
     return {"_target_": "Dataset", "data": cases, "transform": transform}
 

@@ -239,6 +239,7 @@ class Recipe:
         learning_rate: of the method's parameters.
         head_learning_rate: of the parts that are new.
         val_interval: epochs from one validation to the next.
+        cache_features: draws an image of which activations are kept, or ``"auto"``.
         recorded: ids that go into the adapter's header.
         about: what the metadata say.
     """
@@ -254,5 +255,6 @@ class Recipe:
     learning_rate: float = 0.0003
     head_learning_rate: float = 0.005
     val_interval: int = 1
+    cache_features: int | str = 0
     recorded: Sequence[str]
     about: About

@@ -34,7 +34,7 @@ FEATURES: Config = {
     "seed": "@seed",
     "workers": "@workers",
 }
-"""What stands before the first tuner, computed once where ``cache_features`` is above 0."""
+"""What stands before the first tuner, computed once where ``cache_features`` asks for it."""
 PREPARE_BATCH: Config = {"_target_": "dvpt_monai.features.PrepareFeatures"}
 TENSORBOARD: Config = {
     "_target_": "TensorBoardStatsHandler",
@@ -60,7 +60,7 @@ def train(recipe: Recipe) -> list[Config]:
         ),
         dict(**recipe.network.reading, **network_ids(recipe.network), **recipe.network.options),
         _course(recipe),
-        {"cache_features": 0, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
+        {"cache_features": recipe.cache_features, "cache_dir": None, "cache_dtype": "float16", "cache_budget": 20.0},
         {"workers": 0, "cache_rate": images.cache_rate, "resume": "never", "rank": 0, "tensorboard": False},
         {"settings": settings(recipe)},
         dict(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ["unfit"]
+from dvpt_monai.bundle_files import ADAPTER
+from dvpt_monai.errors import AdapterError
+from dvpt_monai.tuning import read_header
+
+__all__ = ["settings_of", "unfit"]
 
 
 def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
@@ -33,3 +39,15 @@ def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
         if not bool(saved[name].isfinite().all()):
             return f"{name} holds NaN or infinity"
     return ""
+
+
+def settings_of(root: Path) -> str:
+    """What makes a bundle's configs build the network that was trained, by the header of the adapter beside it."""
+    write = "write the settings of its training into configs/inference.json and configs/train.json"
+    try:
+        header = read_header(root / ADAPTER)
+    except AdapterError:
+        return f"{write}, or train again"
+    method = dict(header["method"])
+    known = {"method": {"_target_": f"dvpt_monai.{method.pop('method')}", **method}, **header["settings"]}
+    return f"{write}: {json.dumps(known)}"

@@ -12,7 +12,7 @@ from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import BundleError, CheckpointError
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.contents import contents, metadata_of
-from dvpt_monai.ship.fit import unfit
+from dvpt_monai.ship.fit import settings_of, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header, trained_tensors
@@ -21,8 +21,6 @@ from dvpt_monai.tuning.trains import recorded
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["pack"]
-
-SETTINGS = "write the settings of its training into configs/inference.json and configs/train.json, or train again"
 
 
 def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool = False) -> Path:
@@ -91,9 +89,11 @@ def _check_model(root: Path) -> None:
         state = read_torch_file(path)
     except CheckpointError as error:
         raise BundleError(f"{path} cannot be read ({error}); train again") from error
-    problem = unfit(state, network_of(root).state_dict())
+    network = network_of(root)
+    problem = unfit(state, network.state_dict())
     if problem:
-        raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {SETTINGS}")
+        remedy = settings_of(root)
+        raise BundleError(f"{path} does not fit the network of configs/inference.json: {problem}; {remedy}")
     check_agreement(state, path)
 
 
@@ -115,5 +115,5 @@ def _check_adapter(root: Path) -> None:
     if header["method"] != tuning.method.arguments() or held != expected:
         raise BundleError(
             f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
-            f"{header['settings']}; {SETTINGS}"
+            f"{header['settings']}; {settings_of(root)}"
         )

@@ -119,7 +119,7 @@ def _projections(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
     # The raw stream of PCG64 is fixed by numpy for ever; each byte gives one sign to each of the eight projections.
     stream = np.random.PCG64(2307_09787)
     sums = np.zeros(8)
-    step = 1 << 20
+    step = 1 << 13  # of values whose signs, as float64, stay in the cache of the processor
     for start in range(0, values.size, step):
         part = values[start : start + step]
         signs = stream.random_raw(step // 8).view(np.uint8)[: part.size]

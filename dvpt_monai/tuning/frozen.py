@@ -18,7 +18,7 @@ from dvpt_monai.tuning.trains import tuning_of
 from dvpt_monai.tuning.tuned import Tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["blocks_read", "from_activations", "frozen_activations", "frozen_cut"]
+__all__ = ["blocks_read", "depth_of", "from_activations", "frozen_activations", "frozen_cut"]
 
 BESIDE = ("origin", "beside", "readout", "norm")
 """Parts of an encoder that no block reads."""
@@ -91,6 +91,15 @@ def frozen_activations(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     if getattr(unwrap_model(network), "reads_images", False) or isinstance(encoder.origin, Tuned):
         activations["images"] = images
     return activations
+
+
+def depth_of(network: nn.Module) -> int:
+    """How many blocks a network has.
+
+    Raises:
+        TuningError: it has no sequence of blocks.
+    """
+    return len(_encoder(network).blocks)
 
 
 def blocks_read(network: nn.Module, cut: int) -> list[bool]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.originals import Originals
+from dvpt_monai.tuning.spelled import spelled
 from dvpt_monai.tuning.trains import Tuning, in_tuner, matches, recorded, tuning_of
 from dvpt_monai.tuning.tuned import Tuned, detach, unwrapped, walk
 from dvpt_monai.tuning.unwrap_model import unwrap_model
@@ -54,7 +55,7 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
         >>> [name for name, p in net.named_parameters() if p.requires_grad][-1]
         'head.bias'
     """
-    method = Method.named(method) if isinstance(method, str) else method
+    method = spelled(method) if isinstance(method, str) else method
     if not isinstance(method, Method):
         raise TuningError(f"tune: method must be a Method such as DVPT(), not {type(method).__name__}")
     inner = unwrap_model(network, changes="tune")

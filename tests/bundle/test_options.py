@@ -103,6 +103,15 @@ def test_a_value_is_of_the_kind_of_the_configs_own(own, good, bad):
             check_value("option", value, own)
 
 
+@pytest.mark.parametrize("own", [0, "auto"])
+def test_a_cache_is_a_number_or_automatic(own):
+    for value in (0, 4, "auto", "$2"):
+        check_value("cache_features", value, own)
+    for value in ("four", 0.5, True):
+        with pytest.raises(BundleError, match=r"--cache_features .*: give a whole number, such as 0"):
+            check_value("cache_features", value, own)
+
+
 def test_folders_are_words():
     check_value("dataset_dir", "2024", "$data.find_data('eyes')")
     with pytest.raises(BundleError, match="""quote it twice: '"2024"'"""):
@@ -164,3 +173,12 @@ def test_a_config_that_stands_on_another_says_so(pair, capsys):
 def test_the_evaluations_of_the_bundles_stand_on_their_trainings(path):
     text = refused(config_file=str(path))
     assert text.endswith(f"give both: --config_file \"['{path.with_name('train.json')}','{path}']\"")
+
+
+def test_a_word_for_what_the_config_builds_is_refused_with_the_option_that_was_meant(config):
+    content = json.loads(Path(config).read_text())
+    built = {"backbone": {"_target_": "dict"}, "backbone_weights": "x", "method": {"_target_": "dict"}}
+    Path(config).write_text(json.dumps({**content, **built, "loss": {"_target_": "dict"}}))
+    assert "did you mean --backbone_weights random?" in refused(config_file=config, backbone="random")
+    assert "--loss dice: loss is a part of the config" in refused(config_file=config, loss="dice")
+    run(config_file=config, loss={"_target_": "list"}, method="LoRA(rank=2)", backbone="$dict()")

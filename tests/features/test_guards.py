@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ import torch
 from monai.inferers import SimpleInferer
 from monai.transforms import Compose
 
+import dvpt_monai.features.cache as module
 import dvpt_monai.features.key as key
-from dvpt_monai import DVPT
+from dvpt_monai import DVPT, SideDVPT, ViTClassifier, tune
 from dvpt_monai.errors import CacheError, TuningError
+from dvpt_monai.features import FeatureCache
 from dvpt_monai.features.listing import clear, table
+from dvpt_monai.features.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,6 +95,25 @@ def test_deleted_while_in_use(filled, small, store, cases):
     assert "Deleted 1 caches" in clear(store)
     assert torch.equal(data[0]["image"]["block_1"], before)
     assert small.Training(store, cases).run() == filled[1]
+
+
+def test_deleted_while_it_is_filled(small, store, cases, shards, monkeypatch):
+    """By hand, which no lock can hinder: the training has what it wrote, and the next one makes that anew."""
+    monkeypatch.setattr(module, "SHARD", 1)
+    written, write = [], Store.write
+
+    def delete(self, entries):
+        if len(written) == 2:
+            shutil.rmtree(store)
+        write(self, entries)
+        written.append(entries)
+
+    monkeypatch.setattr(Store, "write", delete)
+    losses = small.Training(store, cases).run()
+    assert losses == pytest.approx(small.Training(store, cases).run(cached=False), rel=1e-6)
+    assert len(written) == len(cases) and len(shards()) == len(cases) - 2
+    assert small.Training(store, cases).run() == losses
+    assert len(written) == len(cases) + 2 and len(shards()) == len(cases)
 
 
 CHANGES = {
@@ -193,6 +216,32 @@ def test_negative_views(small, store, cases):
         small.Training(store, cases).cache(-1)
 
 
+@pytest.mark.parametrize(
+    ("method", "views", "reason"),
+    [
+        (SideDVPT(layers=[1]), 4, ""),
+        (DVPT(layers=[2, 3]), 4, ""),
+        (DVPT(layers=[1, 2, 3]), 0, "1 of 4 blocks stay as they are"),
+        (DVPT(), 0, "no block of the network stays as it is with DVPT"),
+    ],
+    ids=["beside", "late", "early", "all"],
+)
+def test_a_cache_is_automatic_where_it_pays(method, views, reason, caplog):
+    size = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 4, "num_heads": 2, "in_channels": 3, "img_size": 32}
+    network = tune(ViTClassifier(num_classes=2, **size), method)
+    caplog.set_level("INFO")
+    assert FeatureCache(network, "auto").views == views
+    assert (reason in caplog.text) if reason else not caplog.text
+
+
+def test_a_number_is_never_lowered():
+    size = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 4, "num_heads": 2, "in_channels": 3, "img_size": 32}
+    network = tune(ViTClassifier(num_classes=2, **size), DVPT(layers=[1, 2, 3]))
+    assert FeatureCache(network, 2).views == 2
+    with pytest.raises(CacheError, match=r"--cache_features four: .*, or auto"):
+        FeatureCache(network, "four")
+
+
 def test_values_that_a_dtype_does_not_hold(small, store, cases):
     network = small.classifier()
     with torch.no_grad():
@@ -220,6 +269,14 @@ def test_a_full_disk(small, store, cases, shards):
     assert shards() == kept
     assert not list(store.glob("*/.*part-*"))
     assert small.Training(store, cases[:2]).run() == before
+
+
+def test_a_disk_without_room_is_refused_before_the_start(filled, small, store, cases, shards, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2000))
+    assert small.Training(store, cases).run() == filled[1]  # complete, it takes none
+    with pytest.raises(CacheError, match=r"takes 3\.44 kB.*the disk has 2 kB left\. Give --cache_features 1, clear"):
+        small.Training(store, cases, seed=4).run()
+    assert shards() == [filled[0]]
 
 
 def test_a_folder_that_cannot_be_written(small, store, cases):

@@ -81,3 +81,45 @@ def test_without_the_extra_the_error_names_it(tmp_path, folder, monkeypatch):
     with pytest.raises(DataError, match=r"a\.dcm: DICOM SEG needs the extra: pip install 'dvpt_monai\[dicom\]'"):
         read(tmp_path / "a.dcm")
     assert read(folder).shape == LABELS.shape
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["FrameOfReferenceUID", "SegmentSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"],
+)
+def test_what_a_segmentation_lacks_is_named_with_the_remedy(tmp_path, folder, name):
+    write_dicom_seg(tmp_path / "a.dcm", LABELS, folder, ["liver", "tumour"])
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset[name]
+    dataset.save_as(tmp_path / "a.dcm")
+    with pytest.raises(DataError, match=rf"a\.dcm: .*it has no {name}.*; export it again from the series"):
+        read_segmentation(tmp_path / "a.dcm")
+
+
+def test_references_to_the_images_may_be_missing(tmp_path, folder):
+    """Where it lies is known without them."""
+    write_dicom_seg(tmp_path / "a.dcm", LABELS, folder, ["liver", "tumour"])
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset.ReferencedSeriesSequence
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        del group.DerivationImageSequence
+    dataset.save_as(tmp_path / "b.dcm")
+    assert (read(tmp_path / "b.dcm").array == read(tmp_path / "a.dcm").array).all()
+
+
+def test_a_series_to_which_nothing_can_refer(tmp_path):
+    place = study(tmp_path / "ct")
+    write_dicom_seg(tmp_path / "a.dcm", LABELS, place, ["liver", "tumour"])
+    for path in place.iterdir():
+        dataset = pydicom.dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    with pytest.raises(DataError, match=r"ct: its files have no FrameOfReferenceUID.*--output-format seg-nrrd"):
+        write_dicom_seg(tmp_path / "b.dcm", LABELS, place, ["liver", "tumour"])
+
+
+def test_segmentations_among_the_slices_are_none_of_the_series(tmp_path):
+    place = study(tmp_path / "ct")
+    before = read(place)
+    write_dicom_seg(place / "000.dcm", LABELS, place, ["liver", "tumour"])
+    assert (read(place).array == before.array).all()

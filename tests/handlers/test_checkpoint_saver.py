@@ -98,6 +98,15 @@ def test_the_best_value_is_taken_up_again(tmp_path):
     assert weight(tmp_path) == 1.0
 
 
+def test_a_best_network_that_is_gone_is_missed(tmp_path):
+    """Of a training that goes on in another folder; nothing better may come, and then there would be none."""
+    first = Validation(tmp_path / "a", torch.nn.Linear(2, 2))
+    first.score(0.5, 1.0)
+    second = Validation(tmp_path / "b", torch.nn.Linear(2, 2))
+    with pytest.raises(CheckpointError, match=r"b/model\.pt: no such file, but .* chose it, with 0\.5; copy it"):
+        second.saver.load_state_dict(first.saver.state_dict())
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path):
     validation = Validation(tmp_path, torch.nn.Linear(200, 200))
     validation.score(0.5, 1.0)

@@ -294,8 +294,17 @@ def test_curves_have_gaps_where_nothing_was_validated(tmp_path):
     assert imread(tmp_path / "curves.png").std() > 0.05
 
 
+def test_the_figure_is_drawn_as_often_as_asked_for_and_at_the_end(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("dvpt_monai.handlers.curves.draw_curves", lambda path, rows, note: drawn.append(len(rows)))
+    train(tmp_path).run()
+    assert drawn == [4] and len(read(tmp_path / "curves.csv")) == 4
+    train(tmp_path, seconds=0.0).run()
+    assert drawn[1:] == [1, 2, 3, 4, 4]
+
+
 def test_curves_survive_a_crash(tmp_path):
-    trainer = train(tmp_path, interval=1)
+    trainer = train(tmp_path, interval=1, seconds=0.0)
 
     def crash(engine):
         if engine.state.epoch == 3:

@@ -316,7 +316,7 @@ def test_another_training_is_refused_by_name(tmp_path):
 def test_another_list_of_cases_is_refused_by_name(tmp_path):
     names = [{"image": f"{number}.png"} for number in range(4)]
     Training(tmp_path, named=names).run(3)
-    with pytest.raises(CheckpointError, match="there has cases 4, this one 3; give it as it was"):
+    with pytest.raises(CheckpointError, match="there has cases 4, this one 3; list of cases"):
         Training(tmp_path, "auto", named=names[:3]).run()
     with pytest.raises(CheckpointError, match=r"there has list of cases .*; give it as it was"):
         Training(tmp_path, "auto", named=[*names[:3], {"image": "4.png"}]).run()
@@ -335,6 +335,21 @@ def test_beginning_anew_says_what_was_there(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         Training(tmp_path).run(1)
     assert "--resume auto goes on" in caplog.text
+
+
+@pytest.mark.parametrize("way", ["auto", "never", "path"])
+def test_states_of_a_later_training_do_not_replace_those_of_this_one(whole, tmp_path, monkeypatch, way):
+    """Whatever the clock says, and where a state is named: what was saved last is what goes on."""
+    Training(tmp_path / "elsewhere").run(5)
+    with monkeypatch.context() as clock:
+        clock.setattr("dvpt_monai.checkpoints.time.time", lambda: 9e9)
+        Training(tmp_path / "here", seconds=0.0).run(3 if way == "auto" else 9)
+    resume = str(states(tmp_path / "elsewhere")[-1]) if way == "path" else way
+    killed = Training(tmp_path / "here", resume).run(7)
+    again = Training(tmp_path / "here", "auto").run()
+    assert (killed.losses + again.losses)[-len(again.losses) - 1 :] == whole.losses[6:]
+    assert len(again.losses) == len(whole.losses) - 7
+    assert torch.equal(again.weights, whole.weights)
 
 
 def test_nothing_there_begins(whole, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvpt_monai.data import split
+from dvpt_monai.data import fold_cases, split
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.layouts import list_cases
 from dvpt_monai.layouts.listing import Case, Listing
@@ -264,7 +264,7 @@ def test_the_test_cases_stay_when_cases_are_added():
 def test_a_class_without_a_test_case_is_warned_of_with_a_seed_that_has_one():
     listing = listed({"a": 40, "b": 3})
     seeds = [place(listing, numbers(listing), seed) for seed in range(6)]
-    warned = [[note.option for note in parts.notes if note.warning] for parts in seeds]
+    warned = [[note.option for note in parts.notes if "no test case" in note.text] for parts in seeds]
     for parts, remedies in zip(seeds, warned, strict=True):
         assert bool(remedies) == ("b" not in {case.label for case in parts.cases if case.part == "test"})
         for remedy in remedies:
@@ -291,7 +291,7 @@ def test_given_parts_are_kept():
     assert parts.folds == 0 and parts.count("validation") == 4 and parts.ranked
 
 
-@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 40, "b": 5}, False)])
+@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 80, "b": 4}, False)])
 def test_whether_every_fold_has_two_classes(counts, ranked):
     """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
     listing = listed(counts)
@@ -301,8 +301,46 @@ def test_whether_every_fold_has_two_classes(counts, ranked):
         for case in parts.cases
         if case.part == "train"
     ]
-    folds = [split(rows, "validation", fold, parts.folds) for fold in range(parts.folds)]
+    folds = [split(rows, "validation", fold, parts.folds, parts.fold_seed) for fold in range(parts.folds)]
+    warned = [note.text for note in parts.notes if note.warning and "absent from the validation" in note.text]
+    assert [text.startswith("class b is absent from the validation of") for text in warned] == [True] * (not ranked)
     assert all(len({row["label"] for row in fold}) == 2 for fold in folds) == parts.ranked == ranked
+
+
+def folds_of(listing, seed=None):
+    """The labels in each validation."""
+    parts = place(listing, numbers(listing))
+    rows = [{"image": str(case.image), "label": case.label, "name": listing.below(case.image), "group": case.group}
+            for case in parts.cases if case.part == "train"]  # fmt: skip
+    seed = parts.fold_seed if seed is None else seed
+    return [[case["label"] for case in fold] for fold in fold_cases(rows, parts.folds, seed)]
+
+
+SMALL = [{"a": 6, "b": 6}, {"a": 12, "b": 8}, {"mild": 14, "none": 15, "severe": 14}]
+
+
+@pytest.mark.parametrize("counts", SMALL)
+def test_folds_of_few_cases_are_even_and_have_every_class(counts):
+    folds = folds_of(listed(counts))
+    assert all({*fold} == {*counts} for fold in folds) and len(folds) > 1
+    assert max(map(len, folds)) - min(map(len, folds)) <= 2
+
+
+def test_the_first_seed_leaves_folds_of_few_cases_lopsided():
+    """Or the test above would say nothing."""
+    folds = [folds_of(listed(counts), seed=0) for counts in SMALL]
+    assert any({*fold} != {*counts} for counts, each in zip(SMALL, folds, strict=True) for fold in each)
+
+
+def test_patients_of_few_cases_stay_together_in_folds():
+    listing = grouped(listed({"a": 16, "b": 16}), 2)
+    folds = folds_of(listing)
+    assert all({*fold} == {"a", "b"} for fold in folds) and {len(fold) % 2 for fold in folds} == {0}
+
+
+def test_folds_of_many_cases_are_drawn_by_the_first_seed():
+    listing = listed({"a": 500, "b": 500})
+    assert place(listing, numbers(listing)).fold_seed == 0
 
 
 @pytest.mark.parametrize(
@@ -380,7 +418,7 @@ def test_names_of_texts_are_their_order(data, names):
     assert found.classes == tuple(order) and found.numbers == {name: place for place, name in enumerate(order)}
     assert rows_written(found) == {i: (GRADES[i % 5], order.index(GRADES[i % 5])) for i in range(21)}
     assert "none 5" in account(found, Path("out")) and "moderate 4" in account(found, Path("out"))
-    warned = [note.text for note in found.notes if note.warning and "no test case" not in note.text]
+    warned = [note.text for note in found.notes if note.warning and not note.option.startswith(("--seed", "add"))]
     assert bool(warned) == (names is None)
 
 

@@ -9,6 +9,10 @@ import pytest
 
 from dvpt_monai.compare.runs import read_rows
 
+STUDIES = [
+    *("fundus", "fundus_folds", "fundus_inside", "fundus_inside_folds", "fundus_labels", "fundus_few"),
+    *("hippocampus", "hippocampus_controls"),
+]
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
 
@@ -39,7 +43,7 @@ def named(repository):
     """The lines that the page has, with each study in the place of STUDY."""
     text = (repository / "docs" / "results.md").read_text()
     lines = re.findall(r"`(?:python )?scripts/benchmark\.py ([^`]*)`", text)
-    studies = re.findall(r"`(fundus|fundus_folds|hippocampus|hippocampus_controls)`", text)
+    studies = re.findall(rf"`({'|'.join(STUDIES)})`", text)
     assert lines and studies
     return {line.replace("STUDY", study) for line in lines for study in studies}
 
@@ -64,12 +68,27 @@ class Told:
 
 
 @pytest.mark.bundle
-@pytest.mark.parametrize("study", ["fundus", "fundus_folds", "hippocampus", "hippocampus_controls"])
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_study_runs(benchmark, tiny, study, tmp_path):
-    text = benchmark.run(study, out=str(tmp_path), **tiny(benchmark.STUDIES[study]["bundle"]))
+    settings = benchmark.STUDIES[study]
+    settings |= {"trials": 2} if "trials" in settings else {}
+    text = benchmark.run(study, out=str(tmp_path), **tiny(settings["bundle"]))
     rows = read_rows(tmp_path / "runs.csv").values()
-    entrants = benchmark.STUDIES[study]["entrants"]
+    entrants = settings["entrants"]
     assert not [row["error"] for row in rows if row["error"]]
-    repeats = 2 if study == "fundus_folds" else benchmark.STUDIES[study]["seeds"]
-    assert len(rows) == len(entrants) * repeats
+    folds = 2 if settings.get("score") == "folds" else 1
+    scored = [row for row in rows if row["stage"] != "search"]
+    assert len(scored) == len(entrants) * settings["seeds"] * folds * len(settings.get("fractions", [1]))
+    assert (len(rows) > len(scored)) == ("trials" in settings)
     assert all(str(entrant) in text for entrant in entrants)
+
+
+def test_what_is_kept_gives_its_table_without_a_run(benchmark, repository):
+    kept = sorted(path.parent for path in (repository / "benchmarks").glob("*/runs.csv"))
+    assert kept
+    for folder in kept:
+        before = (folder / "table.md").read_text()
+        text = benchmark.table(folder.name)
+        assert (folder / "table.md").read_text() == before, "the table is that of the rows"
+        for row in read_rows(folder / "runs.csv").values():
+            assert not row["error"] and (row["stage"] == "search" or row["method"] in text)

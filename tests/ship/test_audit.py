@@ -284,3 +284,15 @@ def test_a_site_allows_more(bundle, tmp_path):
         read_allowed(names)
     with pytest.raises(BundleError, match="cannot be read"):
         read_allowed(tmp_path / "gone.txt")
+
+
+def test_what_is_no_bundle_is_an_error_with_the_remedy(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    for source in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(BundleError, match="no bundle, it has no config"):
+            audit(source)
+    (tmp_path / "eyes" / "configs").mkdir(parents=True)
+    (tmp_path / "eyes" / "configs" / "train.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"give one bundle, such as .*eyes"):
+        audit(tmp_path)
+    assert audit(tmp_path / "eyes").refused == ()

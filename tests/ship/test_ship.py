@@ -186,7 +186,7 @@ def no_version(folder):
         (remove_model, False, "--slim"),
         (other_model, False, "does not fit"),
         (damaged_model, False, "cannot be read"),
-        (other_method, False, "settings of its training"),
+        (other_method, False, r'settings of its training .*"method": \{"_target_": "dvpt_monai\.'),
         (other_method, True, "settings of its training"),
         (other_classes, True, "settings of its training"),
         (random_backbone, True, "without --slim"),

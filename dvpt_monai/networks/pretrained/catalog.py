@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dvpt_monai.errors import PretrainedError, did_you_mean
 from dvpt_monai.networks.pretrained.entries.medical import MEDICAL
 from dvpt_monai.networks.pretrained.entries.photographs import PHOTOGRAPHS
+from dvpt_monai.networks.pretrained.entries.volumes import VOLUMES
 from dvpt_monai.networks.pretrained.entry import MODALITIES, Elsewhere, Entry, Hub, Wheel
 
 __all__ = ["CATALOG", "MODALITIES", "Elsewhere", "Entry", "Hub", "Wheel", "entry_of", "fitting"]
 
-CATALOG = {**MEDICAL, **PHOTOGRAPHS}
+CATALOG = {**MEDICAL, **VOLUMES, **PHOTOGRAPHS}
 """By name. Facts that could not be looked up, such as hashes of files on the Hub, are left out."""
 
 

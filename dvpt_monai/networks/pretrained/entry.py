@@ -112,6 +112,7 @@ class Entry:
         heads: attention heads, where width and layout do not tell.
         channels: of its images.
         dims: 2, or 3 for volumes.
+        advice: of its authors, what to do with it or not.
         intensities: what becomes of an image before it sees it, where that is no mean and standard deviation.
         unverified: what stands here from memory or from others than its authors.
         refused: why it does not load; empty if it does.
@@ -131,6 +132,7 @@ class Entry:
     heads: int | None = None
     channels: int = 3
     dims: int = 2
+    advice: str = ""
     intensities: str = ""
     unverified: str = ""
     refused: str = ""
@@ -147,7 +149,9 @@ class Entry:
 
     @property
     def access(self) -> str:
-        """``open``, ``consent`` where its owner asks for it first, or ``refused`` where it does not load."""
+        """``open``; ``consent``, asked for first; ``page``, from which a person downloads it; or ``refused``."""
         if self.refused:
             return "refused"
+        if isinstance(self.source, Elsewhere):
+            return "page"
         return "consent" if isinstance(self.source, Hub) and self.source.gated else "open"

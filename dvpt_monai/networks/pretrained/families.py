@@ -10,6 +10,7 @@ __all__ = ["family"]
 SAM = """an image encoder of SAM, MedSAM or ViTDet: relative positions inside every attention, and windows, without \
 which the encoder would compute something else"""
 ROTARY = "a vision transformer with rotary positions, by names that no known layout has"
+HIERA = "a Hiera, as in SAM 2: stages of several widths and windows leave no one sequence for prompts"
 PRIMUS = "a Primus with other parts than the first has: a stem of convolutions, or norms that see the whole volume"
 GATED = "a SwiGLU vision transformer, by names that no known layout has"
 
@@ -21,6 +22,8 @@ FAMILIES = {
     r"layer1\.0\.conv1\.weight|\.stages\.0\.layers\.0\.layer\.0\.convolution": "a ResNet",
     r"stages\.\d+\.(\w+\.)?\d+\.(gamma|dwconv|conv_dw|layer_scale_parameter)": "a ConvNeXt",
     r"denselayer\d+\.": "a DenseNet",
+    r"(^|\.)patch_embed_[23]D\.": "a FlexiCT: patch kernels of slices and of volumes side by side",
+    r"blocks\.\d+\.proj\.weight$|encoder\.stages\.\d+\.layers\.\d+\.attn\.": HIERA,
     r"(^|[._])rope|storage_tokens|(^|\.)embeddings\.patch_embeddings\.weight$": ROTARY,
     r"blocks\.\d+\.gamma_1$": "an EVA or another network of timm's eva.py, by names that no known layout has",
     r"mlp\.(w12|w3|weights_in|weights_out|gate_proj)\.": GATED,

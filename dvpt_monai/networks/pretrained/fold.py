@@ -79,9 +79,14 @@ def fold_positions(parts: Parts, dims: int, grid: tuple[int, ...] | None, slots:
 
     Of the layout's possible slots, the first is taken that leaves ``grid``, where it is known, or a square; if none
     does, CLS has a slot, as in the first ViT.
+
+    Raises:
+        PretrainedError: one of them has another width than the patches.
     """
     width = parts["patch_embedding.patch_embeddings.weight"].shape[0]
     for key in {"cls_token", "register_tokens", POSITIONS} & parts.keys():
+        if parts[key].shape[-1] != width:  # which reshaping would hide
+            raise PretrainedError(f"{key} is {tuple(parts[key].shape)}, not of width {width}; the file is damaged")
         parts[key] = parts[key].reshape(1, -1, width)
     if POSITIONS not in parts:
         return []

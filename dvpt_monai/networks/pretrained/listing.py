@@ -8,10 +8,12 @@ from dvpt_monai.tables import text_lines
 
 __all__ = ["details", "table"]
 
-HEAD = ("name", "network", "pixels", "params", "licence", "cached", "pre-training")
+HEAD = ("name", "network", "pixels", "params", "licence", "access", "pre-training")
 NUMBERS = {HEAD.index(head) for head in ("pixels", "params")}
 LEGEND = """\
-!  not for commercial use      *  its owner asks for consent on the Hugging Face Hub first
+!  not for commercial use      ?  some of what stands here is unverified: NAME says what
+access: cached; open, from the package index or the Hugging Face Hub; consent, which its owner asks for there first;
+    page, where a person downloads it; or refused, since it does not load
 python -m dvpt_monai backbones NAME: input, source, what is unverified, and what to cite
 python -m dvpt_monai backbones --for ct: what fits slices of CT, the nearest first, photographs last; there is also
     --for OTHERS
@@ -39,14 +41,14 @@ def table(modality: str | None = None) -> str:
 
 
 def _row(name: str, entry: Entry) -> tuple[str, ...]:
-    marks = ("!" if entry.noncommercial else "") + ("*" if entry.access == "consent" else "")
+    marks = ("!" if entry.noncommercial else "") + ("?" if entry.unverified else "")
     return (
         name,
         entry.network,
         str(entry.image),
         f"{entry.parameters:.1f} M" if entry.parameters else "?",
         f"{entry.licence}{marks}",
-        "refused" if entry.refused else "yes" if location(name).is_file() else "no",
+        "cached" if location(name).is_file() and not entry.refused else entry.access,
         entry.title,
     )
 
@@ -74,12 +76,13 @@ def details(name: str) -> str:
         "source": str(entry.source),
         "revision": _revision(entry),
         "gated": "give your consent there first, then `hf auth login`" if entry.access == "consent" else "",
+        "advice": entry.advice,
         "cite": entry.citation,
-        "unsure": entry.unverified,
+        "unverified": entry.unverified or "nothing",
         "sha256": f"{sha256} ({whose})" if sha256 else "recorded at the first download",
         "cached": str(path) if path.is_file() else f"no; python -m dvpt_monai backbone {name}",
     }
-    return "\n".join([f"{name}: {entry.title}", *(f"  {key:<8} {value}" for key, value in lines.items() if value)])
+    return "\n".join([f"{name}: {entry.title}", *(f"  {key:<10} {value}" for key, value in lines.items() if value)])
 
 
 def _input(entry: Entry) -> str:

@@ -61,13 +61,14 @@ def audit(source: str | os.PathLike[str], allowed: Iterable[str] = ()) -> Audit:
         allowed: names that a site allows beside ours, see :func:`read_allowed`.
 
     Raises:
-        BundleError: there is no such thing, or the archive is damaged.
+        BundleError: there is no such thing, it is no bundle, or the archive is damaged.
     """
     allowed = tuple(allowed)
     found = list(members(source))
     dangers = unsafe(found)
     if dangers and Path(source).is_file():
         return Audit(str(source), len(found), tuple(dangers))  # what grows is not read either
+    _check_bundle(Path(source), found)
     findings: list[Finding] = []
     together: dict[PurePosixPath, dict[str, bytes]] = {}
     for member in found:
@@ -104,6 +105,18 @@ def check_audited(source: str | os.PathLike[str], allowed: Iterable[str] = (), t
             f"{Path(source)}: {refused[0]}{more}: no list has that, and nothing of the bundle was run. Allow the name "
             "with --allow FILE, or answer for the bundle with --trust"
         )
+
+
+def _check_bundle(source: Path, found: Iterable[Member]) -> None:
+    """Refuse what has no config: nothing would be judged, and "nothing is refused" would be no comfort."""
+    names = [PurePosixPath(member.name) for member in found if member.name.lower().endswith(CONFIGS)]
+    if any(name.parent.name == "configs" or len(name.parts) == 1 for name in names):
+        return
+    inside = sorted(source.glob("*/configs/*.json")) if source.is_dir() else []
+    remedy = (
+        f"give one bundle, such as {inside[0].parent.parent}" if inside else "give a bundle's folder, archive or config"
+    )
+    raise BundleError(f"{source}: no bundle, it has no config ({', '.join(CONFIGS)}) in a folder configs; {remedy}")
 
 
 def _audit_member(member: Member) -> list[Finding]:

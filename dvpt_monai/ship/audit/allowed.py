@@ -113,7 +113,8 @@ USED = {
 
 ASKED = """
     append attach check columns done endswith fill get items join keys lower parameters removeprefix removesuffix run
-    split startswith state_dict strip to train training transforms upper validation values weights"""
+    split startswith state_dict strip to train training transforms upper validation values
+    views weights"""
 
 
 def expanded(table: Mapping[str, str]) -> tuple[str, ...]:

