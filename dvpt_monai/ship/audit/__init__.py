@@ -113,7 +113,8 @@ def check_configs(source: Path) -> None:
         BundleError: says what to give.
     """
     names = [PurePosixPath(member.name) for member in members(source) if member.name.lower().endswith(CONFIGS)]
-    if any(name.parent.name == "configs" or len(name.parts) == 1 for name in names):
+    deep = 2 if source.is_dir() else 3  # an archive holds the bundle's folder
+    if any(len(name.parts) == 1 or (name.parent.name == "configs" and len(name.parts) <= deep) for name in names):
         return
     inside = sorted(source.glob("*/configs/*.json")) if source.is_dir() else []
     remedy = (
