@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,7 +27,7 @@ class LocalContrast(nn.Module):
         (B, C, *size) to the same.
 
     Raises:
-        ValueError: a sigma that is not positive.
+        ValueError: a sigma that is no finite number above 0.
 
     Example:
         >>> import torch
@@ -38,8 +40,9 @@ class LocalContrast(nn.Module):
 
     def __init__(self, sigma: float, spatial_dims: int) -> None:
         super().__init__()
-        if sigma <= 0:
-            raise ValueError(f"LocalContrast: sigma must be above 0, not {sigma}")
+        if not isinstance(sigma, (int, float)) or not 0 < sigma < math.inf:
+            raise ValueError(f"LocalContrast: sigma must be a finite number above 0, not {sigma}")
+        self.sigma = float(sigma)
         self.spatial_dims = spatial_dims
         self.floor = FLOOR  # TorchScript sees no globals
         self.radius = max(1, round(3 * sigma))
@@ -49,6 +52,14 @@ class LocalContrast(nn.Module):
         self.register_buffer("weight", weight / weight.sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out what stands below this line alone
+            if not x.is_meta and torch.is_autocast_enabled(x.device.type):
+                with torch.autocast(x.device.type, enabled=False):  # of even regions little but rounding would stay
+                    return self.compared(x)
+        return self.compared(x)
+
+    def compared(self, x: Tensor) -> Tensor:
+        """Each pixel or voxel with its surroundings, at the precision of the image."""
         deviation = x - self.blurred(x)
         return deviation / (self.blurred(deviation**2) + self.floor**2).sqrt()
 

@@ -12,7 +12,7 @@ from dvpt_monai.tuning.tuned import unwrapped, walk
 
 __all__ = ["architecture", "check_architecture"]
 
-ATTRIBUTES = ("num_heads", "activation", "rotary", "pooling", "slice_axes", "planes", "patch_size", "img_size")
+ATTRIBUTES = ("num_heads", "activation", "rotary", "pooling", "slice_axes", "planes", "patch_size", "img_size", "sigma")
 ABSENT = {"rotary": None, "slice_axes": None, "planes": None}
 """What a network has that does not name it."""
 
@@ -60,4 +60,4 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, (list, tuple)) and all(isinstance(part, int) for part in value):
         return list(value)
-    return value if isinstance(value, (str, int)) else None
+    return value if isinstance(value, (str, int, float)) else None

@@ -1,12 +1,13 @@
 """What is brighter or darker than its surroundings, against scipy's Gaussian, and in the stem of a UNETR."""
 
 import copy
+import math
 
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from dvpt_monai import UNETR, LinearProbe, tune
+from dvpt_monai import UNETR, AdapterError, LinearProbe, load_adapter, save_adapter, tune
 from dvpt_monai.networks.local_contrast import FLOOR, LocalContrast
 from dvpt_monai.tuning import from_activations, frozen_activations
 
@@ -34,9 +35,29 @@ def test_light_changes_nothing_and_an_even_image_has_no_contrast():
     assert contrast(torch.full((1, 1, 32, 32), 4.0)).abs().max() < 1e-4
 
 
-def test_a_sigma_is_positive():
-    with pytest.raises(ValueError, match="sigma must be above 0, not 0"):
-        LocalContrast(0, spatial_dims=2)
+@pytest.mark.parametrize("sigma", [0, -1.0, math.nan, math.inf, "12"])
+def test_a_sigma_is_positive(sigma):
+    with pytest.raises(ValueError, match=f"sigma must be a finite number above 0, not {sigma}"):
+        LocalContrast(sigma, spatial_dims=2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_does_not_round_what_an_even_region_has(dtype):
+    """Its light is a hundred times what is looked for there."""
+    contrast, x = LocalContrast(4.0, spatial_dims=2), 5.3 + 0.02 * torch.randn(1, 1, 32, 32)
+    with torch.autocast("cpu", dtype):
+        seen, rounded = contrast(x), contrast.compared(x)
+    assert torch.equal(seen, contrast(x))
+    assert (rounded - seen).abs().max() > 0.02
+    assert contrast.to("meta")(x.to("meta")).shape == x.shape
+
+
+def test_an_adapter_of_another_sigma_is_refused(tmp_path):
+    """Its tensors would fit."""
+    path = save_adapter(tune(unetr(4.0), LinearProbe()), tmp_path / "a.safetensors")
+    load_adapter(unetr(4.0), path)
+    with pytest.raises(AdapterError, match=r"trained with sigma=4\.0, this UNETR has sigma=12\.0"):
+        load_adapter(unetr(12.0), path)
 
 
 def unetr(contrast, dims=2):
