@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -27,4 +28,5 @@ def complete(folder: Path, backbone: str | None, allow: Path | None, trust: bool
 
     check_trusted(folder, allow, trust)
     model = write_model(folder, backbone)
-    return f"{model}: {model.stat().st_size:,} bytes"
+    then = f"python -m dvpt_monai predict --bundle {quote(str(folder))} --input IMAGES --output OUT"
+    return f"{model}: {model.stat().st_size:,} bytes; it predicts by\n  {then}"
