@@ -18,9 +18,10 @@ __all__ = ["complete"]
 @allow_option
 @trust_option
 def complete(folder: Path, backbone: str | None, allow: Path | None, trust: bool) -> str:
-    """Make a slim bundle whole: fetch its backbone and write models/model.pt.
+    """Make a slim bundle whole.
 
-    The backbone must have the hash and the fingerprint that stand in the bundle's adapter.
+    Fetches its backbone, which must have the hash and the fingerprint that stand in the bundle's adapter, and writes
+    models/model.pt.
 
     Example: python -m dvpt_monai complete bundles/eyes
     """
