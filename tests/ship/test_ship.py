@@ -306,7 +306,8 @@ def test_the_commands(trained, tmp_path, monkeypatch, capsys, weights):
     with zipfile.ZipFile(tmp_path / "dist" / f"{trained.root.name}_v0.3.0.zip") as archive:
         archive.extractall(tmp_path)
     say(monkeypatch, "complete", tmp_path / trained.root.name, "--backbone", weights)
-    assert "model.pt" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "model.pt" in said and f"predict --bundle {tmp_path / trained.root.name} --input" in said
     with pytest.raises(SystemExit):
         say(monkeypatch, "complete", tmp_path / trained.root.name)
     assert capsys.readouterr().err.startswith("error:")
