@@ -34,6 +34,7 @@ def audit(source: Path, allow: Path | None, everything: bool) -> str:
     """
     from dvpt_monai.ship import audit as auditing
 
+    auditing.check_configs(source)
     judged = auditing.audit(source, () if allow is None else auditing.read_allowed(allow))
     known = [f"allowed: {finding}" for finding in judged.findings if not finding.refused] if everything else []
     text = "\n".join([*known, str(judged)])

@@ -8,6 +8,7 @@ import torch
 from monai.bundle import run
 
 from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
+from dvpt_monai.bundle.options import check_overrides
 from dvpt_monai.errors import BundleError, reason
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -190,4 +191,6 @@ def test_a_word_for_what_the_config_builds_is_refused_with_the_option_that_was_m
     Path(config).write_text(json.dumps({**content, **built, "loss": {"_target_": "dict"}}))
     assert "did you mean --backbone_weights random?" in refused(config_file=config, backbone="random")
     assert "--loss dice: loss is a part of the config" in refused(config_file=config, loss="dice")
-    run(config_file=config, loss={"_target_": "list"}, method="LoRA(rank=2)", backbone="$dict()")
+    given = {"loss": {"_target_": "list"}, "method": "LoRA(rank=2)", "backbone": "$dict()"}
+    check_overrides(given, json.loads(Path(config).read_text()))
+    assert "comes from outside" in refused(config_file=config, method="LoRA(rank=2)")  # this is no command line

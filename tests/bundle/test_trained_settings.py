@@ -20,7 +20,7 @@ def test_nothing_is_said_of_the_same_settings(trained, tmp_path, caplog):
 
 @pytest.mark.parametrize(
     "method",
-    [{"_target_": "dvpt_monai.DVPT", "temperature": 0.5}, {"_target_": "dvpt_monai.LinearProbe"}, "LoRA"],
+    [{"_target_": "dvpt_monai.SideDVPT", "temperature": 0.5}, {"_target_": "dvpt_monai.LinearProbe"}, "LoRA"],
     ids=["argument", "dictionary", "name"],
 )
 @pytest.mark.parametrize("configs", [("train", "evaluate"), ("inference",)])
@@ -29,7 +29,7 @@ def test_another_method_is_refused_with_what_to_add(trained_fundus, method, conf
     with pytest.raises(RuntimeError) as raised:
         trained_fundus.run(*configs, method=method, output_dir=str(tmp_path))
     why = reason(raised.value)
-    assert isinstance(why, BundleError) and str(why).endswith("other arguments; add --method DVPT")
+    assert isinstance(why, BundleError) and str(why).endswith("other arguments; add --method SideDVPT")
 
 
 @pytest.mark.parametrize("configs", [("train", "evaluate"), ("inference",)])

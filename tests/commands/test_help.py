@@ -19,6 +19,7 @@ PAGES = [
 
 def lines(page):
     """What stands behind `python -m dvpt_monai` in blocks of code, and in backticks also over a line break."""
+    page = page.replace("\\\n", " ")
     blocks, prose = re.findall(r"```.*?```", page, re.S), re.sub(r"```.*?```", "", page, flags=re.S)
     typed = [line for block in blocks for line in re.findall(r"^[^#\n]*python -m dvpt_monai ([^`#\n]*)", block, re.M)]
     return typed + re.findall(r"`[^`]*python -m dvpt_monai ([^`]*)`", prose)

@@ -291,7 +291,7 @@ def test_given_parts_are_kept():
     assert parts.folds == 0 and parts.count("validation") == 4 and parts.ranked
 
 
-@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 80, "b": 4}, False)])
+@pytest.mark.parametrize(("counts", "ranked"), [({"a": 40, "b": 12}, True), ({"a": 80, "b": 3}, False)])
 def test_whether_every_fold_has_two_classes(counts, ranked):
     """Where a fold may hold one class alone, its AUC is none, and cannot choose the best epoch."""
     listing = listed(counts)

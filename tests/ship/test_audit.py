@@ -11,7 +11,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from dvpt_monai.errors import BundleError
-from dvpt_monai.ship.audit import audit, check_audited, read_allowed
+from dvpt_monai.ship.audit import audit, check_audited, check_configs, read_allowed
 from tests.ship.archives import link, packed
 
 BUNDLES = sorted(path for path in (Path(__file__).parents[2] / "bundles").iterdir() if path.is_dir())
@@ -290,9 +290,9 @@ def test_what_is_no_bundle_is_an_error_with_the_remedy(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     for source in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(BundleError, match="no bundle, it has no config"):
-            audit(source)
+            check_configs(source)
     (tmp_path / "eyes" / "configs").mkdir(parents=True)
     (tmp_path / "eyes" / "configs" / "train.json").write_text("{}")
     with pytest.raises(BundleError, match=r"give one bundle, such as .*eyes"):
-        audit(tmp_path)
-    assert audit(tmp_path / "eyes").refused == ()
+        check_configs(tmp_path)
+    check_configs(tmp_path / "eyes")

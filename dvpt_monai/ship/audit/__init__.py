@@ -19,7 +19,7 @@ from dvpt_monai.ship.audit.members import Member, members, unsafe
 from dvpt_monai.ship.audit.weights import audit_weights
 from dvpt_monai.ship.contents import contents
 
-__all__ = ["Audit", "Finding", "audit", "check_audited", "read_allowed"]
+__all__ = ["Audit", "Finding", "audit", "check_audited", "check_configs", "read_allowed"]
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".npy", ".npz")
 CODE = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".bat", ".ps1", ".exe", ".ipynb", ".jar", ".whl", ".egg")
@@ -61,14 +61,13 @@ def audit(source: str | os.PathLike[str], allowed: Iterable[str] = ()) -> Audit:
         allowed: names that a site allows beside ours, see :func:`read_allowed`.
 
     Raises:
-        BundleError: there is no such thing, it is no bundle, or the archive is damaged.
+        BundleError: there is no such thing, or the archive is damaged.
     """
     allowed = tuple(allowed)
     found = list(members(source))
     dangers = unsafe(found)
     if dangers and Path(source).is_file():
         return Audit(str(source), len(found), tuple(dangers))  # what grows is not read either
-    _check_bundle(Path(source), found)
     findings: list[Finding] = []
     together: dict[PurePosixPath, dict[str, bytes]] = {}
     for member in found:
@@ -107,10 +106,15 @@ def check_audited(source: str | os.PathLike[str], allowed: Iterable[str] = (), t
         )
 
 
-def _check_bundle(source: Path, found: Iterable[Member]) -> None:
-    """Refuse what has no config: nothing would be judged, and "nothing is refused" would be no comfort."""
-    names = [PurePosixPath(member.name) for member in found if member.name.lower().endswith(CONFIGS)]
-    if any(name.parent.name == "configs" or len(name.parts) == 1 for name in names):
+def check_configs(source: Path) -> None:
+    """Refuse what has no config: nothing would be judged, and "nothing is refused" would be no comfort.
+
+    Raises:
+        BundleError: says what to give.
+    """
+    names = [PurePosixPath(member.name) for member in members(source) if member.name.lower().endswith(CONFIGS)]
+    deep = 2 if source.is_dir() else 3  # an archive holds the bundle's folder
+    if any(len(name.parts) == 1 or (name.parent.name == "configs" and len(name.parts) <= deep) for name in names):
         return
     inside = sorted(source.glob("*/configs/*.json")) if source.is_dir() else []
     remedy = (
