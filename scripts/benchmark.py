@@ -89,9 +89,7 @@ def run(study: str, jobs: int = 1, out: str | None = None, **options: Any) -> st
         out: folder of the runs.
         options: of the bundle, such as ``device``.
     """
-    if study not in STUDIES:
-        raise SystemExit(f"no study {study!r}; there is {', '.join(STUDIES)}")
-    settings = dict(STUDIES[study])
+    settings = _settings(study)
     bundle = ROOT / "bundles" / settings.pop("bundle")
     options = {**settings.pop("options"), **options}
     folder = ROOT / "runs" / study if out is None else out
@@ -100,7 +98,10 @@ def run(study: str, jobs: int = 1, out: str | None = None, **options: Any) -> st
 
 def keep(study: str, out: str | None = None) -> str:
     """Copy the rows and resamples of a study into ``benchmarks``, where they are committed; gives its table."""
+    _settings(study)
     folder = ROOT / "runs" / study if out is None else Path(out)
+    if not (folder / "runs.csv").is_file():
+        raise SystemExit(f"{folder} has no runs.csv; python scripts/benchmark.py run {study} makes it")
     kept = ROOT / "benchmarks" / study
     for file in (folder / "runs.csv", *folder.glob("runs/*/resampled.npy")):
         place = kept / file.relative_to(folder)
@@ -111,8 +112,17 @@ def keep(study: str, out: str | None = None) -> str:
 
 def table(study: str) -> str:
     """The table of a study that is kept; makes ``table.md`` and its figures again."""
-    bundle = ROOT / "bundles" / STUDIES[study]["bundle"]
-    return compared(ROOT / "benchmarks" / study, bundle / "configs" / "train.json").table()
+    bundle = ROOT / "bundles" / _settings(study)["bundle"]
+    kept = ROOT / "benchmarks" / study
+    if not (kept / "runs.csv").is_file():
+        raise SystemExit(f"nothing of {study} is kept; python scripts/benchmark.py keep {study} does, after its runs")
+    return compared(kept, bundle / "configs" / "train.json").table()
+
+
+def _settings(study: str) -> dict[str, Any]:
+    if study not in STUDIES:
+        raise SystemExit(f"no study {study!r}; there is {', '.join(STUDIES)}")
+    return dict(STUDIES[study])
 
 
 if __name__ == "__main__":

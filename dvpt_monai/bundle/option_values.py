@@ -39,11 +39,12 @@ def check_value(option: str, value: Any, own: Any) -> None:
         raise BundleError(f"--{option} None: MONAI passes over None; write it as --{option} '$None'")
     if _is_expression(value) or (option in AUTOMATIC and value == "auto"):
         return
-    wanted = _wanted(value, 0 if option in AUTOMATIC else own)
+    automatic = option in AUTOMATIC
+    wanted = _wanted(value, 0 if automatic else own)
     if _is_expression(own) and option.endswith("_dir") and not isinstance(value, str):
         wanted = _text(value)
     if wanted:
-        raise BundleError(f"--{option} {value}: give {wanted}")
+        raise BundleError(f"--{option} {value}: give {wanted}{', or auto' if automatic else ''}")
 
 
 def check_device(device: Any) -> None:

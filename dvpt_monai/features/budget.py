@@ -47,5 +47,5 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
     raise CacheError(
         f"{root}: --cache_features {views} takes {storage(needed)}; there are {storage(kept)} already, of the "
         f"--cache_budget of {budget:g} GB, and the disk has {storage(free)} left. Give {' or '.join(fewer) or 'less'}, "
-        "clear with python -m dvpt_monai cache --clear, give another --cache_dir, or keep none with --cache_features 0"
+        "clear with python -m dvpt_monai cache --clear, give another --cache_dir, or train without, --cache_features 0"
     )

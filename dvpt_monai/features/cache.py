@@ -64,7 +64,7 @@ class FeatureCache:
         workers: int = 0,
         epochs: int = AUTO,
     ) -> None:
-        if views != "auto" and (isinstance(views, str) or views < 0):
+        if views != "auto" and (not isinstance(views, int) or views < 0):
             raise CacheError(
                 f"--cache_features {views}: give the number of draws an image, such as 4, or auto; 0 caches nothing"
             )

@@ -15,11 +15,13 @@ from dvpt_monai.errors import CacheError
 from dvpt_monai.held_folder import hold, holder
 from dvpt_monai.whole_file import remove_parts
 
-__all__ = ["HEADER", "SUFFIX", "features_dir", "filling", "shards_of"]
+__all__ = ["ELSEWHERE", "HEADER", "SUFFIX", "features_dir", "filling", "shards_of"]
 
 logger = logging.getLogger(__name__)
 HEADER, SUFFIX = "cache.json", ".safetensors"
 NOTE = ".filling"
+ELSEWHERE = "train with --cache_dir DIR, or without a cache, --cache_features 0"
+"""What helps where nobody may write; a cache may be what the bundle has by default."""
 
 
 def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -53,7 +55,7 @@ def filling(folder: Path, wait: bool = True) -> Iterator[None]:
             logger.info("%s: waiting for %s, which is filling it", folder, other)
             mine = hold(folder, NOTE, wait=True)
     except OSError as error:
-        raise CacheError(f"{folder}: cannot be written ({error}); train with --cache_dir DIR") from error
+        raise CacheError(f"{folder}: cannot be written ({error}); {ELSEWHERE}") from error
     try:
         remove_parts(folder)
         yield

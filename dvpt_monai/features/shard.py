@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import IMAGE, Entry
-from dvpt_monai.features.folder import SUFFIX
+from dvpt_monai.features.folder import ELSEWHERE, SUFFIX
 from dvpt_monai.tuning.content import content
 from dvpt_monai.whole_file import whole_file
 
@@ -68,8 +68,7 @@ def write_shard(folder: str | os.PathLike[str], key: str, entries: Mapping[str, 
             save_file(tensors, part, {"about": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
     except (OSError, SafetensorError) as error:
         raise CacheError(
-            f"{path.parent}: cannot be written ({error}); what was cached there before stays. Make room, or train with "
-            "--cache_dir DIR or less --cache_features"
+            f"{path.parent}: cannot be written ({error}); what was cached there before stays. Make room, or {ELSEWHERE}"
         ) from error
     return path
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import Entry
-from dvpt_monai.features.folder import HEADER, shards_of
+from dvpt_monai.features.folder import ELSEWHERE, HEADER, shards_of
 from dvpt_monai.features.key import digest_of
 from dvpt_monai.features.shard import Shard, write_shard
 from dvpt_monai.whole_file import whole_file
@@ -104,5 +104,5 @@ class Store:
             with whole_file(path) as part:
                 part.write_text(json.dumps({"source": self.source, **self.header}, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise CacheError(f"{self.folder}: cannot be written ({error}); train with --cache_dir DIR") from error
+            raise CacheError(f"{self.folder}: cannot be written ({error}); {ELSEWHERE}") from error
         self._keep(Shard(write_shard(self.folder, self.key, entries)))

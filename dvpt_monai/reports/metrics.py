@@ -59,6 +59,8 @@ def write_metrics(
         blank = dict.fromkeys(("low", "high", "n", "resamples"))
         rows = [{"score": name, "value": value, **blank, **described.get(name, {})} for name, value in further.items()]
         write_table(Path(folder) / "scores.csv", rows)
+    else:
+        Path(folder, "scores.csv").unlink(missing_ok=True)  # of another evaluation
 
 
 def _with_ends(values: Mapping[str, Any], intervals: Mapping[str, Interval]) -> dict[str, Any]:
@@ -88,7 +90,8 @@ def metrics_line(path: str | os.PathLike[str]) -> str:
     for name, value in content.items():
         shown = f"{value:.3f}" if isinstance(value, float) else str(value)
         ends = intervals.get(name)
-        words.append(f"{name} {shown}" + (f" ({ends['low']:.3f} to {ends['high']:.3f})" if ends else ""))
+        known = ends is not None and ends["low"] is not None
+        words.append(f"{name} {shown}" + (f" ({ends['low']:.3f} to {ends['high']:.3f})" if known else ""))
     return ", ".join(words)
 
 

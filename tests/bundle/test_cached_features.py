@@ -24,7 +24,8 @@ def train(tmp_path):
 
     def run(name, bundle, folder, kill=None, **overrides):
         where = {f"{each}_dir": str(tmp_path / folder / each) for each in ("models", "output")}
-        given = {"method": LATER, "train_patterns": PATTERNS.get(name, "$None"), "cache_dtype": "float32", **overrides}
+        given = {"method": LATER, "train_patterns": PATTERNS.get(name, "$None"), "cache_dtype": "float32"}
+        given |= {"cache_features": 0, "batch_size": 8, **overrides}
         workflow = bundle.workflow("train", cache_dir=str(tmp_path / "features"), **where, **given)
         workflow.parser.get_parsed_content("resumption").seconds = 0  # a state at every step
         trainer = workflow.parser.get_parsed_content("train#trainer")

@@ -117,8 +117,8 @@ def test_a_value_is_of_the_kind_of_the_configs_own(own, good, bad):
 def test_a_cache_is_a_number_or_automatic(own):
     for value in (0, 4, "auto", "$2"):
         check_value("cache_features", value, own)
-    for value in ("four", 0.5, True):
-        with pytest.raises(BundleError, match=r"--cache_features .*: give a whole number, such as 0"):
+    for value in ("four", "Auto", 0.5, True):
+        with pytest.raises(BundleError, match=r"--cache_features .*: give a whole number, such as 0, or auto"):
             check_value("cache_features", value, own)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -193,8 +194,8 @@ def test_a_network_of_which_nothing_stays_is_refused(small, store, cases):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": 1e-6}, "--cache_features 2 takes 3.44 kB.* Give --cache_budget 1"),
-        ({"budget": 2e-6}, "Give --cache_features 1 or --cache_budget 1, .*, or keep none with --cache_features 0"),
+        ({"budget": 1e-6}, "--cache_features 2 takes 3.44 kB.* Give --cache_budget 1.*without, --cache_features 0"),
+        ({"budget": 2e-6}, "Give --cache_features 1 or --cache_budget 1"),
         ({"dtype": "int8"}, "--cache_dtype int8"),
     ],
 )
@@ -217,9 +218,10 @@ def test_images_and_views_are_counted_apart(small, store, cases, caplog):
     assert f"activations of {len(cases)} images, {2 * len(cases)} views, " in caplog.text
 
 
-def test_negative_views(small, store, cases):
-    with pytest.raises(CacheError, match="--cache_features -1"):
-        small.Training(store, cases).cache(-1)
+@pytest.mark.parametrize("views", [-1, 1.5, [4], "4"])
+def test_what_is_no_number_of_views(small, store, cases, views):
+    with pytest.raises(CacheError, match=rf"--cache_features {re.escape(str(views))}: .*, or auto"):
+        small.Training(store, cases).cache(views)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +297,7 @@ def test_a_disk_without_room_is_refused_before_the_start(filled, small, store, c
 
 def test_a_folder_that_cannot_be_written(small, store, cases):
     store.write_text("a file")
-    with pytest.raises(CacheError, match=r"features.*cannot be written.*--cache_dir"):
+    with pytest.raises(CacheError, match=r"features.*cannot be written.*--cache_dir DIR, or .*, --cache_features 0"):
         small.Training(store, cases).run()
 
 

@@ -316,7 +316,7 @@ def test_another_training_is_refused_by_name(tmp_path):
 def test_another_list_of_cases_is_refused_by_name(tmp_path):
     names = [{"image": f"{number}.png"} for number in range(4)]
     Training(tmp_path, named=names).run(3)
-    with pytest.raises(CheckpointError, match="there has cases 4, this one 3; give"):
+    with pytest.raises(CheckpointError, match="there has cases 4, this one 3; give it as it was"):
         Training(tmp_path, "auto", named=names[:3]).run()
     with pytest.raises(CheckpointError, match=r"there has list of cases .*; give it as it was"):
         Training(tmp_path, "auto", named=[*names[:3], {"image": "4.png"}]).run()

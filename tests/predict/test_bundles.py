@@ -53,7 +53,12 @@ def expected(trained_hippocampus, volumes, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("kind", "output"),
-    [("nrrd", "a_seg.seg.nrrd"), ("mha", "a_seg.mha"), ("dicom", "a_seg.seg.nrrd")],
+    [
+        ("nrrd", "a_seg.seg.nrrd"),
+        ("mha", "a_seg.mha"),
+        ("dicom", "study/a_seg.seg.nrrd"),  # the path below the folder that was given
+        ("dicom/study/a", "a_seg.seg.nrrd"),  # the series itself
+    ],
 )
 def test_every_format_gives_the_same_mask_in_its_own(trained_hippocampus, volumes, expected, tmp_path, kind, output):
     run(trained_hippocampus.root, volumes / kind, tmp_path)
@@ -71,7 +76,7 @@ def test_the_command_of_the_readme(trained_hippocampus, volumes, tmp_path, monke
     monkeypatch.setattr(sys, "argv", ["dvpt_monai", "predict", *words])
     main()
     assert "Wrote 1 masks" in capsys.readouterr().out
-    assert set(read_segmentation(tmp_path / "a_seg.seg.nrrd").masks) == set(NAMES)
+    assert set(read_segmentation(tmp_path / "study" / "a_seg.seg.nrrd").masks) == set(NAMES)
 
 
 def test_another_overlap_or_transform_predicts_anew(trained_hippocampus, volumes, tmp_path, capsys):

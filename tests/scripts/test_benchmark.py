@@ -84,6 +84,18 @@ def test_a_study_runs(benchmark, tiny, study, tmp_path):
     assert all(str(entrant) in text for entrant in entrants)
 
 
+def test_what_is_not_there_is_neither_kept_nor_shown(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "ROOT", tmp_path)
+    for command in (benchmark.keep, benchmark.table):
+        with pytest.raises(SystemExit, match=r"no study '\.\./fundus'"):
+            command("../fundus")
+    with pytest.raises(SystemExit, match=r"runs.fundus has no runs\.csv; .* run fundus makes it"):
+        benchmark.keep("fundus")
+    with pytest.raises(SystemExit, match=r"nothing of fundus is kept; .* keep fundus"):
+        benchmark.table("fundus")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_kept_gives_its_table_without_a_run(benchmark, repository):
     kept = sorted(path.parent for path in (repository / "benchmarks").glob("*/runs.csv"))
     assert kept
