@@ -84,7 +84,7 @@ def run(study: str, jobs: int = 1, out: str | None = None, **options: Any) -> st
     """Make every run of a study that is not done, and give its table.
 
     Args:
-        study: one of the studies.
+        study: fundus, for example; a name that there is not lists them all.
         jobs: runs at a time; each takes its share of the cores.
         out: folder of the runs.
         options: of the bundle, such as ``device``.

@@ -27,6 +27,13 @@ DISTRIBUTION = {
 }
 
 
+OPTIONAL = {
+    "dvpt_monai": ("hub", "onnx", "dicom"),
+    "scripts": ("test",),  # what a benchmark compares with
+    "tests": ("test", "tracking", "dicom"),
+}
+
+
 @pytest.fixture(scope="module")
 def options():
     """The part of setup.cfg that pip reads."""
@@ -51,8 +58,7 @@ def imported(folder):
 @pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
-    optional = ("test", "tracking", "dicom") if folder == "tests" else ("hub", "onnx", "dicom")
-    declared |= names("".join(extras[name] for name in optional))
+    declared |= names("".join(extras[name] for name in OPTIONAL[folder]))
     ours = {"dvpt_monai", "tests", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
     foreign = set(imported(folder)) - set(sys.stdlib_module_names) - ours
     assert {DISTRIBUTION.get(name, name) for name in foreign} - declared == set()

@@ -67,6 +67,8 @@ def check_overrides(given: Mapping[str, Any], config: Mapping[str, Any], trackin
         if path[0] not in known:
             near = did_you_mean(path[0], known)
             meant = f", did you mean --{near}?" if near else "."
+            if option == "models_dir" and "checkpoint" in known:  # of the training; predicting reads one file of it
+                meant = f" here, give --checkpoint {value}/model.pt."
             raise BundleError(f"--{option}: unknown{meant} The names at the top of the configs are the options")
         own = _own(config, path)
         if isinstance(own, Mapping) and "_target_" in own and option not in NAMED and _plain(value):

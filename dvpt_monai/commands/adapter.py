@@ -14,7 +14,9 @@ __all__ = ["adapter"]
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), help="The adapter, *.safetensors.")
 def adapter(file: Path) -> str:
-    """Print what an adapter says of itself; names of tensors as their number.
+    """Print what an adapter says of itself.
+
+    Names of tensors stand as their number.
 
     Example: python -m dvpt_monai adapter bundles/eyes/models/adapter.safetensors
     """

@@ -26,7 +26,7 @@ def check_trusted(folder: Path, allow: Path | None, trust: bool) -> None:
 @allow_option
 @click.option("--all", "everything", is_flag=True, help="List also what is allowed.")
 def audit(source: Path, allow: Path | None, everything: bool) -> str:
-    """Say what a bundle would build and evaluate, without running any of it.
+    """Say what a bundle would build and evaluate, and run nothing.
 
     The exit code is 1 if anything is refused.
 

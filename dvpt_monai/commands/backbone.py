@@ -10,7 +10,7 @@ __all__ = ["backbone"]
 @click.command()
 @click.argument("name", help="One of those that `backbones` lists.")
 def backbone(name: str) -> str:
-    """Download a pre-trained backbone of the catalog once and print its path.
+    """Download a backbone of the catalog once, print its path.
 
     Its hash is checked each time. Files of the Hugging Face Hub need the extra hub: pip install dvpt_monai[hub].
 

@@ -11,7 +11,9 @@ __all__ = ["backbones"]
 @click.argument("name", required=False, help="One of those in the list.")
 @click.option("--for", "modality", help="What you have: photograph, xray, fundus, pathology, ct, mri or volume.")
 def backbones(name: str | None, modality: str | None) -> str:
-    """List the catalog of backbones; with NAME, its source, licence and citation.
+    """List the catalog of backbones.
+
+    With NAME, its source, licence and citation.
 
     Example: python -m dvpt_monai backbones dinov2-vitb14
     """

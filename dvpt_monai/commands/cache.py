@@ -12,7 +12,7 @@ __all__ = ["cache"]
 @click.option("--clear", "clears", is_flag=True, help="Delete these, or all. A training that reads one goes on.")
 @click.option("--cache-dir", metavar="DIR", help="What trainings were given, if anything.")
 def cache(names: tuple[str, ...], clears: bool, cache_dir: str | None) -> str:
-    """List what trainings with --cache_features have kept, or clear it.
+    """List what --cache_features has kept, or clear it.
 
     Example: python -m dvpt_monai cache --clear
     """

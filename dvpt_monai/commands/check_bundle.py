@@ -21,7 +21,7 @@ __all__ = ["check_bundle"]
 def check_bundle(
     folder: Path, dataset_dir: str | None, images: str | None, schema: str | None, allow: Path | None, trust: bool
 ) -> str:
-    """Check a bundle as strictly as the Model Zoo does, in a temporary copy.
+    """Check a bundle as the Model Zoo does, in a temporary copy.
 
     The exit code is 1 if anything failed. The expressions in its configs run, once an audit has found nothing
     unknown in them.

@@ -47,7 +47,7 @@ OUT = click.option(
 def compare(
     bundle: Path, methods: str, fractions: float | tuple[float, ...], allow: Path | None, trust: bool, **settings: Any
 ) -> str:
-    """Compare tuning methods on a bundle, each with its settings searched.
+    """Compare tuning methods on a bundle, each searched alike.
 
     Searches learning rates by cross-validation inside the training cases, on the same budget for each method, trains
     with the best ones and scores the test cases. A call that is repeated goes on; the exit code is 1 if a run failed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -17,9 +18,10 @@ __all__ = ["complete"]
 @allow_option
 @trust_option
 def complete(folder: Path, backbone: str | None, allow: Path | None, trust: bool) -> str:
-    """Make a slim bundle whole: fetch its backbone and write models/model.pt.
+    """Make a slim bundle whole.
 
-    The backbone must have the hash and the fingerprint that stand in the bundle's adapter.
+    Fetches its backbone, which must have the hash and the fingerprint that stand in the bundle's adapter, and writes
+    models/model.pt.
 
     Example: python -m dvpt_monai complete bundles/eyes
     """
@@ -27,4 +29,5 @@ def complete(folder: Path, backbone: str | None, allow: Path | None, trust: bool
 
     check_trusted(folder, allow, trust)
     model = write_model(folder, backbone)
-    return f"{model}: {model.stat().st_size:,} bytes"
+    then = f"python -m dvpt_monai predict --bundle {quote(str(folder))} --input IMAGES --output OUT"
+    return f"{model}: {model.stat().st_size:,} bytes; it predicts by\n  {then}"

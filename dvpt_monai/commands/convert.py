@@ -57,9 +57,9 @@ def _normalization(ctx: click.Context, param: click.Parameter, value: str | None
     help="What each channel had in the backbone's training, of values in [0, 1].",
 )
 def convert(source: str, target: Path, to: str, overwrite: bool, **options: Any) -> str:
-    """Write a pre-trained encoder for MONAI's ViT or as safetensors, and its receipt.
+    """Write a pre-trained encoder for MONAI's ViT, or safetensors.
 
-    Of any file that loads. What is left out stays as it is in the source.
+    With its receipt, of any file that loads. What is left out stays as it is in the source.
 
     Example: python -m dvpt_monai convert mae-vitb16 vit.pt --to monai --spatial-dims 3
     """

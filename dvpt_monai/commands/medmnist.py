@@ -14,7 +14,9 @@ __all__ = ["medmnist"]
 @click.option("--size", type=click.Choice([28, 64, 128, 224]), help="Pixels of a set that is named: 28 where none is.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder to write it in; by default the cache.")
 def medmnist(source: str, size: int | None, out: Path | None) -> str:
-    """Get a set of MedMNIST as images with a table, and print the folder.
+    """Get a set of MedMNIST as images with a table.
+
+    Prints the folder.
 
     What is at hand is taken, else it is downloaded, once. Bundles look in the cache. Volumes become NIfTI files and
     have 28 or 64 voxels; the table is labels.csv.

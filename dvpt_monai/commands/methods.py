@@ -10,7 +10,9 @@ __all__ = ["methods"]
 @click.command()
 @click.argument("name", required=False, help="One of those in the list.")
 def methods(name: str | None) -> str:
-    """List the tuning methods and their papers; with NAME, the arguments of that one.
+    """List the tuning methods and their papers.
+
+    With NAME, the arguments of that one.
 
     Example: python -m dvpt_monai methods LoRA
     """

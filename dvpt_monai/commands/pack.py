@@ -18,7 +18,9 @@ __all__ = ["pack"]
 @allow_option
 @trust_option
 def pack(folder: Path, out: Path, slim: bool, allow: Path | None, trust: bool) -> str:
-    """Write a trained bundle as NAME_vVERSION.zip with its sha256 beside it.
+    """Write a trained bundle as a zip, its sha256 beside it.
+
+    The name is NAME_vVERSION.zip.
 
     Example: python -m dvpt_monai pack bundles/eyes --out dist --slim
     """

@@ -14,9 +14,10 @@ __all__ = ["phantoms"]
     "out", type=click.Path(path_type=Path), help="Folder to write to. Bundles find its data by DVPT_DATA=OUT."
 )
 def phantoms(out: Path) -> str:
-    """Write generated data, of no patients, in the layouts of the bundles.
+    """Write generated data, of no patients.
 
-    Photographs of the fundus and their lesions, volumes of the hippocampus, shapes of adrenal glands, chest X-rays.
+    In the layouts of the bundles: photographs of the fundus and their lesions, volumes of the hippocampus,
+    shapes of adrenal glands, chest X-rays.
 
     Example: python -m dvpt_monai phantoms /tmp/phantoms
     """

@@ -33,7 +33,7 @@ __all__ = ["predict"]
 def predict(
     bundle: Path, source: str, output: Path, allow: Path | None, trust: bool, method: str | None, **settings: Any
 ) -> None:
-    """Predict images of any format, each in the grid and format that it came in.
+    """Predict images of any format, each in its grid and format.
 
     A case that cannot be predicted is named, and the others go on; the exit code is 1 then. OUTPUT/cases.jsonl has what
     became of each. Run again, it predicts what is missing or has changed.

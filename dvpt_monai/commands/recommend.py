@@ -15,7 +15,9 @@ __all__ = ["recommend"]
 @click.command()
 @OUT
 def recommend(out: Path) -> str:
-    """Say which method to take for how many labels, and how sure that is.
+    """Say which method to take, and how sure that is.
+
+    For each number of labels.
 
     From the runs that `compare` has made so far, also while it is making more.
 

@@ -22,7 +22,9 @@ __all__ = ["verify"]
 @with_columns
 @click.option("--workers", type=COUNT, help="Processes that read; else one for each core.")
 def verify(data: str, json: Path | None, fix: Path | None, **settings: Any) -> None:
-    """Read every file of a data set to its end and say which would spoil a training.
+    """Say which files of a data set would spoil a training.
+
+    Reads every one to its end.
 
     The exit code is 1 if any would.
 

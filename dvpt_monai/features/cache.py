@@ -47,6 +47,7 @@ class FeatureCache:
         budget: GB that all caches in the folder together may have.
         seed: of the draws.
         workers: processes that prepare images while it is filled.
+        epochs: of the training, if it is known: ``"auto"`` computes no draw that none of them sees.
 
     Raises:
         CacheError: an argument is none of these.
@@ -61,6 +62,7 @@ class FeatureCache:
         budget: float = 20.0,
         seed: int = 0,
         workers: int = 0,
+        epochs: int = AUTO,
     ) -> None:
         if views != "auto" and (not isinstance(views, int) or views < 0):
             raise CacheError(
@@ -69,7 +71,7 @@ class FeatureCache:
         if dtype not in DTYPES:
             raise CacheError(f"--cache_dtype {dtype}: give one of {', '.join(DTYPES)}")
         self.network = network
-        self.views = _worth_keeping(network) if isinstance(views, str) else views
+        self.views = min(_worth_keeping(network), epochs) if isinstance(views, str) else views
         self.root = features_dir(folder)
         self.dtype = dtype
         self.budget = budget
@@ -120,7 +122,8 @@ class FeatureCache:
         of_views = sum(size for dataset, size, _ in costs if dataset.views == self.views)
         check_room(self.root, needed, self.budget, self.views, of_views)
         logger.info(
-            "Caching activations of %d images, %s, in %s: about %s",
+            "Caching activations of %d images, %d views, %s, in %s: about %s",
+            sum(len(missing) for _, missing in lacking),
             sum(len(views) for _, missing in lacking for _, views in missing),
             *(storage(needed), self.root, duration(sum(seconds for *_, seconds in costs))),
         )
@@ -172,7 +175,7 @@ def _worth_keeping(network: nn.Module) -> int:
     try:
         cut, depth = frozen_cut(network), depth_of(network)
     except TuningError as error:
-        logger.info("Activations are not cached: %s", error)
+        logger.info("Activations are not cached: %s", str(error).removeprefix("frozen_cut: "))
         return 0
     if 2 * cut < depth:
         logger.info(

@@ -44,6 +44,7 @@ def intervals_of(
         return {}
     measured = {**scores_of(engine), **engine.state.metrics}
     result = {}
+    partial: dict[tuple[int, int], list[str]] = {}
     for name, values in resampled(engine, counts, seed, patients).items():
         metric, whole = _number(measured.get(name)), float(values[0])
         if math.isnan(metric):
@@ -54,10 +55,12 @@ def intervals_of(
             continue
         ends = interval(values[1:], units)
         if ends.resamples < len(values) - 1:
-            logger.warning("%s has a value in %d of %d resamples", name, ends.resamples, len(values) - 1)
+            partial.setdefault((ends.resamples, len(values) - 1), []).append(name)
         alone = ends.low == ends.high and ends.resamples < len(values) - 1
         if ends and not alone:  # a score that one case has is the same in each resample with that case
             result[name] = ends
+    for (some, drawn), names in partial.items():
+        logger.warning("%s: a value in %d of %d resamples", ", ".join(names), some, drawn)
     return result
 
 

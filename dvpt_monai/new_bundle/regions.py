@@ -68,7 +68,7 @@ def regions(
         scores=structure_scores(),
         scored_at=dict(SURFACES),
         figure=figure(drawn, structures="@structures", **({} if dims == 2 else {"overlapping": True})),
-        evaluated="metrics.csv, cases.csv, scores.png and predictions.png",
+        evaluated="metrics.csv, scores.csv, cases.csv, scores.png and predictions.png",
         output={"output_format": None},
         predicted=[
             activation("sigmoid"),

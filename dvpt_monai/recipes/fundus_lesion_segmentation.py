@@ -149,7 +149,7 @@ RECIPE = Recipe(
         figure=figure("OverlayFigure", structures="@structures"),
         scores=structure_scores(),
         scored_at=dict(SURFACES),
-        evaluated="metrics.csv, aupr.csv, cases.csv, scores.png and predictions.png",
+        evaluated="metrics.csv, scores.csv, aupr.csv, cases.csv, scores.png and predictions.png",
         predicted=[
             activation("sigmoid"),
             invert(),

@@ -80,7 +80,7 @@ def classification(
         tables=tables or [metrics_table(), predictions_table(**names)],
         scores=class_scores(**names),
         scored_at={"operating_point": 0.9},
-        evaluated="metrics.csv, predictions.csv, scores.png and predictions.png",
+        evaluated="metrics.csv, scores.csv, predictions.csv, scores.png and predictions.png",
         predicted=[split_spread(), probabilities, copy("pred", "probability"), decide],
         served={
             "post_transforms": [
@@ -129,7 +129,7 @@ def segmentation(
         scores=structure_scores(),
         scored_at=dict(SURFACES),
         figure=figure("SegmentationFigure", structures="@structures"),
-        evaluated="metrics.csv, cases.csv, scores.png and predictions.png",
+        evaluated="metrics.csv, scores.csv, cases.csv, scores.png and predictions.png",
         output={"output_format": None},
         predicted=[activation("softmax"), *seen, invert(), highest(), *save],
         handlers=[picture] if drawn else [],

@@ -33,6 +33,7 @@ FEATURES: Config = {
     "budget": "@cache_budget",
     "seed": "@seed",
     "workers": "@workers",
+    "epochs": "@epochs",
 }
 """What stands before the first tuner, computed once where ``cache_features`` asks for it."""
 PREPARE_BATCH: Config = {"_target_": "dvpt_monai.features.PrepareFeatures"}

@@ -31,14 +31,16 @@ def draw_curves(path: str | os.PathLike[str], rows: Sequence[Row], note: str = "
         right[0].plot(*_line(rows, name), style, marker=".", label=name.replace("_", " "), linewidth=width)
     if metrics:
         right[0].set(title="Validation", xlabel="epoch")
-        right[0].legend()
+        figure.legend(loc="outside right upper", fontsize=9)  # beside the panels, where it hides no point
         low, high = right[0].get_ylim()
         if high - low < 0.1:  # else a difference in the fifth digit would look like a course
             right[0].set_ylim((low + high) / 2 - 0.05, (low + high) / 2 + 0.05)
+    last = rows[-1]["epoch"]
+    margin = max(0.5, last / 50)  # a point of the last epoch shows whole
     for axes in (left, *right):
         axes.ticklabel_format(useOffset=False)
         axes.grid(alpha=0.3)
-        axes.set_xlim(0.5, rows[-1]["epoch"] + 0.5)
+        axes.set_xlim(1 - margin, last + margin)
         axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     write_figure(figure, path, note, dpi=120)
 

@@ -50,6 +50,15 @@ def test_an_option_like_no_other_is_refused_too(config):
     assert "--zzz: unknown." in refused(config_file=config, zzz=1)
 
 
+def test_the_folder_of_a_training_is_one_file_where_it_predicts(config):
+    assert "checkpoint" not in refused(config_file=config, models_dir="mine/models")
+    with open(config) as file:
+        content = {**json.load(file), "checkpoint": "models/model.pt"}
+    with open(config, "w") as file:
+        json.dump(content, file)
+    assert "give --checkpoint mine/models/model.pt." in refused(config_file=config, models_dir="mine/models")
+
+
 @pytest.mark.parametrize("given", [{}, {"epochs": 7}, {"train#batch": 5}, {"epochs": 7, "train::batch": 5}])
 def test_what_the_config_knows_is_taken(config, given, capsys):
     run(config_file=config, **given)

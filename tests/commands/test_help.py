@@ -19,6 +19,7 @@ PAGES = [
 
 def lines(page):
     """What stands behind `python -m dvpt_monai` in blocks of code, and in backticks also over a line break."""
+    page = page.replace("\\\n", " ")
     blocks, prose = re.findall(r"```.*?```", page, re.S), re.sub(r"```.*?```", "", page, flags=re.S)
     typed = [line for block in blocks for line in re.findall(r"^[^#\n]*python -m dvpt_monai ([^`#\n]*)", block, re.M)]
     return typed + re.findall(r"`[^`]*python -m dvpt_monai ([^`]*)`", prose)
@@ -57,8 +58,9 @@ def test_types_and_defaults(say, monkeypatch):
     assert "--to [monai|safetensors]" in say("convert", "--help")[1]
 
 
-def test_the_list_of_commands_is_whole_words(say, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_the_list_of_commands_is_whole_words(say, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
     code, text, _ = say("--help")
     assert code == 0 and "..." not in text.replace("[ARGS]...", "")
     assert all((f"\n  {command.name} " in text) != command.hidden for command in COMMANDS)

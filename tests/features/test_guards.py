@@ -212,6 +212,12 @@ def test_what_is_there_counts(filled, small, store, cases):
         small.Training(store, cases, seed=4, options={"budget": 1.1 * size}).run()
 
 
+def test_images_and_views_are_counted_apart(small, store, cases, caplog):
+    caplog.set_level("INFO")
+    small.Training(store, cases).run()
+    assert f"activations of {len(cases)} images, {2 * len(cases)} views, " in caplog.text
+
+
 @pytest.mark.parametrize("views", [-1, 1.5, [4], "4"])
 def test_what_is_no_number_of_views(small, store, cases, views):
     with pytest.raises(CacheError, match=rf"--cache_features {re.escape(str(views))}: .*, or auto"):
@@ -224,7 +230,7 @@ def test_what_is_no_number_of_views(small, store, cases, views):
         (SideDVPT(layers=[1]), 4, ""),
         (DVPT(layers=[2, 3]), 4, ""),
         (DVPT(layers=[1, 2, 3]), 0, "1 of 4 blocks stay as they are"),
-        (DVPT(), 0, "no block of the network stays as it is with DVPT"),
+        (DVPT(), 0, "not cached: blocks.0.mlp.tuner.gate trains, so no block of the network stays as it is with DVPT"),
     ],
     ids=["beside", "late", "early", "all"],
 )
@@ -234,6 +240,14 @@ def test_a_cache_is_automatic_where_it_pays(method, views, reason, caplog):
     caplog.set_level("INFO")
     assert FeatureCache(network, "auto").views == views
     assert (reason in caplog.text) if reason else not caplog.text
+
+
+@pytest.mark.parametrize(("epochs", "views"), [(1, 1), (3, 3), (4, 4), (15, 4)])
+def test_no_draw_is_made_that_no_epoch_sees(epochs, views):
+    size = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 4, "num_heads": 2, "in_channels": 3, "img_size": 32}
+    network = tune(ViTClassifier(num_classes=2, **size), SideDVPT(layers=[1]))
+    assert FeatureCache(network, "auto", epochs=epochs).views == views
+    assert FeatureCache(network, 6, epochs=epochs).views == 6
 
 
 def test_a_number_is_never_lowered():

@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from dvpt_monai.reports import curves
 from dvpt_monai.reports.canvas import add_legend, write_grid
 from dvpt_monai.reports.classes import draw_class, draw_labels
 from dvpt_monai.reports.curves import draw_curves
@@ -111,6 +112,21 @@ def test_curves_without_metrics_and_with_gaps(tmp_path):
     draw_curves(tmp_path / "b.png", [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5, "dice": 0.7}], "PHANTOM")
     narrow, wide = (imread(tmp_path / name) for name in ("a.png", "b.png"))
     assert narrow.std() > 0.05 and wide.shape[1] == 2 * narrow.shape[1]
+
+
+def test_the_legend_of_curves_hides_no_point(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "write_figure", lambda figure, *_, **__: drawn.append(figure))
+    scores = {f"aupr_{place}": place / 12 for place in range(12)}
+    draw_curves(tmp_path / "a.png", [{"epoch": 60, "loss": 1.0, **scores}])
+    [figure] = drawn
+    figure.canvas.draw()
+    [legend] = figure.legends
+    assert len(legend.get_texts()) == 12
+    assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)
+    radius = figure.dpi / 72 * figure.axes[1].lines[0].get_markersize() / 2
+    [(right, _)] = figure.axes[1].transData.transform([(60, 0.5)])
+    assert right + radius < figure.axes[1].get_window_extent().x1
 
 
 def test_matplotlib_waits_until_something_is_drawn():

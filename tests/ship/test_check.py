@@ -328,11 +328,11 @@ PAIR = {
 
 
 def test_what_is_left_to_do_is_told(copy, rows):
-    assert rows(copy, ["JSON", "files", "metadata"])["metadata"].detail == "version 0.2.0"
+    assert rows(copy, ["JSON", "files", "metadata"])["metadata"].detail == "version 0.3.0"
     path = copy / "configs" / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "authors": "TO DO: your names"}))
     found = rows(copy, ["JSON", "files", "metadata"])["metadata"]
-    assert found.result == "passed" and found.detail == "version 0.2.0; TO DO is left in configs/metadata.json"
+    assert found.result == "passed" and found.detail == "version 0.3.0; TO DO is left in configs/metadata.json"
 
 
 @pytest.mark.bundle

@@ -89,7 +89,7 @@ def test_full_and_slim_hold_what_a_bundle_needs(copy, tmp_path):
         "large_files.yml", "models/adapter.safetensors", "models/model.pt",
     ]  # fmt: skip
     full = pack(copy, tmp_path / "full")
-    assert full.name == f"{copy.name}_v0.2.0.zip"
+    assert full.name == f"{copy.name}_v0.3.0.zip"
     assert names(full) == [f"{copy.name}/{name}" for name in expected]
     assert names(pack(copy, tmp_path / "slim", slim=True)) == [f"{copy.name}/{name}" for name in expected[:-1]]
 
@@ -175,7 +175,7 @@ def random_backbone(folder):
 
 def no_version(folder):
     path = folder / "configs" / "metadata.json"
-    path.write_text(path.read_text().replace('"version": "0.2.0"', '"version": "../0"'))
+    path.write_text(path.read_text().replace('"version": "0.3.0"', '"version": "../0"'))
 
 
 @pytest.mark.parametrize(
@@ -299,14 +299,15 @@ def say(monkeypatch, *words):
 
 def test_the_commands(trained, tmp_path, monkeypatch, capsys, weights):
     say(monkeypatch, "pack", trained.root, "--out", tmp_path / "dist")
-    assert f"{trained.root.name}_v0.2.0.zip" in capsys.readouterr().out
+    assert f"{trained.root.name}_v0.3.0.zip" in capsys.readouterr().out
     say(monkeypatch, "pack", trained.root, "--out", tmp_path / "dist", "--slim")
     said = capsys.readouterr().out
     assert "backbone.pt" in said and f"python -m dvpt_monai complete {trained.root.name}" in said
-    with zipfile.ZipFile(tmp_path / "dist" / f"{trained.root.name}_v0.2.0.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "dist" / f"{trained.root.name}_v0.3.0.zip") as archive:
         archive.extractall(tmp_path)
     say(monkeypatch, "complete", tmp_path / trained.root.name, "--backbone", weights)
-    assert "model.pt" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "model.pt" in said and f"predict --bundle {tmp_path / trained.root.name} --input" in said
     with pytest.raises(SystemExit):
         say(monkeypatch, "complete", tmp_path / trained.root.name)
     assert capsys.readouterr().err.startswith("error:")

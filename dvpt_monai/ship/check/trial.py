@@ -88,7 +88,10 @@ class Trial:
     def settings(self, *names: str) -> dict[str, Any]:
         """What to set in a workflow of these configs, so that it needs no backbone, no GPU and no cache of data."""
         parser = ConfigParser(ConfigParser.load_config_files([str(self.config(name)) for name in names]))
-        lighter = {"backbone_weights": "random", "cache_rate": 0.0, "device": "$torch.device('cpu')"}
+        lighter = {
+            **{"backbone_weights": "random", "device": "$torch.device('cpu')"},
+            **{"cache_rate": 0.0, "cache_features": 0},
+        }
         chosen: dict[str, Any] = {key: value for key, value in lighter.items() if key in parser}
         return {**chosen, "bundle_root": str(self.root)}
 
