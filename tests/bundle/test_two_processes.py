@@ -72,7 +72,7 @@ def test_another_method_than_the_trainings_is_refused(trained_fundus, tmp_path):
     said = together(
         trained_fundus, "train", "evaluate", "multi_gpu_evaluate", fails=True, output_dir=tmp_path, method="LoRA"
     )
-    assert "error: " in said and "was trained with another method or other arguments; add --method DVPT" in said
+    assert "error: " in said and "was trained with another method or other arguments; add --method SideDVPT" in said
 
 
 def test_processes_share_a_cache(fundus, tmp_path):

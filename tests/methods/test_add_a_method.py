@@ -70,8 +70,8 @@ def test_a_wrong_method_fails_the_suite(copied):
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("return x * self.scale", "return x * self.scale.detach()"), encoding="utf-8")
     try:
-        done = python(copied, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k",
-                      "IA3 and unetr-2d and gradient")  # fmt: skip
+        done = python(copied, "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow",
+                      "tests/test_contract.py", "-k", "IA3 and unetr-2d and gradient")  # fmt: skip
         assert done.returncode == 1
         assert "test_every_trained_tensor_gets_a_gradient" in done.stdout
     finally:
