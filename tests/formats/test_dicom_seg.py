@@ -29,6 +29,18 @@ def study(folder):
     return folder
 
 
+def test_positions_count_where_the_header_has_another_spacing(tmp_path):
+    folder = study(tmp_path / "ct")
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SpacingBetweenSlices = 0.25
+        dataset.save_as(path)
+    write_dicom_seg(tmp_path / "a.dcm", LABELS, folder, ["liver", "tumour"])
+    image, seg = read(folder), read_segmentation(tmp_path / "a.dcm")
+    mask = seg.label_map(["liver", "tumour"])[None]
+    np.testing.assert_array_equal(into_grid(mask, seg.affine, image.affine, image.shape, cropped=True)[0], LABELS)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return study(tmp_path_factory.mktemp("dicom") / "ct")
