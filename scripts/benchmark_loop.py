@@ -36,7 +36,7 @@ def workflow_of(bundle: Path, **options: Any) -> ConfigWorkflow:
     """The training of a bundle, its imports done."""
     warnings.simplefilter("ignore")  # MONAI warns that configs run code
     config = str(bundle / "configs" / "train.json")
-    workflow = ConfigWorkflow([config], workflow_type="train", logging_file=False, **options)
+    workflow = ConfigWorkflow([config], workflow_type="train", logging_file=False, cache_features=0, **options)
     workflow.initialize()
     return workflow
 
