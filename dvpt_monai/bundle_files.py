@@ -1,14 +1,16 @@
-"""Where a bundle keeps its weights, and the command that makes a slim one whole."""
+"""Where a bundle keeps its weights and notes its predictions, and the command that makes a slim one whole."""
 
 from __future__ import annotations
 
 import os
 import shlex
 
-__all__ = ["ADAPTER", "MODEL", "completion"]
+__all__ = ["ADAPTER", "LEDGER", "MODEL", "completion"]
 
 MODEL = "models/model.pt"
 ADAPTER = "models/adapter.safetensors"
+LEDGER = "cases.jsonl"
+"""In the folder of the outputs of a prediction."""
 
 
 def completion(folder: str | os.PathLike[str]) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from dvpt_monai.errors import CheckpointError
 
-__all__ = ["check_finite", "check_records", "finite", "read_torch_file"]
+__all__ = ["check_finite", "check_records", "finite", "non_finite", "read_torch_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +75,19 @@ def check_finite(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None
     Raises:
         CheckpointError: names the tensor.
     """
-    for name, value in state.items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not finite(value):
-            raise CheckpointError(f"{path}: {name} holds NaN or infinity, no prediction can come of it; train it again")
+    if name := non_finite(state):
+        raise CheckpointError(f"{path}: {name} holds NaN or infinity, no prediction can come of it; train it again")
+
+
+def non_finite(state: Mapping[str, Any]) -> str:
+    """The first tensor of weights that holds NaN or infinity, by its name; empty if none does.
+
+    Example:
+        >>> non_finite({"epoch": 3, "bias": torch.zeros(2), "weight": torch.tensor([torch.nan])})
+        'weight'
+    """
+    tensors = ((name, value) for name, value in state.items() if isinstance(value, torch.Tensor))
+    return next((name for name, value in tensors if value.is_floating_point() and not finite(value)), "")
 
 
 def finite(values: torch.Tensor) -> bool:

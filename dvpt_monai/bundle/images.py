@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dvpt_monai.bundle_files import LEDGER
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import files_below, format_of, masks_among, names_structures
 from dvpt_monai.phantoms import is_phantom
@@ -17,8 +18,6 @@ from dvpt_monai.phantoms import is_phantom
 __all__ = ["find_images", "shows_phantoms"]
 
 logger = logging.getLogger(__name__)
-LEDGER = "cases.jsonl"
-"""The file that a prediction leaves in the folder of its outputs."""
 
 
 def find_images(

@@ -10,7 +10,6 @@ from dvpt_monai.errors import BundleError
 
 __all__ = ["check_device", "check_fold", "check_value"]
 
-
 AUTOMATIC = ("cache_features",)
 """Options that are a whole number, or ``auto``."""
 

@@ -19,7 +19,6 @@ from dvpt_monai.errors import BundleError, did_you_mean
 
 __all__ = ["check_options", "check_overrides"]
 
-
 NAMED = ("method",)
 """What a word may name, though the config builds it."""
 

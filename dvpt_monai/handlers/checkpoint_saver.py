@@ -18,7 +18,7 @@ from monai.handlers import CheckpointSaver as MonaiCheckpointSaver
 
 from dvpt_monai.errors import CheckpointError
 from dvpt_monai.metrics import rank
-from dvpt_monai.torch_file import finite
+from dvpt_monai.torch_file import non_finite
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["CheckpointSaver"]
@@ -135,9 +135,8 @@ class WholeFiles(DiskSaver):
         if idist.get_rank() != self.save_on_rank:
             return
         path = Path(self.dirname) / (self.filename or filename)
-        for name, value in checkpoint.items():
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and not finite(value):
-                raise CheckpointError(f"{path}: {name} holds NaN or infinity; it was not saved, what was there stays")
+        if name := non_finite(checkpoint):
+            raise CheckpointError(f"{path}: {name} holds NaN or infinity; it was not saved, what was there stays")
         try:
             with whole_file(path) as part:
                 torch.save(checkpoint, part)

@@ -21,6 +21,7 @@ from monai.inferers import Inferer
 from monai.utils import CommonKeys
 from torch import Tensor, nn
 
+from dvpt_monai.bundle_files import LEDGER
 from dvpt_monai.errors import PredictionError
 from dvpt_monai.handlers import PredictionsTable
 from dvpt_monai.predict.alone import alone
@@ -108,7 +109,7 @@ class Predictor(SupervisedEvaluator):
                 places |= step.expect([case[CommonKeys.IMAGE] for case in self.loader.cases], self.root)
         for place in places:
             remove_parts(place)  # of a prediction that was killed
-        self.ledger, self.identity = Ledger(self.output_dir / "cases.jsonl"), self._identity()
+        self.ledger, self.identity = Ledger(self.output_dir / LEDGER), self._identity()
         self.done, self.failed = [], {}
         self.limit = free_memory() if self.memory is None else self.memory
         missing = [number for number, image in enumerate(images) if not self._written(number, image)]

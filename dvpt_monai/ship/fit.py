@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER
 from dvpt_monai.errors import AdapterError
+from dvpt_monai.torch_file import finite
 from dvpt_monai.tuning import read_header
 
 __all__ = ["settings_of", "unfit"]
@@ -36,7 +37,7 @@ def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
     for name, value in expected.items():
         if saved[name].shape != value.shape:
             return f"{name} is {tuple(saved[name].shape)}, the network has {tuple(value.shape)}"
-        if not bool(saved[name].isfinite().all()):
+        if not finite(saved[name]):
             return f"{name} holds NaN or infinity"
     return ""
 

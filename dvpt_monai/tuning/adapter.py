@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dvpt_monai.errors import AdapterError, TuningError
+from dvpt_monai.torch_file import non_finite
 from dvpt_monai.tuning.architecture import architecture, check_architecture
 from dvpt_monai.tuning.fingerprint import check_backbone, check_depth, fingerprint
 from dvpt_monai.tuning.header import as_settings_and_result, read_adapter, write_adapter
@@ -60,9 +61,8 @@ def save_adapter(
     network = unwrap_model(network)
     tuning = tuning_of(network, "save_adapter")
     tensors = {key: value.detach().cpu().contiguous() for key, value in trained_tensors(network).items()}
-    for key, value in tensors.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise AdapterError(f"save_adapter: {key} holds NaN or infinity; nothing was written to {path}")
+    if key := non_finite(tensors):
+        raise AdapterError(f"save_adapter: {key} holds NaN or infinity; nothing was written to {path}")
     receipt = getattr(network, "receipt", None)
     header = {
         "method": tuning.method.arguments(),
