@@ -113,8 +113,9 @@ def write_dicom_seg(
             f"{source.source}: its files have no {lacking[0]}, by which a DICOM SEG refers to them; write another "
             "format (--output-format seg-nrrd), or export the series again"
         )
-    for image in images:  # some headers have another than their positions, and readers would believe it
-        image.SpacingBetweenSlices = f"{np.linalg.norm(source.affine[:3, 2]):.6g}"
+    if source.spacing is not None:  # some headers have another than their positions, and readers would believe it
+        for image in images:
+            image.SpacingBetweenSlices = f"{source.spacing[2]:.6g}"
     segmentation = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=masks,

@@ -52,10 +52,11 @@ class LocalContrast(nn.Module):
         self.register_buffer("weight", weight / weight.sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out what stands below this line alone
-            if not x.is_meta and torch.is_autocast_enabled(x.device.type):
-                with torch.autocast(x.device.type, enabled=False):  # of even regions little but rounding would stay
-                    return self.compared(x)
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return self.compared(x)
+        if not x.is_meta and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):  # of even regions little but rounding would stay
+                return self.compared(x)
         return self.compared(x)
 
     def compared(self, x: Tensor) -> Tensor:
