@@ -65,6 +65,8 @@ def parameter_groups(
 def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.2) -> OneCycleLR:
     """Raise each group's learning rate to its own value, and lower it to almost nothing (arXiv 1708.07120).
 
+    A training that goes on after the last step begins a new cycle, as every round of federated learning does.
+
     Args:
         optimizer: what is scheduled; the rates of its groups are the highest ones.
         steps: of the whole training; fewer than 2 count as 2.
@@ -84,10 +86,22 @@ def one_cycle(optimizer: Optimizer, steps: int, warmup: float = 0.2) -> OneCycle
         [0.004, 0.099, 0.0691, 0.0222, 0.0]
     """
     total = max(2, steps)
-    return OneCycleLR(
+    return _RepeatedOneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=total,
         pct_start=(warmup * (total - 1) + 1) / total if warmup else 0.0,
         cycle_momentum=False,
     )
+
+
+class _RepeatedOneCycleLR(OneCycleLR):
+    """``OneCycleLR`` raises an error at the step after its last one."""
+
+    def get_lr(self) -> list[Any]:
+        step = self.last_epoch
+        self.last_epoch = step % self.total_steps
+        try:
+            return super().get_lr()
+        finally:
+            self.last_epoch = step

@@ -58,6 +58,20 @@ def test_without_a_rise_it_begins_at_the_top_and_falls():
     assert seen[0] > 0.099 and (seen.diff() < 0).all()
 
 
+def test_a_training_that_goes_on_begins_a_new_cycle():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    schedule, seen = one_cycle(optimizer, 5), []
+    for _ in range(12):
+        seen.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert seen[5:10] == seen[:5] and seen[10:] == seen[:2]
+    plain = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=5)
+    with pytest.raises(ValueError, match="total steps"):
+        for _ in range(6):
+            plain.step()
+
+
 def test_the_momentum_stays():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
     schedule = one_cycle(optimizer, 10)

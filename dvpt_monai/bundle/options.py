@@ -13,7 +13,7 @@ from dvpt_monai.bundle.callers import callers
 from dvpt_monai.bundle.checked_weights import check_beginning
 from dvpt_monai.bundle.config_files import check_config_files
 from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
-from dvpt_monai.bundle.outside import check_outside, check_written_by_a_host
+from dvpt_monai.bundle.outside import check_federated, check_outside, check_written_by_a_host
 from dvpt_monai.bundle.plain_errors import runs_a_command
 from dvpt_monai.errors import BundleError, did_you_mean
 
@@ -35,7 +35,11 @@ def check_options() -> None:
             given with the one that was; or a value of another program that would be evaluated.
     """
     for frame in callers():
-        if frame.f_globals.get("__name__") == "monai.bundle.scripts" and frame.f_code.co_name == "run":
+        caller = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}"
+        if caller == "monai.fl.client.monai_algo.initialize":
+            check_federated(frame.f_locals["self"])
+            return
+        if caller == "monai.bundle.scripts.run":
             given, files = frame.f_locals.get("override") or {}, frame.f_locals.get("config_file")
             if files:
                 config = ConfigParser.load_config_files(files)

@@ -6,14 +6,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai.bundle import ConfigParser
 from monai.utils import ensure_tuple
 
 from dvpt_monai.errors import BundleError
 
-__all__ = ["check_outside", "check_written_by_a_host"]
+if TYPE_CHECKING:
+    from monai.fl.client import MonaiAlgo
+
+__all__ = ["check_federated", "check_outside", "check_written_by_a_host"]
 
 CODE = ("$", "%", "@")
 """What a string begins with that MONAI evaluates, replaces or looks up."""
@@ -67,6 +70,24 @@ def check_written_by_a_host(files: Any) -> None:
         own = file.with_name("train.json")
         if file.name == WRITTEN and own.is_file():
             check_outside(ConfigParser.load_config_file(file), ConfigParser.load_config_file(own))
+
+
+def check_federated(client: MonaiAlgo) -> None:
+    """Refuse what the job of a federated server sets in the configs of this site, if it would be evaluated.
+
+    Args:
+        client: of MONAI, as NVIDIA FLARE runs it.
+
+    Raises:
+        BundleError: names the id and the value.
+    """
+    for files, given in (
+        (client.config_train_filename, client.train_kwargs),
+        (client.config_evaluate_filename, client.eval_kwargs),
+    ):
+        if files:
+            paths = [Path(client.bundle_root, file) for file in ensure_tuple(files)]
+            check_outside(given, ConfigParser.load_config_files(paths))
 
 
 def _evaluated(place: str, value: Any) -> Iterator[tuple[str, str]]:
