@@ -7,8 +7,9 @@
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds`` (the
 same for methods inside the backbone), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each
-grade, or ``--shots`` of them, with a search of the learning rates for each method), ``hippocampus`` (40 held-out cases)
-and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time).
+grade, or ``--shots`` of them, with a search of the learning rates for each method), ``adrenal_folds`` (5-fold
+cross-validation inside the training shapes), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the
+backbone, its pre-training and the tuner are worth, at equal and shorter time).
 But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a
 call that is repeated goes on, and prints the table of a study that is done.
 """
@@ -54,6 +55,22 @@ FEW = {
     ),
     "options": {"tap": 6, "image_size": 168, "epochs": 15, "batch_size": 16, "shots": 10, "precision": "bfloat16"},
 }
+# Volumes, each side where it does best: a gradient through four blocks, or many epochs of what they give.
+ADRENAL = {
+    "bundle": "adrenal_ct_classification",
+    "entrants": (
+        Entrant(
+            DVPT(), {"tap": 4, "epochs": 4, "batch_size": 8, "learning_rate": 3e-5, "cache_features": 0}, "DVPT, tap 4"
+        ),
+        Entrant(SideDVPT(), {"tap": 4}, "SideDVPT, tap 4"),
+        Entrant(SideDVPT(), {"tap": 8}, "SideDVPT, tap 8"),
+        Entrant(LinearProbe(), {"tap": 4, "cache_features": 0}, "linear probe"),
+    ),
+    "options": {
+        **{"val_split": "$None", "epochs": 15, "batch_size": 16, "learning_rate": 1e-3, "head_learning_rate": 1e-3},
+        **{"cache_features": 4, "precision": "bfloat16"},
+    },
+}
 # A network of zeros in place of the backbone: the decoder sees the image through its own convolutions alone.
 ZEROED = "$[n := @backbone(), n.vit.requires_grad_(False), [p.zero_() for p in n.vit.parameters()]][0]"
 HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
@@ -65,6 +82,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
+    "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},
     "hippocampus_controls": {
         **HIPPOCAMPUS,

@@ -15,6 +15,7 @@ from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained, trained
 from dvpt_monai.bundle.volumes import volume_classifier, volume_unetr
+from dvpt_monai.bundle.writable import check_writable
 from dvpt_monai.bundle.written import written
 from dvpt_monai.moved import moved
 
@@ -23,6 +24,7 @@ __all__ = [
     "WithSpread",
     "check_options",
     "check_trained",
+    "check_writable",
     "checks_weights",
     "find_channels",
     "find_images",

@@ -16,6 +16,7 @@ from dvpt_monai.recipes.parts import (
     with_adapters,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
+from dvpt_monai.recipes.start import CHECK_WRITABLE
 
 __all__ = ["evaluate"]
 
@@ -57,6 +58,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
             ],
             "evaluating": [
                 CHECK_TRAINED,
+                CHECK_WRITABLE,
                 f"$print(len(@test_cases), {_tested(recipe)}, @note)",
                 "$@validate#evaluator.run()",
                 f"$print('Wrote {recipe.task.evaluated} to', @output_dir)",

@@ -22,6 +22,7 @@ from dvpt_monai.recipes.parts import (
     without_labels,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
+from dvpt_monai.recipes.start import CHECK_WRITABLE
 
 __all__ = ["inference"]
 
@@ -65,6 +66,7 @@ def inference(recipe: Recipe) -> list[Config]:
                 "$@bundle_root",
             ],
             "inferring": [
+                CHECK_WRITABLE,
                 f"$print(len(@cases), '{images.unit} to predict from', @dataset_dir, @note)",
                 "$@evaluator.run()",
                 f"$print('Wrote', {task.predictions})",

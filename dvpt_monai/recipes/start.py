@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dvpt_monai.recipes.recipe import Config
 
-__all__ = ["LOCK", "RESUMPTION", "STARTING", "run"]
+__all__ = ["CHECK_WRITABLE", "LOCK", "RESUMPTION", "STARTING", "run"]
 
 LOCK = "$bundle.lock(@models_dir, @rank)"
 """The first thing that a training does: a folder that it cannot have is found before anything is loaded."""
+CHECK_WRITABLE = "$bundle.check_writable(@output_dir)"
+"""What training, evaluating and predicting ask before they compute what they write."""
 STARTING = (
     "$@resumption.attach(@train#trainer)",
     {
@@ -61,6 +63,7 @@ def run(unit: str) -> Config:
         ],
         "training": [
             LOCK,
+            CHECK_WRITABLE,
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
             "$bundle.warn_of_replacing(@models_dir)",

@@ -11,7 +11,7 @@ from dvpt_monai.compare.runs import read_rows
 
 STUDIES = [
     *("fundus", "fundus_folds", "fundus_inside", "fundus_inside_folds", "fundus_labels", "fundus_few"),
-    *("hippocampus", "hippocampus_controls"),
+    *("adrenal_folds", "hippocampus", "hippocampus_controls"),
 ]
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
@@ -32,6 +32,9 @@ def tiny(request):
     def of(bundle):
         if bundle.startswith("fundus"):
             data, more = request.getfixturevalue("fundus").data, {"image_size": 28, "folds": 2}
+        elif bundle.startswith("adrenal"):
+            more = {"image_size": 16, "patch_size": 8, "folds": 2, "backbone#num_layers": 8}
+            data = request.getfixturevalue("adrenal").data
         else:
             data, more = request.getfixturevalue("hippocampus").data, {"feature_size": 2, "tap": "$None"}
         return {**TINY, "dataset_dir": str(data), "backbone_weights": "random", **more}
