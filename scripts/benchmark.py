@@ -64,7 +64,7 @@ ADRENAL = {
         ),
         Entrant(SideDVPT(), {"tap": 4}, "SideDVPT, tap 4"),
         Entrant(SideDVPT(), {"tap": 8}, "SideDVPT, tap 8"),
-        Entrant(LinearProbe(), {"tap": 4, "cache_features": 0}, "linear probe"),
+        Entrant(LinearProbe(), {"tap": 4, "train_patterns": ["head.*", "!*depth_embedding"]}, "linear probe"),
     ),
     "options": {
         **{"val_split": "$None", "epochs": 15, "batch_size": 16, "learning_rate": 1e-3, "head_learning_rate": 1e-3},
