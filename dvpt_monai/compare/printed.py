@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
@@ -110,6 +111,8 @@ def recommendation(by_fraction: Mapping[float, Sequence[Chances]], colour: bool 
 
 def _gap(one: Scores, other: Scores) -> str:
     gap, ends = difference(one, other)
+    if math.isnan(gap):
+        return "-"
     signed = f" [{ends.low:+.3f}, {ends.high:+.3f}]" if ends else ""
     return f"{gap:+.3f}{signed}"
 

@@ -102,9 +102,10 @@ def _classes(proposal: Proposal) -> str:
         counts: Counter[str] = Counter(str(case.label) for case in proposal.parts.cases)
         labels = list(proposal.numbers)
         return ",  ".join(f"{name} {counts[label]}" for name, label in zip(proposal.classes, labels, strict=True))
+    unit = "pixels" if proposal.dims == 2 else "voxels"
     shares = [
         f"{name} in {masks.cases_with(values)} ({100 * sum(masks.share.get(value, 0) for value in values):.2g} % of "
-        "all pixels)"
+        f"all {unit})"
         for name, values in zip(proposal.classes, proposal.members, strict=True)
     ][1:]
     if masks.empty:

@@ -84,9 +84,7 @@ def place(
         aside = set_aside(rows, seed, spread=bool(shown))
         placed = [replace(case, part="test") if str(case.image) in aside.images else case for case in placed]
         whole = ", whole groups" if grouped else ""
-        text = (
-            f"about a fifth is set aside for testing: {len(aside.images)} of {len(rows)}, by seed {aside.seed}{whole}"
-        )
+        text = f"{len(aside.images)} of {len(rows)} are set aside for testing, by seed {aside.seed}{whole}"
         keep = f"--seed {aside.seed} keeps them when cases are added; or folders or a column of parts"
         notes.append(Note(text, keep))
         absent = [name for name, number in numbers.items() if number in aside.untested]

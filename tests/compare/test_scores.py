@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dvpt_monai.compare.printed import cells
 from dvpt_monai.compare.scores import Scores, difference, scores
 from dvpt_monai.compare.study import Study
 from dvpt_monai.metrics import resample
@@ -57,6 +58,15 @@ def test_a_seed_that_one_of_them_lacks_is_left_out():
 def test_nothing_in_common_is_no_difference():
     gap, ends = difference(of("good"), of("bad", BAD))
     assert np.isnan(gap) and not ends
+
+
+def test_a_difference_that_there_is_not_is_a_dash():
+    """A case alone has no kappa, and so no run of it has a value to compare."""
+    row = {"method_parameters": "0", "memory_mb": "", "seconds": ""}
+    alone = [replace(of(name, GOOD), values={0: float("nan")}, row=row) for name in ("one", "other")]
+    assert [line["minus one [95 %]"] for line in cells(alone)] == ["", "-"]
+    both = [replace(of("good", GOOD), row=row), replace(of("bad", BAD), row=row)]
+    assert cells(both)[1]["minus good [95 %]"].startswith("-0.375 [")
 
 
 def test_a_metric_without_resamples_has_no_interval():
