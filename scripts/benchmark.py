@@ -5,11 +5,12 @@
     python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds`` (the
-same for methods inside the backbone), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each
-grade, or ``--shots`` of them, with a search of the learning rates for each method), ``adrenal_folds`` (5-fold
-cross-validation inside the training shapes), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the
-backbone, its pre-training and the tuner are worth, at equal and shorter time).
+``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds``
+(the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
+``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with a
+search of the learning rates for each method), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
+``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner
+are worth, at equal and shorter time).
 But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a
 call that is repeated goes on, and prints the table of a study that is done.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 import fire
 
-from dvpt_monai import DVPT, EPT, VPT, FullFineTuning, LinearProbe, LoRA, SideDVPT
+from dvpt_monai import DTL, DVPT, EPT, LST, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
 from dvpt_monai.compare import Entrant, compare, compared
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +33,8 @@ FUNDUS = {
     ),
     "options": {},
 }
+# Beside the backbone, all of them: no gradient passes through its first half.
+BESIDE = {**FUNDUS, "entrants": tuple(Entrant(method) for method in (SideDVPT(), FPTPlus(), LST(), DTL()))}
 # Tuned inside the backbone, which pays with its first blocks and small images.
 INSIDE = {
     "bundle": "fundus_dr_classification",
@@ -78,6 +81,7 @@ HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
 STUDIES: dict[str, dict[str, Any]] = {
     "fundus": {**FUNDUS, "seeds": 3},
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
+    "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_inside": {**INSIDE, "seeds": 3},
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
