@@ -12,7 +12,7 @@ __all__ = ["check_writable"]
 
 
 def check_writable(output_dir: str | os.PathLike[str]) -> None:
-    """Write nothing into a folder, which is made if missing.
+    """Find out whether a folder, which is made if missing, can be written; nothing is left in it.
 
     Raises:
         BundleError: nobody may write there; names the option that gives another.

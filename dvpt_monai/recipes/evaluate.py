@@ -6,6 +6,7 @@ from dvpt_monai.recipes.answers import split_spread
 from dvpt_monai.recipes.parts import (
     CHECK_PREDICTIONS,
     CHECK_TRAINED,
+    CHECK_WRITABLE,
     TRAINED_FILES,
     dataset,
     normalization,
@@ -16,7 +17,6 @@ from dvpt_monai.recipes.parts import (
     with_adapters,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
-from dvpt_monai.recipes.start import CHECK_WRITABLE
 
 __all__ = ["evaluate"]
 

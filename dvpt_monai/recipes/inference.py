@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dvpt_monai.recipes.parts import (
     CHECK_TRAINED,
+    CHECK_WRITABLE,
     DEVICE,
     OPENING,
     TRAINED_FILES,
@@ -22,7 +23,6 @@ from dvpt_monai.recipes.parts import (
     without_labels,
 )
 from dvpt_monai.recipes.recipe import Config, Recipe
-from dvpt_monai.recipes.start import CHECK_WRITABLE
 
 __all__ = ["inference"]
 

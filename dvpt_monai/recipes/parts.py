@@ -7,6 +7,7 @@ from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Ta
 __all__ = [
     "CHECK_PREDICTIONS",
     "CHECK_TRAINED",
+    "CHECK_WRITABLE",
     "DEVICE",
     "OPENING",
     "TRAINED_FILES",
@@ -38,6 +39,8 @@ PAIRED = ("keys", "mode", "anti_aliasing")
 OF_MASKS = ("structures",)
 """What a step is told of masks alone."""
 CHECK_TRAINED = "$bundle.check_trained(@checkpoint, @adapter, method=@method, settings=@settings, adapters=@adapters)"
+CHECK_WRITABLE = "$bundle.check_writable(@output_dir)"
+"""What training, evaluating and predicting ask before they compute what they write."""
 CHECK_PREDICTIONS: Config = {"_target_": "dvpt_monai.handlers.CheckPredictions"}
 AFTER_TRAINING = "$bundle.normalization(@backbone_weights, trained=@trained_files[0])"
 TRAINED_FILES: Config = {"trained_files": "$bundle.trained_files(@checkpoint, @adapter, @adapters)"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dvpt_monai.recipes.parts import CHECK_WRITABLE
 from dvpt_monai.recipes.recipe import Config
 
-__all__ = ["CHECK_WRITABLE", "LOCK", "RESUMPTION", "STARTING", "run"]
+__all__ = ["LOCK", "RESUMPTION", "STARTING", "run"]
 
 LOCK = "$bundle.lock(@models_dir, @rank)"
 """The first thing that a training does: a folder that it cannot have is found before anything is loaded."""
-CHECK_WRITABLE = "$bundle.check_writable(@output_dir)"
-"""What training, evaluating and predicting ask before they compute what they write."""
 STARTING = (
     "$@resumption.attach(@train#trainer)",
     {
