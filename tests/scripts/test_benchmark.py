@@ -3,7 +3,6 @@
 import importlib.util
 import re
 import shlex
-
 from pathlib import Path
 
 import fire
