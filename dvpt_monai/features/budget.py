@@ -20,7 +20,7 @@ def kept_bytes(root: Path) -> int:
     return sum(path.stat().st_size for folder in root.glob("*/") for path in shards_of(folder))
 
 
-def check_room(root: Path, needed: int, budget: float, views: int, of_views: int) -> None:
+def check_room(root: Path, needed: int, budget: float, views: int, of_views: int, least: bool = False) -> None:
     """Refuse what would not fit.
 
     Args:
@@ -29,6 +29,7 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
         budget: GB that all caches together may have.
         views: that were asked for.
         of_views: bytes of all that depend on their number.
+        least: whether it may be more.
 
     Raises:
         CacheRoomError: it is more than the budget leaves, or the disk; says how many views would fit.
@@ -44,8 +45,9 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
     options = [f"--cache_features {fits}"] if 0 < fits < views else []
     if budget * GB - kept < needed:
         options.append(f"--cache_budget {math.ceil((kept + needed) / GB)}")
+    size = f"at least {storage(needed)}" if least else storage(needed)
     raise CacheRoomError(
-        f"{root}: --cache_features {views} takes {storage(needed)}; there are {storage(kept)} already, of the "
+        f"{root}: --cache_features {views} takes {size}; there are {storage(kept)} already, of the "
         f"--cache_budget of {budget:g} GB, and the disk has {storage(free)} left",
         " or ".join(options),
         "clear with python -m dvpt_monai cache --clear, give another --cache_dir, or train without, --cache_features 0",

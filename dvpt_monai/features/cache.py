@@ -135,7 +135,7 @@ class FeatureCache:
         sizes = [(dataset, dataset.least_bytes()) for dataset in self.datasets]
         missing = sum(size for _, size in sizes) - kept_bytes(self.root)
         of_views = sum(size for dataset, size in sizes if dataset.views == self.views)
-        check_room(self.root, missing, self.budget, self.views, of_views)
+        check_room(self.root, missing, self.budget, self.views, of_views, least=True)
 
     def _complete(self) -> None:
         for dataset in self.datasets:
