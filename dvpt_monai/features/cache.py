@@ -20,6 +20,7 @@ from dvpt_monai.features.budget import check_room, kept_bytes
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
 from dvpt_monai.features.folder import HEADER, features_dir, filling
+from dvpt_monai.system_memory import return_freed
 from dvpt_monai.tuning.frozen import depth_of, frozen_cut, map_frozen
 from dvpt_monai.units import duration, storage
 
@@ -127,6 +128,7 @@ class FeatureCache:
             return
         try:
             map_frozen(self.network, self.root)
+            return_freed()
         except OSError as error:
             logger.info("The weights of the frozen blocks stay in memory, no file for them can be written (%s)", error)
 

@@ -139,10 +139,11 @@ def map_frozen(network: nn.Module, folder: str | os.PathLike[str] | None = None)
 
     Example:
         >>> from dvpt_monai import SideDVPT, ViTClassifier, tune
+        >>> from dvpt_monai.tuning import map_frozen
         >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=32, hidden_size=24, mlp_dim=48, num_layers=4,
         ...                     num_heads=2)
         >>> map_frozen(tune(net, SideDVPT(layers=[2, 3])))
-        77568
+        77952
     """
     frozen = _encoder(network).blocks[: frozen_cut(network)]
     weights = {name: each for name, each in frozen.named_parameters() if each.device.type == "cpu"}
