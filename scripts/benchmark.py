@@ -7,12 +7,13 @@
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds``
 (the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
-``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_labels`` (shares of the
-labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with such a search), ``adrenal_folds``
-(5-fold cross-validation inside the training shapes), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls``
-(what the backbone, its pre-training and the tuner are worth, at equal and shorter time).
-But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a
-call that is repeated goes on, and prints the table of a study that is done.
+``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
+them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
+``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
+``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are
+worth, at equal and shorter time).
+But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
+goes on, and prints the table of a study that is done.
 """
 
 import shutil
@@ -41,6 +42,12 @@ METHODS_IN_TURN = (*FIRST, *(name for name in METHODS if name not in (*FIRST, "S
 EVERY = {
     **FUNDUS,
     "entrants": tuple(Entrant(METHODS[name]()) for name in METHODS_IN_TURN),
+    "options": {"cache_features": 0, "precision": "bfloat16"},
+}
+# The settings that won there.
+WHOLE = {
+    **FUNDUS,
+    "entrants": (Entrant(DVPT(), {"learning_rate": 1.96e-4, "head_learning_rate": 1.68e-3}),),
     "options": {"cache_features": 0, "precision": "bfloat16"},
 }
 # Tuned inside the backbone, which pays with its first blocks and small images.
@@ -91,6 +98,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
+    "fundus_whole": {**WHOLE, "seeds": 1},
     "fundus_inside": {**INSIDE, "seeds": 3},
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},

@@ -39,6 +39,7 @@ def trained(options: dict[str, Any], file: Path) -> dict[str, np.ndarray]:
                 for name, values in kept.items():
                     values.append(torch.as_tensor(case[name]).cpu().numpy().reshape(-1))
 
+        training.parser.get_parsed_content("train#trainer")  # whose cases the cache then knows
         training.parser.get_parsed_content("validate#evaluator").add_event_handler(Events.ITERATION_COMPLETED, keep)
         training.run()
     arrays = {name: np.stack(values) for name, values in kept.items()}
