@@ -74,6 +74,17 @@ ADRENAL = {
         **{"cache_features": 4, "precision": "bfloat16"},
     },
 }
+# The same volumes slice by slice, of which one in eight across each axis is read.
+SLICED = {"volume": "slices", "slice_step": 8}
+SLICES = {
+    **ADRENAL,
+    "entrants": (
+        Entrant(LinearProbe(), {**SLICED, "tap": 8}, "linear probe, slices, tap 8"),
+        Entrant(SideDVPT(), {**SLICED, "tap": 8}, "SideDVPT, slices, tap 8"),
+        Entrant(LinearProbe(), {**SLICED, "tap": "$None"}, "linear probe, slices, all blocks"),
+    ),
+    "options": {**ADRENAL["options"], "cache_features": 2},
+}
 # A network of zeros in place of the backbone: the decoder sees the image through its own convolutions alone.
 ZEROED = "$[n := @backbone(), n.vit.requires_grad_(False), [p.zero_() for p in n.vit.parameters()]][0]"
 HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
@@ -87,6 +98,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
+    "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},
     "hippocampus_controls": {
         **HIPPOCAMPUS,
