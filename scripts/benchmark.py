@@ -9,8 +9,8 @@ Studies: ``fundus`` (the official test split of IDRiD, which each run reads once
 (the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with a
 search of the learning rates for each method), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner
-are worth, at equal and shorter time).
+``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what
+the backbone, its pre-training and the tuner are worth, at equal and shorter time).
 But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a
 call that is repeated goes on, and prints the table of a study that is done.
 """
@@ -74,12 +74,13 @@ ADRENAL = {
         **{"cache_features": 4, "precision": "bfloat16"},
     },
 }
-# The same volumes slice by slice, of which one in eight across each axis is read.
+# The same volumes slice by slice, of which every eighth across each axis is read, or every fourth.
 SLICED = {"volume": "slices", "slice_step": 8}
 SLICES = {
     **ADRENAL,
     "entrants": (
         Entrant(LinearProbe(), {**SLICED, "tap": 8}, "linear probe, slices, tap 8"),
+        Entrant(LinearProbe(), {**SLICED, "slice_step": 4, "tap": 8}, "linear probe, twice the slices, tap 8"),
         Entrant(SideDVPT(), {**SLICED, "tap": 8}, "SideDVPT, slices, tap 8"),
         Entrant(LinearProbe(), {**SLICED, "tap": "$None"}, "linear probe, slices, all blocks"),
     ),

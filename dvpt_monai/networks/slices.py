@@ -137,7 +137,8 @@ class SliceClassifier(ViTClassifier):
     def features(self, x: Tensor) -> Tensor:
         """The feature of a volume, (B, C) or (B, 2C)."""
         seen = self.seen(x)
-        return self.attended(self.encoded({}, seen), seen["present"])
+        known: dict[int, Tensor] = {}
+        return self.attended(self.encoded(known, seen), seen["present"])
 
     def seen(self, x: Tensor) -> dict[str, Tensor]:
         """The slices of all axes, axis after axis, (B, S, C_in, H, W), and which of them are no padding, (B, S)."""
@@ -166,7 +167,7 @@ class SliceClassifier(ViTClassifier):
         """The feature of volumes, from those of their slices, (B, S, C), and which of these are there, (B, S)."""
         axes = len(self.slice_axes)
         scores: list[Tensor] = []
-        for index, (features, one) in enumerate(zip(each.chunk(axes, 1), present.bool().chunk(axes, 1))):  # noqa: B905
+        for index, (features, one) in enumerate(zip(each.chunk(axes, 1), (present > 0).chunk(axes, 1))):  # noqa: B905
             places = (2 * one.cumsum(1) - 1) / one.sum(1, keepdim=True) - 1
             score = self.attention.scores(features, places, index)
             scores.append(score.masked_fill(~one.unsqueeze(-1), float("-inf")))

@@ -11,7 +11,7 @@ from dvpt_monai.compare.runs import read_rows
 
 STUDIES = [
     *("fundus", "fundus_folds", "fundus_inside", "fundus_inside_folds", "fundus_labels", "fundus_few"),
-    *("fundus_beside_folds", "adrenal_folds", "hippocampus", "hippocampus_controls"),
+    *("fundus_beside_folds", "adrenal_folds", "adrenal_slices", "hippocampus", "hippocampus_controls"),
 ]
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
