@@ -188,14 +188,15 @@ class SliceClassifier(ViTClassifier):
     def encoded(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> Tensor:
         """The features (B, S, C) of slices, chunk by chunk, from outputs of blocks or, where there are none, images."""
         shape = list(seen["present"].shape)
-        flat = {index: tokens.flatten(0, 1) for index, tokens in states.items()}
-        images = seen["images"].flatten(0, 1) if "images" in seen else None
-        keeps_less = self.training and torch.is_grad_enabled() and shape[0] * shape[1] > self.chunk
+        chunks = (shape[0] * shape[1] + self.chunk - 1) // self.chunk
+        # Split, not indexed: of MONAI's tensors with metadata an index would take a part of the metadata, too.
+        flat = {index: tokens.flatten(0, 1).split(self.chunk) for index, tokens in states.items()}
+        images = seen["images"].flatten(0, 1).split(self.chunk) if "images" in seen else []
+        keeps_less = self.training and torch.is_grad_enabled() and chunks > 1
         features: list[Tensor] = []
-        for begin in range(0, shape[0] * shape[1], self.chunk):
-            end = begin + self.chunk
-            known = {index: tokens[begin:end] for index, tokens in flat.items()}
-            chunk = None if images is None else images[begin:end]
+        for number in range(chunks):
+            known = {index: parts[number] for index, parts in flat.items()}
+            chunk = images[number] if len(images) > 0 else None
             if keeps_less and not torch.jit.is_scripting():  # type: ignore[attr-defined]
                 features.append(self.computed_again(known, chunk))
             else:
