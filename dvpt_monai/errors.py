@@ -64,6 +64,25 @@ class CacheError(DvptError):
     """Cached activations cannot be made, kept or used."""
 
 
+class CacheRoomError(CacheError):
+    """Cached activations would take more than the budget leaves, or the disk.
+
+    Args:
+        shortage: what they take, and what there is.
+        options: that would make room, or need less.
+        otherwise: what else helps.
+    """
+
+    def __init__(self, shortage: str, options: str = "", otherwise: str = "") -> None:
+        super().__init__(shortage, options, otherwise)
+        self.shortage = shortage
+        self.options = options
+        self.otherwise = otherwise
+
+    def __str__(self) -> str:
+        return f"{self.shortage}. Give {self.options or 'less'}, {self.otherwise}"
+
+
 class BundleError(DvptError):
     """A bundle, or what is asked of it, is not as it must be."""
 

@@ -7,11 +7,12 @@
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds``
 (the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
-``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with a
-search of the learning rates for each method), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what
-the backbone, its pre-training and the tuner are worth, at equal and shorter time).
-But for ``fundus_few`` settings are fixed and nothing is searched. Runs, table and figures lie under ``runs/STUDY``; a
+``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_labels`` (shares of the
+labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with such a search), ``adrenal_folds``
+(5-fold cross-validation inside the training shapes), ``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40
+held-out cases) and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and
+shorter time).
+But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a
 call that is repeated goes on, and prints the table of a study that is done.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 import fire
 
-from dvpt_monai import DTL, DVPT, EPT, LST, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
+from dvpt_monai import DTL, DVPT, EPT, LST, METHODS, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
 from dvpt_monai.compare import Entrant, compare, compared
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,14 @@ FUNDUS = {
 }
 # Beside the backbone, all of them: no gradient passes through its first half.
 BESIDE = {**FUNDUS, "entrants": tuple(Entrant(method) for method in (SideDVPT(), FPTPlus(), LST(), DTL()))}
+# Every method as it comes, on the whole backbone and the same images, and as large a search for each.
+FIRST = ("SideDVPT", "DVPT", "LinearProbe", "FullFineTuning", "LoRA", "VPT", "EPT")
+METHODS_IN_TURN = (*FIRST, *(name for name in METHODS if name not in (*FIRST, "Stack")))
+EVERY = {
+    **FUNDUS,
+    "entrants": tuple(Entrant(METHODS[name]()) for name in METHODS_IN_TURN),
+    "options": {"cache_features": 0, "precision": "bfloat16"},
+}
 # Tuned inside the backbone, which pays with its first blocks and small images.
 INSIDE = {
     "bundle": "fundus_dr_classification",
@@ -78,7 +87,6 @@ ADRENAL = {
 SLICES = {
     **ADRENAL,
     "entrants": (
-        ADRENAL["entrants"][-1],
         Entrant(LinearProbe(), {"volume": "slices", "slice_step": 8, "tap": 8}, "linear probe, slices, tap 8"),
     ),
     "options": {**ADRENAL["options"], "cache_features": 2},
@@ -91,6 +99,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus": {**FUNDUS, "seeds": 3},
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
+    "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_inside": {**INSIDE, "seeds": 3},
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},

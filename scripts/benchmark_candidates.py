@@ -33,7 +33,7 @@ from dvpt_monai import (
 )
 from dvpt_monai.features.entry import IMAGE, Entry, sample_of
 from dvpt_monai.features.shard import Shard, write_shard
-from dvpt_monai.tuning import from_activations, frozen_activations
+from dvpt_monai.tuning import from_activations, frozen_activations, map_frozen
 
 __all__ = ["FULL", "NETWORKS", "Cached", "Candidate", "Floor", "Peft", "candidates"]
 
@@ -121,7 +121,10 @@ class Candidate:
 
 
 class Cached(Candidate):
-    """The same training from a shard of cached activations, of which each step reads a batch; it infers from images."""
+    """The same training from a shard of cached activations, of which each step reads a batch; it infers from images.
+
+    As in a bundle's training, the weights of the frozen blocks lie in a file.
+    """
 
     def prepare(self) -> None:
         super().prepare()
@@ -131,6 +134,10 @@ class Cached(Candidate):
             entries[str(number)] = Entry([sample_of({IMAGE: image}, kept, torch.float16)], listed=False)
         self.folder = tempfile.TemporaryDirectory()
         self.shard = Shard(write_shard(self.folder.name, "key", entries))
+        self.mapped = map_frozen(self.network, self.folder.name)
+
+    def resident(self) -> int:
+        return super().resident() - self.mapped
 
     def output(self) -> Tensor:
         items = [self.shard.read(name)[IMAGE] for name in self.shard.entries]

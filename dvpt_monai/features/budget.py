@@ -6,7 +6,7 @@ import math
 import shutil
 from pathlib import Path
 
-from dvpt_monai.errors import CacheError
+from dvpt_monai.errors import CacheRoomError
 from dvpt_monai.features.folder import shards_of
 from dvpt_monai.units import storage
 
@@ -20,7 +20,7 @@ def kept_bytes(root: Path) -> int:
     return sum(path.stat().st_size for folder in root.glob("*/") for path in shards_of(folder))
 
 
-def check_room(root: Path, needed: int, budget: float, views: int, of_views: int) -> None:
+def check_room(root: Path, needed: int, budget: float, views: int, of_views: int, least: bool = False) -> None:
     """Refuse what would not fit.
 
     Args:
@@ -29,23 +29,26 @@ def check_room(root: Path, needed: int, budget: float, views: int, of_views: int
         budget: GB that all caches together may have.
         views: that were asked for.
         of_views: bytes of all that depend on their number.
+        least: whether it may be more.
 
     Raises:
-        CacheError: it is more than the budget leaves, or the disk; says how many views would fit.
+        CacheRoomError: it is more than the budget leaves, or the disk; says how many views would fit.
     """
     kept = kept_bytes(root)
     folder = next(path for path in (root, *root.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     left = min(budget * GB - kept, free)
-    if needed <= left:
+    if needed <= max(left, 0):
         return
     view = of_views / views
     fits = int((left - (needed - of_views)) // view) if view else 0
-    fewer = [f"--cache_features {fits}"] if 0 < fits < views else []
+    options = [f"--cache_features {fits}"] if 0 < fits < views else []
     if budget * GB - kept < needed:
-        fewer.append(f"--cache_budget {math.ceil((kept + needed) / GB)}")
-    raise CacheError(
-        f"{root}: --cache_features {views} takes {storage(needed)}; there are {storage(kept)} already, of the "
-        f"--cache_budget of {budget:g} GB, and the disk has {storage(free)} left. Give {' or '.join(fewer) or 'less'}, "
-        "clear with python -m dvpt_monai cache --clear, give another --cache_dir, or train without, --cache_features 0"
+        options.append(f"--cache_budget {math.ceil((kept + needed) / GB)}")
+    size = f"at least {storage(needed)}" if least else storage(needed)
+    raise CacheRoomError(
+        f"{root}: --cache_features {views} takes {size}; there are {storage(kept)} already, of the "
+        f"--cache_budget of {budget:g} GB, and the disk has {storage(free)} left",
+        " or ".join(options),
+        "clear with python -m dvpt_monai cache --clear, give another --cache_dir, or train without, --cache_features 0",
     )

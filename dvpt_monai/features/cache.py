@@ -15,12 +15,13 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from dvpt_monai.errors import CacheError, TuningError
-from dvpt_monai.features.budget import check_room
+from dvpt_monai.errors import CacheError, CacheRoomError, TuningError
+from dvpt_monai.features.budget import check_room, kept_bytes
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
 from dvpt_monai.features.folder import HEADER, features_dir, filling
-from dvpt_monai.tuning.frozen import depth_of, frozen_cut
+from dvpt_monai.system_memory import return_freed
+from dvpt_monai.tuning.frozen import depth_of, frozen_cut, map_frozen
 from dvpt_monai.units import duration, storage
 
 __all__ = ["AUTO", "DTYPES", "FeatureCache"]
@@ -41,13 +42,15 @@ class FeatureCache:
     Args:
         network: tuned.
         views: draws of the random transforms a training case; epoch e sees draw ``e % views``. 0 caches nothing;
-            ``"auto"`` caches four where at least half of the blocks stay as they are, and else nothing.
+            ``"auto"`` caches four where at least half of the blocks stay as they are, and else nothing; where there is
+            no room for them, the same draws are computed from images at each step.
         folder: of the caches of all trainings.
         dtype: ``"float16"``, ``"bfloat16"``, or ``"float32"``.
         budget: GB that all caches in the folder together may have.
         seed: of the draws.
         workers: processes that prepare images while it is filled.
         epochs: of the training, if it is known: ``"auto"`` computes no draw that none of them sees.
+        name: of what is trained, for the list of caches.
 
     Raises:
         CacheError: an argument is none of these.
@@ -63,6 +66,7 @@ class FeatureCache:
         seed: int = 0,
         workers: int = 0,
         epochs: int = AUTO,
+        name: str = "",
     ) -> None:
         if views != "auto" and (not isinstance(views, int) or views < 0):
             raise CacheError(
@@ -71,35 +75,71 @@ class FeatureCache:
         if dtype not in DTYPES:
             raise CacheError(f"--cache_dtype {dtype}: give one of {', '.join(DTYPES)}")
         self.network = network
+        self.automatic = views == "auto"
         self.views = min(_worth_keeping(network), epochs) if isinstance(views, str) else views
         self.root = features_dir(folder)
         self.dtype = dtype
         self.budget = budget
         self.seed = seed
         self.workers = workers
+        self.name = name
         self.datasets: list[CachedDataset] = []
 
     def training(self, dataset: Any, inferer: Inferer) -> Any:
         """The data set of a training from the cache, as :class:`~dvpt_monai.data.ReplayLoader` takes it."""
-        return self._cached(dataset, inferer, self.views)
+        return self._cached(dataset, inferer, self.views, "training")
 
     def validation(self, dataset: Any, inferer: Inferer) -> Any:
         """The data set of a validation from the cache, of which there is one view."""
-        return self._cached(dataset, inferer, 1)
+        return self._cached(dataset, inferer, 1, "validation")
 
-    def _cached(self, dataset: Any, inferer: Inferer, views: int) -> Any:
+    def _cached(self, dataset: Any, inferer: Inferer, views: int, part: str) -> Any:
         if not self.views:
             return dataset
-        self.datasets.append(CachedDataset(dataset, inferer, self.network, self.seed, views, self.dtype))
+        name = f"{self.name} {part}".lstrip()
+        self.datasets.append(CachedDataset(dataset, inferer, self.network, self.seed, views, self.dtype, name))
         return self.datasets[-1]
 
     def fill(self) -> None:
         """Compute what is missing, once an entry that is there was compared with what is computed now.
 
+        Then no step reads the weights of the frozen blocks, which go from memory to a file, see
+        :func:`~dvpt_monai.tuning.map_frozen`.
+
         Raises:
-            CacheError: there is no room, nobody may write, or what is there is not what is computed now.
+            CacheRoomError: there is no room, for a number of views that was asked for.
+            CacheError: nobody may write, or what is there is not what is computed now.
             TuningError: no block of the network stays as it is.
         """
+        if not self.datasets:
+            return
+        try:
+            self._check_least()
+            self._complete()
+        except CacheRoomError as error:
+            if not self.automatic:
+                raise
+            logger.warning(
+                "Activations are not cached, each step computes them: %s%s",
+                *(error.shortage, f". {error.options} caches" if error.options else ""),
+            )
+            for dataset in self.datasets:
+                dataset.from_images = True
+            return
+        try:
+            map_frozen(self.network, self.root)
+            return_freed()
+        except OSError as error:
+            logger.info("The weights of the frozen blocks stay in memory, no file for them can be written (%s)", error)
+
+    def _check_least(self) -> None:
+        """Whether there is room for what all entries take at least, before anything is read."""
+        sizes = [(dataset, dataset.least_bytes()) for dataset in self.datasets]
+        missing = sum(size for _, size in sizes) - kept_bytes(self.root)
+        of_views = sum(size for dataset, size in sizes if dataset.views == self.views)
+        check_room(self.root, missing, self.budget, self.views, of_views, least=True)
+
+    def _complete(self) -> None:
         for dataset in self.datasets:
             for error in dataset.open(self.root).open().values():
                 logger.warning("%s; what it held is computed anew", error)

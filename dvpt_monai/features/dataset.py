@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from dvpt_monai.data.replay import Drawn
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import IMAGE, Entry, sample_of
-from dvpt_monai.features.key import case_digest, digest_of, header_of, source_of_backbone
+from dvpt_monai.features.key import activation_sizes, case_digest, digest_of, header_of, source_of_backbone
 from dvpt_monai.features.store import Store
 from dvpt_monai.tuning.frozen import frozen_activations
 
@@ -39,10 +40,18 @@ class CachedDataset(Drawn):
         seed: of the draws.
         views: draws of the random transforms a case; of a data set without them there is one.
         dtype: that the activations are kept in.
+        name: of the data set, for people.
     """
 
     def __init__(
-        self, dataset: Any, inferer: Inferer, network: nn.Module, seed: int = 0, views: int = 1, dtype: str = "float16"
+        self,
+        dataset: Any,
+        inferer: Inferer,
+        network: nn.Module,
+        seed: int = 0,
+        views: int = 1,
+        dtype: str = "float16",
+        name: str = "",
     ) -> None:
         random = draws(dataset.transform)
         super().__init__(dataset, seed, views if random else 1)
@@ -50,14 +59,19 @@ class CachedDataset(Drawn):
         self.inferer = inferer
         self.network = network
         self.dtype = dtype
+        self.name = name
+        self.from_images = False
         self.opened: Store | None = None
         self.names: list[list[str]] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "network": None, "inferer": None, "dataset": [None] * len(self)}  # for workers that read
+        read = self.dataset if self.from_images else [None] * len(self)
+        return {**vars(self), "network": None, "inferer": None, "dataset": read}  # for workers that read
 
     def __getitem__(self, place: int | tuple[int, int]) -> Any:
         epoch, case = place if isinstance(place, tuple) else (0, place)
+        if self.from_images:
+            return super().__getitem__((epoch, case))
         return self.store.read(self.names[case][epoch % self.views])
 
     @property
@@ -71,11 +85,18 @@ class CachedDataset(Drawn):
         """Find out what the entries are called, and open those that are there."""
         header = header_of(self.network, self.dataset.transform, self.inferer, self.dtype)
         cases = [case_digest(case) for case in self.dataset.data]
-        self.opened = Store(root, header, source_of_backbone(self.network))
+        about = {"source": source_of_backbone(self.network), "of": self.name, "cases": len(self), "views": self.views}
+        self.opened = Store(root, header, about)
         self.names = [
             [self._name(digest, case, view) for view in range(self.views)] for case, digest in enumerate(cases)
         ]
         return self.opened
+
+    def least_bytes(self) -> int:
+        """What all entries take at least: more where an image has several windows or slices, or a mask."""
+        dtype: torch.dtype = getattr(torch, self.dtype)
+        values = sum(math.prod(size) for size in activation_sizes(self.network).values())
+        return values * dtype.itemsize * self.views * len(self)
 
     def _name(self, digest: str, case: int, view: int) -> str:
         return digest_of([digest, self.seed_of_draw(view, case) if self.random else None])[:32]

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import os
 import re
+import threading
 import types
 from collections.abc import Mapping
 from enum import Enum
@@ -30,7 +31,8 @@ def described(value: Any) -> Any:
     """JSON that is the same for two values only if they do the same to an image.
 
     Of a class or a function it has the sha256 of the file that defines it, and of the classes that it derives from; of
-    arrays the sha256 of their bytes. Random states do not count, nor what a transform holds of its last draw.
+    arrays the sha256 of their bytes. Random states do not count, nor what a transform holds of its last draw, nor
+    what is a thread's own, such as MONAI adds to a lazy transform when it first runs.
 
     Args:
         value: a transform, an inferer, or what one holds.
@@ -93,12 +95,12 @@ def _held(value: Any, within: Any) -> dict[str, Any]:
             "what it makes cannot be cached; train with --cache_features 0"
         )
     held = {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
-    kept = {name: each for name, each in held.items() if name not in DRAWN and not _is_random_state(each)}
+    kept = {name: each for name, each in held.items() if name not in DRAWN and not _is_state(each)}
     return {name: within(each) for name, each in sorted(kept.items())}
 
 
-def _is_random_state(value: Any) -> bool:
-    return isinstance(value, (np.random.RandomState, np.random.Generator, torch.Generator))
+def _is_state(value: Any) -> bool:
+    return isinstance(value, (np.random.RandomState, np.random.Generator, torch.Generator, threading.local))
 
 
 def _array(value: Any) -> list[str]:

@@ -16,7 +16,7 @@ from dvpt_monai.units import storage
 
 __all__ = ["clear", "table"]
 
-HEAD = ("name", "size", "last used", "backbone", "network", "kept")
+HEAD = ("name", "of", "cases x views", "size", "last used", "backbone", "network", "kept")
 
 
 def table(root: Path, names: Sequence[str] = ()) -> str:
@@ -68,11 +68,12 @@ def _row(folder: Path) -> tuple[str, ...]:
     used = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     try:
         header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        known = (
+        made = (header.get("of") or "?", f"{header.get('cases', '?')} x {header.get('views', '?')}")
+        read = (
             str(header["source"]),
             f"{header['network']['class']} {'x'.join(map(str, header['network']['img_size']))}",
             f"{', '.join(header['activations'])} in {header['dtype']}",
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        known = ("?", "?", "?")
-    return (folder.name, storage(_bytes(folder)), used, *known)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        made, read = ("?", "?"), ("?", "?", "?")
+    return (folder.name, *made, storage(_bytes(folder)), used, *read)

@@ -27,15 +27,17 @@ class Store:
     Args:
         root: the folder of all caches; this one's is in it, and bears the beginning of its key.
         header: what the cache depends on.
-        source: of the backbone, for people.
+        about: what else stands beside the header, for people.
 
     Raises:
         CacheError: the folder is another cache's.
     """
 
-    def __init__(self, root: str | os.PathLike[str], header: Mapping[str, Any], source: str | None = None) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], header: Mapping[str, Any], about: Mapping[str, Any] | None = None
+    ) -> None:
         self.header = dict(header)
-        self.source = source
+        self.about = dict(about or {})
         self.key = digest_of(self.header)
         self.folder = Path(root) / self.key[:DIGITS]
         self.shards: dict[Path, Shard] = {}
@@ -102,7 +104,7 @@ class Store:
         path = self.folder / HEADER
         try:
             with whole_file(path) as part:
-                part.write_text(json.dumps({"source": self.source, **self.header}, indent=1) + "\n", encoding="utf-8")
+                part.write_text(json.dumps({**self.about, **self.header}, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise CacheError(f"{self.folder}: cannot be written ({error}); {ELSEWHERE}") from error
         self._keep(Shard(write_shard(self.folder, self.key, entries)))

@@ -70,7 +70,7 @@ def train(recipe: Recipe) -> list[Config]:
             **cases.reading,
         ),
         dict(prepare=images.prepare, augment=images.augment, **normalize(images)),
-        _network(recipe.network),
+        _network(recipe.network, recipe.name),
         _optimization(recipe),
         {"train": _training(recipe)},
         {"validate": _validation(recipe)},
@@ -113,7 +113,7 @@ def _course(recipe: Recipe) -> Config:
     )
 
 
-def _network(network: Network) -> Config:
+def _network(network: Network, name: str) -> Config:
     """The network, its backbone's weights, and the method that tunes it."""
     resize = {"position_resize": network.position_resize} if network.position_resize else {}
     return {
@@ -128,7 +128,7 @@ def _network(network: Network) -> Config:
         },
         "network": "$dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device)",
         "parallel": taking_features(),
-        "feature_cache": FEATURES,
+        "feature_cache": {**FEATURES, "name": name},
     }
 
 

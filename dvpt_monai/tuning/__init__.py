@@ -5,7 +5,7 @@ from importlib import import_module
 from dvpt_monai.tuning.adapter import load_adapter, save_adapter, swap_adapter
 from dvpt_monai.tuning.budget import match_budget
 from dvpt_monai.tuning.ensemble import Ensemble
-from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut
+from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut, map_frozen
 from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
@@ -30,6 +30,7 @@ __all__ = [
     "frozen_cut",
     "is_tuned",
     "load_adapter",
+    "map_frozen",
     "match_budget",
     "merge",
     "read_header",

@@ -7,18 +7,28 @@ first gives for an image never changes, and so can be computed once, kept, and r
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
+from dvpt_monai.tuning.mapped import mapped
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import tuning_of
 from dvpt_monai.tuning.tuned import Tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["blocks_read", "depth_of", "from_activations", "frozen_activations", "frozen_cut", "images_read"]
+__all__ = [
+    "blocks_read",
+    "depth_of",
+    "from_activations",
+    "frozen_activations",
+    "frozen_cut",
+    "images_read",
+    "map_frozen",
+]
 
 BESIDE = ("origin", "beside", "readout", "norm")
 """Parts of an encoder that no block reads."""
@@ -123,6 +133,38 @@ def from_activations(network: nn.Module, activations: dict[str, Tensor]) -> Any:
     states = {int(name.removeprefix(BLOCK)): value for name, value in activations.items() if name.startswith(BLOCK)}
     seen = {name: value for name, value in activations.items() if not name.startswith(BLOCK)}
     return unwrap_model(network).rest(states, seen)  # type: ignore[operator]
+
+
+def map_frozen(network: nn.Module, folder: str | os.PathLike[str] | None = None) -> int:
+    """Let go of the memory of weights that a training from activations never reads: those of the first, frozen blocks.
+
+    They go to a temporary file without a name, from which the system reads them for whoever wants them: images still
+    pass, and state dict, fingerprint and checkpoint are what they were. Weights on a GPU stay there.
+
+    Args:
+        network: tuned.
+        folder: on whose disk the file is, by default that which ``TMPDIR`` names.
+
+    Returns:
+        Bytes that are no longer in memory.
+
+    Raises:
+        TuningError: as :func:`frozen_cut`.
+        OSError: the file cannot be written; nothing has changed.
+
+    Example:
+        >>> from dvpt_monai import SideDVPT, ViTClassifier, tune
+        >>> from dvpt_monai.tuning import map_frozen
+        >>> net = ViTClassifier(num_classes=5, in_channels=3, img_size=32, hidden_size=24, mlp_dim=48, num_layers=4,
+        ...                     num_heads=2)
+        >>> map_frozen(tune(net, SideDVPT(layers=[2, 3])))
+        77952
+    """
+    frozen = _encoder(network).blocks[: frozen_cut(network)]
+    weights = {name: each for name, each in frozen.named_parameters() if each.device.type == "cpu"}
+    for name, tensor in mapped(weights, folder).items():
+        weights[name].data = tensor
+    return sum(each.nbytes for each in weights.values())
 
 
 def _encoder(network: nn.Module) -> Any:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import mmap
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from dvpt_monai.tuning.content import content
+from dvpt_monai.tuning.mapped import mapped
 
 __all__ = ["Originals"]
 
@@ -19,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 IN_MEMORY = 1 << 24
 """Bytes up to which copies stay in memory: those of BitFit and the norms of any published ViT."""
-
-ALIGNMENT = 64
 
 
 class Originals(Mapping[str, Tensor]):
@@ -56,27 +51,7 @@ class Originals(Mapping[str, Tensor]):
 def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if sum(value.nbytes for value in tensors.values() if not value.is_meta) > IN_MEMORY:
         try:
-            return _mapped(tensors)
+            return mapped(tensors)
         except OSError as error:
             logger.warning("The plain backbone stays in memory, its temporary file cannot be written (%s)", error)
     return {key: value.detach().clone() for key, value in tensors.items()}
-
-
-def _mapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    starts = {}
-    with tempfile.TemporaryFile() as file:
-        for key, value in tensors.items():
-            if value.is_meta or not value.numel():
-                continue
-            file.write(bytes(-file.tell() % ALIGNMENT))
-            starts[key] = file.tell()
-            file.write(content(value))
-        file.flush()
-        # Writable, as torch wants it, but what would be written stays private.
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    return {
-        key: torch.frombuffer(mapping, dtype=value.dtype, count=value.numel(), offset=starts[key]).view(value.shape)
-        if key in starts
-        else value.detach().clone()
-        for key, value in tensors.items()
-    }

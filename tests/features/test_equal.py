@@ -224,3 +224,30 @@ def test_replay_loader_repeats_views(cases, small):
     epochs = [next(iter(loader))["image"] for _ in range(4)]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_weights_in_a_file_change_no_bit(store, cases, small, monkeypatch, caplog):
+    """Losses, what trained, and what the network says of images; without a place for the file, too."""
+    caplog.set_level("INFO")
+    networks = [small.classifier() for _ in range(3)]
+    weights = [network.vit.blocks[0].mlp.linear1.weight for network in networks]
+    places = [each.data_ptr() for each in weights]
+    mapped = small.Training(store, cases, networks[0]).run()
+    with monkeypatch.context() as patch:
+        patch.setattr("dvpt_monai.features.cache.map_frozen", lambda *_: 0)
+        kept = small.Training(store, cases, networks[1]).run()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    assert "stay in memory" not in caplog.text
+    refused = small.Training(store, cases, networks[2]).run()
+    assert "The weights of the frozen blocks stay in memory" in caplog.text and "No space left" in caplog.text
+    assert [each.data_ptr() == place for each, place in zip(weights, places, strict=True)] == [False, True, True]
+    assert mapped == kept == refused
+    states = [network.state_dict() for network in networks]
+    assert all(torch.equal(states[0][key], value) for state in states[1:] for key, value in state.items())
+    images = torch.rand(2, 1, 16, 16)
+    assert torch.equal(networks[0].eval()(images), networks[1].eval()(images))
+    assert not [path for path in store.rglob("*") if path.is_file() and path.suffix == "" and path.name != ".lock"]

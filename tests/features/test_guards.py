@@ -194,7 +194,11 @@ def test_a_network_of_which_nothing_stays_is_refused(small, store, cases):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": 1e-6}, "--cache_features 2 takes 3.44 kB.* Give --cache_budget 1.*without, --cache_features 0"),
+        (
+            {"budget": 1e-6},
+            "--cache_features 2 takes at least 3.2 kB.*Give --cache_budget 1.*without, --cache_features 0",
+        ),
+        ({"budget": 3.3e-6}, "2 takes 3.44 kB.* Give --cache_features 1 or --cache_budget 1.*, --cache_features 0"),
         ({"budget": 2e-6}, "Give --cache_features 1 or --cache_budget 1"),
         ({"dtype": "int8"}, "--cache_dtype int8"),
     ],
@@ -378,8 +382,13 @@ def test_a_killed_process_loses_its_last_shard_alone(small, store, cases, shards
     assert not list(store.glob("*/.*part-*"))
 
 
-def test_the_list(filled, store):
+def test_the_list(filled, small, store, cases):
     text = table(store)
+    assert "  training " in text and f" {len(cases)} x {small.views} " in text
+    training = small.Training(store, cases, seed=5, options={"name": "fundus", "dtype": "float16"})
+    training.run()
+    assert f" fundus training  {len(cases)} x {small.views} " in table(store)
+    clear(store, [next(line.split()[0] for line in table(store).splitlines() if "fundus" in line)])
     assert filled[0].parent.name in text and "ViTClassifier 16x16" in text and "block_1 in float32" in text
     with pytest.raises(CacheError, match=f"did you mean {filled[0].parent.name}"):
         table(store, [filled[0].parent.name[:-1]])

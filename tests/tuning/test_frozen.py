@@ -1,5 +1,7 @@
 """A tuned network in two parts is the network, forward and backward, in training and evaluation."""
 
+import copy
+
 import pytest
 import torch
 from monai.networks.nets import SwinUNETR
@@ -28,7 +30,8 @@ from dvpt_monai import (
     ViTEncoder,
     tune,
 )
-from dvpt_monai.tuning import from_activations, frozen_activations, frozen_cut
+from dvpt_monai.tuning import from_activations, frozen_activations, frozen_cut, map_frozen
+from dvpt_monai.tuning.fingerprint import fingerprint
 
 SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2, "patch_size": 8, "dropout_rate": 0.1}
 NETWORKS = {
@@ -181,3 +184,33 @@ def test_other_networks_are_refused():
     swin = SwinUNETR(1, 2, spatial_dims=2, feature_size=12, depths=(1, 1, 1, 1), num_heads=(1, 2, 2, 2))
     with pytest.raises(TuningError, match="SwinUNETR has no sequence of blocks"):
         frozen_cut(tune(swin, BitFit()))
+
+
+@pytest.mark.parametrize("name", ["attend", "SideDVPT"])
+def test_mapped_weights_are_the_same_weights(tmp_path, name):
+    """In outputs, the fingerprint of an adapter, and a checkpoint, all to the bit; of all blocks before the cut."""
+    torch.manual_seed(0)
+    network = tune(NETWORKS["vit-2d"](), METHODS[name]).eval()
+    plain, images = copy.deepcopy(network), torch.rand(2, 3, 16, 16)
+    blocks = network.vit.blocks[: frozen_cut(network)]
+    places = {name: each.data_ptr() for name, each in network.named_parameters()}
+    assert map_frozen(network, tmp_path) == sum(each.nbytes for each in blocks.parameters()) > 0
+    moved = {name for name, each in network.named_parameters() if each.data_ptr() != places[name]}
+    assert moved == {f"vit.blocks.{name}" for name, _ in blocks.named_parameters()}
+    assert not any(each.requires_grad for each in blocks.parameters())
+    assert torch.equal(network(images), plain(images)) and fingerprint(network) == fingerprint(plain)
+    torch.save(network.state_dict(), tmp_path / "mapped.pt")
+    torch.save(plain.state_dict(), tmp_path / "plain.pt")
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes.keys() == {"mapped.pt", "plain.pt"} and abs(sizes["mapped.pt"] - sizes["plain.pt"]) < 1000
+    there = torch.load(tmp_path / "mapped.pt", weights_only=True)
+    assert all(torch.equal(there[key], value) for key, value in plain.state_dict().items())
+    plain.load_state_dict(there)
+    network.load_state_dict({key: torch.zeros_like(value) for key, value in there.items()})
+    assert not network.vit.blocks[0].mlp.linear1.weight.any(), "they can be written to"
+
+
+def test_nothing_is_mapped_of_a_network_that_trains_from_its_start(tmp_path):
+    with pytest.raises(TuningError, match="layers="):
+        map_frozen(tune(NETWORKS["vit-2d"](), BitFit()), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,97 @@
+"""What has no room: a number of views is refused before anything is read, ``auto`` trains from images."""
+
+import pytest
+import torch
+from monai.inferers import SimpleInferer
+from monai.transforms import Compose
+
+from dvpt_monai.errors import CacheError, CacheRoomError
+from dvpt_monai.features import FeatureCache
+from dvpt_monai.features import dataset as module
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The cases whose files were read to find out what they are called."""
+    seen = []
+    digest = module.case_digest
+    monkeypatch.setattr(module, "case_digest", lambda case: seen.append(case) or digest(case))
+    return seen
+
+
+def test_too_many_views_are_refused_before_anything_is_read(small, store, cases, reads):
+    cache = small.Training(store, cases).cache(1_000_000)
+    cache.training(small.Training(store, cases).dataset(), SimpleInferer())
+    cache.budget = 0.1
+    with pytest.raises(
+        CacheRoomError, match=r"1000000 takes at least 1\.6 GB.* of 0\.1 GB.*Give --cache_features \d+ or"
+    ):
+        cache.fill()
+    assert not reads and not store.exists()
+    small.Training(store, cases).run()
+    assert len(reads) == len(cases), "what has room is read"
+
+
+def test_what_entries_take_at_least(small, store, cases, shards):
+    cache = small.Training(store, cases).cache()
+    data = cache.training(small.Training(store, cases).dataset(), SimpleInferer())
+    cache.fill()
+    kept = sum(value.nbytes for case in range(len(cases)) for name, value in data[case]["image"].items()
+               if name != "size")  # fmt: skip
+    assert data.least_bytes() == small.views * kept > 0
+
+
+def test_a_budget_below_a_complete_cache_is_no_reason(small, store, cases):
+    losses = small.Training(store, cases).run()
+    assert small.Training(store, cases, options={"budget": 1e-6}).run() == losses
+
+
+def automatic(training, budget, epochs):
+    """A cache of a training that is asked for as ``auto``."""
+
+    def cache(views):
+        return FeatureCache(training.network, views and "auto", training.folder, seed=training.seed, dtype="float32",
+                            budget=budget, epochs=epochs)  # fmt: skip
+
+    training.cache = cache
+    return training
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "beside others"])
+def test_auto_trains_from_images_where_there_is_no_room(small, store, cases, shards, caplog, workers, late):
+    """With the same draws as from a cache, so that nothing depends on what room there is."""
+    caplog.set_level("INFO")
+    budget = 1e-6
+    if late:  # there would be room, but for another cache
+        small.Training(store, cases, small.classifier(seed=1)).run()
+        budget = 1.2 * sum(path.stat().st_size for path in shards()) / 1e9
+    before = shards()
+    training = automatic(small.Training(store, cases, workers=workers), budget, small.views)
+    place = training.network.vit.blocks[0].mlp.linear1.weight.data_ptr()
+    losses = training.run()
+    assert losses == small.Training(store, cases).run(cached=False) and shards() == before
+    [line] = [record.message for record in caplog.records if "each step computes them" in record.message]
+    assert "--cache_features 2 takes " in line and f"--cache_budget of {budget:g} GB" in line
+    assert line.endswith(("--cache_budget 1 caches", "or --cache_budget 1 caches"))
+    assert training.network.vit.blocks[0].mlp.linear1.weight.data_ptr() == place, "every step reads it"
+    roomy = automatic(small.Training(store, cases), 1.0, small.views).run()
+    assert roomy == pytest.approx(losses, rel=1e-6) and len(shards()) == len(before) + 1
+
+
+def test_a_number_stays_an_error_and_so_does_what_is_no_matter_of_room(small, store, cases, monkeypatch):
+    with pytest.raises(CacheRoomError, match="--cache_features 0"):
+        small.Training(store, cases, options={"budget": 1e-6}).run()
+    store.write_text("a file")
+    with pytest.raises(CacheError, match="cannot be written"):
+        automatic(small.Training(store, cases), 1.0, small.views).run()
+
+
+def test_validation_from_images_is_what_it_is_without_a_cache(small, store, cases):
+    training = automatic(small.Training(store, cases), 1e-6, small.views)
+    dataset = training.dataset()
+    dataset.transform = Compose(small.prepare())
+    cache = training.cache(True)
+    data = cache.validation(dataset, SimpleInferer())
+    cache.fill()
+    assert all(torch.equal(data[case]["image"], dataset[case]["image"]) for case in range(len(cases)))
