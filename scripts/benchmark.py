@@ -10,8 +10,8 @@ Studies: ``fundus`` (the official test split of IDRiD, which each run reads once
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
 ``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are
-worth, at equal and shorter time).
+``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the
+backbone, its pre-training and the tuner are worth, at equal and shorter time).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -89,6 +89,14 @@ ADRENAL = {
         **{"cache_features": 4, "precision": "bfloat16"},
     },
 }
+# The same volumes slice by slice: every eighth across each axis.
+SLICES = {
+    **ADRENAL,
+    "entrants": (
+        Entrant(LinearProbe(), {"volume": "slices", "slice_step": 8, "tap": 8}, "linear probe, slices, tap 8"),
+    ),
+    "options": {**ADRENAL["options"], "cache_features": 2},
+}
 # A network of zeros in place of the backbone: the decoder sees the image through its own convolutions alone.
 ZEROED = "$[n := @backbone(), n.vit.requires_grad_(False), [p.zero_() for p in n.vit.parameters()]][0]"
 HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
@@ -104,6 +112,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
+    "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},
     "hippocampus_controls": {
         **HIPPOCAMPUS,

@@ -93,7 +93,7 @@ class CachedDataset(Drawn):
         return self.opened
 
     def least_bytes(self) -> int:
-        """What all entries take at least: more where an image has several windows, or a mask."""
+        """What all entries take at least: more where an image has several windows or slices, or a mask."""
         dtype: torch.dtype = getattr(torch, self.dtype)
         values = sum(math.prod(size) for size in activation_sizes(self.network).values())
         return values * dtype.itemsize * self.views * len(self)

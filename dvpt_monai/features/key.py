@@ -19,7 +19,7 @@ from dvpt_monai.features.description import described
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.tuning.architecture import architecture
 from dvpt_monai.tuning.content import content
-from dvpt_monai.tuning.frozen import frozen_activations, frozen_cut
+from dvpt_monai.tuning.frozen import BLOCK, blocks_read, frozen_cut, images_read
 from dvpt_monai.tuning.trains import frozen_tensors
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 from dvpt_monai.version import __version__
@@ -27,7 +27,7 @@ from dvpt_monai.version import __version__
 __all__ = ["FORMAT", "activation_sizes", "case_digest", "digest_of", "header_of", "source_of_backbone"]
 
 FORMAT = 1
-BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
+IN_BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
 WORDS = ("name", "group")
 """Entries of a case that are never paths."""
 
@@ -45,7 +45,7 @@ def header_of(network: nn.Module, transform: Any, inferer: Any, dtype: str) -> d
         TuningError: no block of the network stays as it is.
         CacheError: nobody can tell what a transform does.
     """
-    cut = frozen_cut(network)
+    cut, step = frozen_cut(network), getattr(unwrap_model(network), "step", None)
     return {
         "format": FORMAT,
         "backbone": _backbone(network, cut),
@@ -55,6 +55,7 @@ def header_of(network: nn.Module, transform: Any, inferer: Any, dtype: str) -> d
         "inferer": described(inferer),
         "dtype": dtype,
         "versions": {"torch": str(torch.__version__), "monai": str(monai.__version__), "dvpt_monai": __version__},
+        **({} if step is None else {"step": step}),
     }
 
 
@@ -65,18 +66,26 @@ def source_of_backbone(network: nn.Module) -> str | None:
 
 
 def activation_sizes(network: nn.Module) -> dict[str, list[int]]:
-    """The names and sizes of what is kept of one image: where the network is cut, and what the rest of it reads."""
+    """The names and sizes of what is kept of one image: where the network is cut, and what the rest of it reads.
+
+    Of a network of slices they are those of one slice.
+    """
     inner: Any = unwrap_model(network)
     encoder = getattr(inner, "vit", inner)
     blank = next(encoder.parameters()).new_zeros(1, encoder.in_channels, *encoder.img_size)
-    return {name: list(value.shape[1:]) for name, value in frozen_activations(network, blank).items()}
+    with torch.no_grad():
+        states = encoder.states({"images": blank}, blocks_read(network, frozen_cut(network)))
+    kept = {f"{BLOCK}{index}": tokens for index, tokens in states.items()}
+    if images_read(network):
+        kept["images"] = blank
+    return {name: list(value.shape[1:]) for name, value in kept.items()}
 
 
 def _backbone(network: nn.Module, cut: int) -> str:
     """The sha256 of every frozen tensor but those of the blocks from ``cut`` on."""
     digest = hashlib.sha256()
     for name, value in sorted(frozen_tensors(network).items()):
-        block = BLOCK.search(name)
+        block = IN_BLOCK.search(name)
         if block is None or int(block.group(1)) < cut:
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(content(value))

@@ -142,9 +142,17 @@ class ViTClassifier(FromPretrained):
         return torch.cat((tokens[:, :1], tokens[:, self.vit.end :]), dim=1).mean(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens, maps = self.vit(x)
-        return self.decode(x, tokens, maps)
+        return self.head(self.features(x))
 
-    def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:
-        """The logits, from what the encoder gives."""
+    def seen(self, x: Tensor) -> dict[str, Tensor]:
+        """What :meth:`states` and :meth:`rest` read of the images."""
+        return {"images": x}
+
+    def states(self, seen: dict[str, Tensor], read: list[bool]) -> dict[int, Tensor]:
+        """The outputs of the encoder's first blocks, see :meth:`ViTEncoder.states`."""
+        return self.vit.states(seen, read)
+
+    def rest(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> Tensor:
+        """The logits, from outputs of blocks that are known already, see :meth:`ViTEncoder.rest`."""
+        tokens, _ = self.vit.rest(states, seen)
         return self.head(self.pooled(tokens))

@@ -73,7 +73,7 @@ class SliceClassifier(ViTClassifier):
     Volumes may have any number of slices. Those of a batch that have fewer are padded by slices of NaN, at either end,
     which get no weight and no place; NaN anywhere else gives NaN. Slices go through the encoder ``chunk`` at a time,
     and where more than one chunk trains, activations are computed again in the backward pass: memory is that of a
-    chunk, whatever the volume.
+    chunk, whatever the volume. What the first blocks give can be cached (:mod:`dvpt_monai.features`), of each slice.
 
     Args:
         num_classes: outputs.
@@ -136,19 +136,42 @@ class SliceClassifier(ViTClassifier):
 
     def features(self, x: Tensor) -> Tensor:
         """The feature of a volume, (B, C) or (B, 2C)."""
+        seen = self.seen(x)
+        known: dict[int, Tensor] = {}
+        return self.attended(self.encoded(known, seen), seen["present"])
+
+    def seen(self, x: Tensor) -> dict[str, Tensor]:
+        """The slices of all axes, axis after axis, (B, S, C_in, H, W), and which of them are no padding, (B, S)."""
         volume, present = self.without_padding(x)
-        features: list[Tensor] = []
-        scores: list[Tensor] = []
+        slices: list[Tensor] = []
+        there: list[Tensor] = []
         for index, axis in enumerate(self.slice_axes):
             begin = min((self.step - 1) // 2, volume.shape[axis + 2] - 1)
-            slices = volume.movedim(axis + 2, 1)[:, begin :: self.step]
-            there = present[index][:, begin :: self.step]
-            each = self.encoded(slices.flatten(0, 1)).unflatten(0, slices.shape[:2])
-            places = (2 * there.cumsum(1) - 1) / there.sum(1, keepdim=True) - 1
-            score = self.attention.scores(each, places, index)
-            features.append(each)
-            scores.append(score.masked_fill(~there.unsqueeze(-1), float("-inf")))
-        return self.attention(torch.cat(features, 1), torch.cat(scores, 1))
+            slices.append(volume.movedim(axis + 2, 1)[:, begin :: self.step])
+            there.append(present[index][:, begin :: self.step])
+        return {"images": torch.cat(slices, 1), "present": torch.cat(there, 1)}
+
+    def states(self, seen: dict[str, Tensor], read: list[bool]) -> dict[int, Tensor]:
+        """The outputs (B, S, N, C) of the encoder's first blocks, see :meth:`ViTEncoder.states`, chunk by chunk."""
+        slices = seen["images"]
+        chunks = slices.flatten(0, 1).split(self.chunk)
+        parts = [self.vit.states({"images": chunk}, read) for chunk in chunks]
+        shape = [slices.shape[0], slices.shape[1]]
+        return {index: torch.cat([part[index] for part in parts]).unflatten(0, shape) for index, _ in parts[0].items()}
+
+    def rest(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> Tensor:
+        """The logits, from outputs of blocks that are known already, see :meth:`ViTEncoder.rest`."""
+        return self.head(self.attended(self.encoded(states, seen), seen["present"]))
+
+    def attended(self, each: Tensor, present: Tensor) -> Tensor:
+        """The feature of volumes, from those of their slices, (B, S, C), and which of these are there, (B, S)."""
+        axes = len(self.slice_axes)
+        scores: list[Tensor] = []
+        for index, (features, one) in enumerate(zip(each.chunk(axes, 1), (present > 0).chunk(axes, 1))):  # noqa: B905
+            places = (2 * one.cumsum(1) - 1) / one.sum(1, keepdim=True) - 1
+            score = self.attention.scores(features, places, index)
+            scores.append(score.masked_fill(~one.unsqueeze(-1), float("-inf")))
+        return self.attention(each, torch.cat(scores, 1))
 
     def without_padding(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The volumes with 0 in place of padding, and for each axis (B, S) which slices are there."""
@@ -162,22 +185,38 @@ class SliceClassifier(ViTClassifier):
             present.append(~absent)
         return x, present
 
-    def encoded(self, slices: Tensor) -> Tensor:
-        """The features of images (N, C_in, *img_size), chunk by chunk."""
-        chunks = slices.split(self.chunk)
-        trains = self.training and torch.is_grad_enabled()
-        if trains and len(chunks) > 1 and not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            return self.checkpointed(chunks)
-        return torch.cat([self.of_images(chunk) for chunk in chunks])
+    def encoded(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> Tensor:
+        """The features (B, S, C) of slices, chunk by chunk, from outputs of blocks or, where there are none, images."""
+        shape = list(seen["present"].shape)
+        chunks = (shape[0] * shape[1] + self.chunk - 1) // self.chunk
+        # Split, not indexed: of MONAI's tensors with metadata an index would take a part of the metadata, too.
+        flat = {index: tokens.flatten(0, 1).split(self.chunk) for index, tokens in states.items()}
+        images = seen["images"].flatten(0, 1).split(self.chunk) if "images" in seen else []
+        keeps_less = self.training and torch.is_grad_enabled() and chunks > 1
+        features: list[Tensor] = []
+        for number in range(chunks):
+            known = {index: parts[number] for index, parts in flat.items()}
+            chunk = images[number] if len(images) > 0 else None
+            if keeps_less and not torch.jit.is_scripting():  # type: ignore[attr-defined]
+                features.append(self.computed_again(known, chunk))
+            else:
+                features.append(self.of_chunk(known, chunk))
+        return torch.cat(features).unflatten(0, shape)
 
     @torch.jit.unused
-    def checkpointed(self, chunks: list[Tensor]) -> Tensor:
-        """The same, keeping for the backward pass no more than the chunks themselves."""
-        return torch.cat([checkpoint(self.of_images, chunk, use_reentrant=False) for chunk in chunks])
+    def computed_again(self, states: dict[int, Tensor], images: Tensor | None) -> Tensor:
+        """The same, keeping for the backward pass no more than the chunk itself."""
+        return checkpoint(self.of_chunk, states, images, use_reentrant=False)  # type: ignore[no-any-return]
 
-    def of_images(self, x: Tensor) -> Tensor:
+    def of_chunk(self, states: dict[int, Tensor], images: Tensor | None) -> Tensor:
         """The features of a chunk."""
-        tokens, _ = self.vit(x)
+        if images is not None and len(states) == 0:
+            tokens, _ = self.vit(images)
+        else:
+            seen: dict[str, Tensor] = {}
+            if images is not None:
+                seen["images"] = images
+            tokens, _ = self.vit.rest(states, seen)
         return self.pooled(tokens)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -136,8 +136,31 @@ class UNETR(FromPretrained):
         return arguments
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = x.movedim(-1, 1).flatten(0, 1) if self.reads_slices else x
-        tokens, maps = self.vit(seen)
+        tokens, maps = self.vit(self.of_encoder(x))
+        return self.decode(x, tokens, maps)
+
+    def of_encoder(self, x: Tensor) -> Tensor:
+        """The images that the encoder sees: of volumes that it reads slice by slice, all slices."""
+        return x.movedim(-1, 1).flatten(0, 1) if self.reads_slices else x
+
+    def seen(self, x: Tensor) -> dict[str, Tensor]:
+        """What :meth:`states` and :meth:`rest` read of the images."""
+        return {"images": x}
+
+    def states(self, seen: dict[str, Tensor], read: list[bool]) -> dict[int, Tensor]:
+        """The outputs of the encoder's first blocks, of slices (B, D, N, C), see :meth:`ViTEncoder.states`."""
+        x = seen["images"]
+        states = self.vit.states({"images": self.of_encoder(x)}, read)
+        if self.reads_slices:
+            return {index: tokens.unflatten(0, [x.shape[0], -1]) for index, tokens in states.items()}
+        return states
+
+    def rest(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> Tensor:
+        """The output, from outputs of blocks that are known already, see :meth:`ViTEncoder.rest`."""
+        x = seen["images"]
+        if self.reads_slices:
+            states = {index: tokens.flatten(0, 1) for index, tokens in states.items()}
+        tokens, maps = self.vit.rest(states, {"images": self.of_encoder(x)})
         return self.decode(x, tokens, maps)
 
     def decode(self, x: Tensor, tokens: Tensor, maps: list[Tensor]) -> Tensor:

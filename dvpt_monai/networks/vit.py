@@ -205,7 +205,11 @@ class ViTEncoder(FromPretrained):
         return Rotation(self.hidden_size // self.num_heads, self.first, self.grid, self.rotary, across)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return self.rest({-1: self.embedded(x)}, x)
+        return self.rest({-1: self.embedded(x)}, {"images": x})
+
+    def seen(self, x: Tensor) -> dict[str, Tensor]:
+        """What :meth:`states` and :meth:`rest` read of the images."""
+        return {"images": x}
 
     def embedded(self, x: Tensor) -> Tensor:
         """The sequence of tokens as the first block reads it."""
@@ -228,9 +232,9 @@ class ViTEncoder(FromPretrained):
             tokens = self.norm_pre(tokens)
         return self.embed(tokens)
 
-    def states(self, x: Tensor, read: list[bool]) -> dict[int, Tensor]:
+    def states(self, seen: dict[str, Tensor], read: list[bool]) -> dict[int, Tensor]:
         """The outputs of those of the first ``len(read)`` blocks that are read, for :meth:`rest`."""
-        tokens = self.embedded(x)
+        tokens = self.embedded(seen["images"])
         states: dict[int, Tensor] = {}
         for index, block in enumerate(self.blocks):
             if index < len(read):
@@ -239,17 +243,17 @@ class ViTEncoder(FromPretrained):
                     states[index] = tokens
         return states
 
-    def rest(self, states: dict[int, Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def rest(self, states: dict[int, Tensor], seen: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
         """What :meth:`forward` gives, from the outputs of blocks that are known already.
 
         Args:
             states: tokens behind a block by its index, -1 for those that the first block reads: of the last block that
                 need not run again, and of those before it that are tapped or that a side network reads.
-            x: the images, which no part but :attr:`origin` reads.
+            seen: the images, which no part but :attr:`origin` reads; they may be left out where nothing is there.
         """
         known = max(states.keys())
         tokens = states[known]
-        stream = self.origin(x, tokens.new_zeros(1))
+        stream = self.origin(seen.get("images", tokens), tokens.new_zeros(1))
         maps: list[Tensor] = []
         for index, (block, beside, back) in enumerate(zip(self.blocks, self.beside, self.back)):  # noqa: B905
             if index > known or index in states:

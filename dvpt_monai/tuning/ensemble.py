@@ -96,10 +96,10 @@ class Ensemble(nn.Module):
             for member in self.members:
                 outputs.append(member(x))
             return torch.stack(outputs)
-        states = self.members[0].vit.states(x, self.read)
+        seen = self.members[0].seen(x)
+        states = self.members[0].states(seen, self.read)
         for member in self.members:
-            tokens, maps = member.vit.rest(states, x)
-            outputs.append(member.decode(x, tokens, maps))
+            outputs.append(member.rest(states, seen))
         return torch.stack(outputs)
 
     def mean_and_spread(self, x: Tensor) -> tuple[Tensor, Tensor]:

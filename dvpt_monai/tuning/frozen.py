@@ -20,10 +20,20 @@ from dvpt_monai.tuning.trains import tuning_of
 from dvpt_monai.tuning.tuned import Tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["blocks_read", "depth_of", "from_activations", "frozen_activations", "frozen_cut", "map_frozen"]
+__all__ = [
+    "blocks_read",
+    "depth_of",
+    "from_activations",
+    "frozen_activations",
+    "frozen_cut",
+    "images_read",
+    "map_frozen",
+]
 
 BESIDE = ("origin", "beside", "readout", "norm")
 """Parts of an encoder that no block reads."""
+BLOCK = "block_"
+"""How the name of what a block gives begins."""
 
 
 def frozen_cut(network: nn.Module) -> int:
@@ -69,6 +79,8 @@ def frozen_activations(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         images (B, C_in, *img_size) to tokens (B, N, C) under ``"block_7"``: behind the last untouched block, and behind
         those before it that are tapped or that a side network reads. The images themselves come along under
         ``"images"`` where the rest reads them: the stem of a UNETR, a side network with patches of its own.
+        Volumes that are read slice by slice give the tokens (B, S, N, C) of all slices, and a
+        :class:`~dvpt_monai.SliceClassifier` also under ``"present"`` (B, S) which of them are no padding.
 
     Raises:
         TuningError: as :func:`frozen_cut`.
@@ -86,13 +98,13 @@ def frozen_activations(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         >>> from_activations(net, activations).shape
         torch.Size([2, 5])
     """
-    read, encoder = blocks_read(network, frozen_cut(network)), _encoder(network)
+    read, inner = blocks_read(network, frozen_cut(network)), unwrap_model(network)
     with torch.no_grad():
-        states = encoder.states(images, read)
-    activations = {f"block_{index}": tokens for index, tokens in states.items()}
-    if getattr(unwrap_model(network), "reads_images", False) or isinstance(encoder.origin, Tuned):
-        activations["images"] = images
-    return activations
+        seen = inner.seen(images)  # type: ignore[operator]
+        states = inner.states(seen, read)  # type: ignore[operator]
+    if not images_read(network):
+        del seen["images"]
+    return {f"{BLOCK}{index}": tokens for index, tokens in states.items()} | seen
 
 
 def depth_of(network: nn.Module) -> int:
@@ -111,13 +123,16 @@ def blocks_read(network: nn.Module, cut: int) -> list[bool]:
     return [*beside[: cut - 1], True]
 
 
+def images_read(network: nn.Module) -> bool:
+    """Whether the rest of a tuned network reads the images themselves."""
+    return getattr(unwrap_model(network), "reads_images", False) or isinstance(_encoder(network).origin, Tuned)
+
+
 def from_activations(network: nn.Module, activations: dict[str, Tensor]) -> Any:
     """The output of a tuned network from what :func:`frozen_activations` gave, in training and evaluation alike."""
-    inner, encoder = unwrap_model(network), _encoder(network)
-    states = {int(name.removeprefix("block_")): value for name, value in activations.items() if name != "images"}
-    images = activations.get("images", next(iter(activations.values())))
-    tokens, maps = encoder.rest(states, images)
-    return (tokens, maps) if encoder is inner else inner.decode(images, tokens, maps)  # type: ignore[operator]
+    states = {int(name.removeprefix(BLOCK)): value for name, value in activations.items() if name.startswith(BLOCK)}
+    seen = {name: value for name, value in activations.items() if not name.startswith(BLOCK)}
+    return unwrap_model(network).rest(states, seen)  # type: ignore[operator]
 
 
 def map_frozen(network: nn.Module, folder: str | os.PathLike[str] | None = None) -> int:
@@ -154,18 +169,12 @@ def map_frozen(network: nn.Module, folder: str | os.PathLike[str] | None = None)
 
 def _encoder(network: nn.Module) -> Any:
     inner = unwrap_model(network)
-    encoder = getattr(inner, "vit", inner)
-    if not hasattr(encoder, "rest"):
+    if not hasattr(inner, "rest"):
         raise TuningError(
             f"frozen_cut: {type(inner).__name__} has no sequence of blocks that could be cut; use a ViT or UNETR of "
             "this package"
         )
-    if getattr(inner, "reads_slices", False):
-        raise TuningError(
-            f"frozen_cut: {type(inner).__name__} reads a volume slice by slice, and what was computed of slices is not "
-            "kept; train without, --cache_features 0"
-        )
-    return encoder
+    return getattr(inner, "vit", inner)
 
 
 def _blocks_before(name: str, depth: int) -> int:

@@ -62,6 +62,14 @@ def test_a_bundle_trains_as_from_images(request, tmp_path, train, name):
     assert (tmp_path / "evaluated" / "metrics.csv").is_file()
 
 
+def test_volumes_that_are_read_slice_by_slice(adrenal, train):
+    options = {"volume": "slices", "slice_step": 5, "train_patterns": "$None", "epochs": 2, "val_interval": 1}
+    cached = train("adrenal", adrenal, "cached", cache_features=2, **options)
+    plain = train("adrenal", adrenal, "plain", **options, **{"train#dataloader#views": 2})
+    for one, other in zip(cached, plain, strict=True):
+        assert one == pytest.approx(other, abs=1e-4, nan_ok=True)
+
+
 def test_a_killed_training_goes_on(fundus, tmp_path, train):
     whole = train("fundus", fundus, "whole", cache_features=2)
     with pytest.raises(Killed):

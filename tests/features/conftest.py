@@ -88,7 +88,8 @@ class Training:
 def small():
     """What trains, by name: `small.Training(store, cases).run()` gives losses."""
     names = (Training, augment, classifier, prepare, unetr)
-    return SimpleNamespace(views=VIEWS, **{each.__name__: each for each in names})
+    sizes = {name: SMALL[name] for name in ("patch_size", "hidden_size", "mlp_dim", "num_layers", "num_heads")}
+    return SimpleNamespace(views=VIEWS, sizes=sizes, **{each.__name__: each for each in names})
 
 
 @pytest.fixture

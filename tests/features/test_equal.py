@@ -10,7 +10,7 @@ from monai.inferers import SimpleInferer, SlidingWindowInferer
 from monai.losses import DiceCELoss
 from monai.transforms import Compose, RandCropByPosNegLabeld, RandSpatialCropd
 
-from dvpt_monai import LoRA, load_adapter, save_adapter
+from dvpt_monai import DVPT, FPTPlus, LinearProbe, LoRA, SliceClassifier, load_adapter, save_adapter, tune
 from dvpt_monai.data import ReplayLoader
 from dvpt_monai.features import FeatureCache, FromFeatures, TakesFeatures
 from dvpt_monai.inferers import Autocast
@@ -116,6 +116,40 @@ def test_methods_with_one_cut_share_a_cache(store, cases, small, pair, shards):
     cached, plain = pair(store, cases, network=small.classifier(LoRA(layers=[2, 3], rank=2)))
     assert cached == pytest.approx(plain, rel=1e-6, abs=1e-6)
     assert shards() == written
+
+
+@pytest.fixture
+def volumes(cases):
+    """The same in 3D, of four slices."""
+    for case in cases:
+        np.save(case["image"], np.stack([np.load(case["image"]) * weight for weight in (1, 0.3, 0.8, 0.5)], -1))
+    return cases
+
+
+@pytest.mark.parametrize("method", [DVPT(layers=[2, 3], num_prompts=2, bottleneck=2), FPTPlus(share=0.5, reduction=2)])
+def test_volumes_are_read_slice_by_slice(store, volumes, small, pair, shards, method):
+    def network(step):
+        torch.manual_seed(0)
+        return tune(SliceClassifier(3, step=step, chunk=3, in_channels=1, img_size=16, **small.sizes), method)
+
+    cached, plain = pair(store, volumes, network=network(1), epochs=3)
+    assert cached == pytest.approx(plain, rel=1e-5, abs=1e-5)
+    written = shards()
+    fewer, plain = pair(store, volumes, network=network(2), epochs=3)
+    assert fewer == pytest.approx(plain, rel=1e-5, abs=1e-5)
+    assert fewer != pytest.approx(cached, rel=1e-4) and set(shards()) > set(written), "other slices, another cache"
+
+
+def test_volumes_of_other_numbers_of_slices_are_no_batch(store, volumes, small):
+    np.save(volumes[0]["image"], np.load(volumes[0]["image"])[..., :3])
+    network = tune(SliceClassifier(3, in_channels=1, img_size=16, **small.sizes), LinearProbe())
+    training = small.Training(store, volumes, network, epochs=1)
+    with pytest.raises(RuntimeError, match="image"):
+        training.run()
+    cache = training.cache()
+    data = cache.training(training.dataset(), SimpleInferer())
+    cache.fill()
+    assert [data[case]["image"]["present"].shape for case in range(2)] == [(1, 3), (1, 4)]
 
 
 def test_folds_share_a_cache(store, cases, small, pair, shards):

@@ -9,9 +9,10 @@ import torch
 from dvpt_monai import (
     DVPT,
     AdapterError,
+    FPTPlus,
     LinearProbe,
+    SideDVPT,
     SliceClassifier,
-    TuningError,
     ViTClassifier,
     ViTEncoder,
     load_adapter,
@@ -21,7 +22,7 @@ from dvpt_monai import (
     tune,
 )
 from dvpt_monai.networks.slices import SliceAttention
-from dvpt_monai.tuning import frozen_activations
+from dvpt_monai.tuning import from_activations, frozen_activations
 
 SMALL = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 12, "mlp_dim": 24, "num_layers": 2,
          "num_heads": 2}  # fmt: skip
@@ -200,6 +201,60 @@ def test_slices_of_another_size_are_refused_and_resize_follows(volume):
     assert net(volume[:, :, :8]).isfinite().all()
 
 
-def test_features_of_slices_are_not_cut_for_a_cache(volume):
-    with pytest.raises(TuningError, match=r"slice by slice.*--cache_features 0"):
-        frozen_activations(tune(network(), LinearProbe()), volume)
+WAYS = {"one axis": {"axes": (2,)}, "chunks": {"axes": (2,), "chunk": 3}, "three axes": {"axes": (0, 1, 2), "step": 3}}
+METHODS = [
+    LinearProbe(),
+    DVPT(layers=[1], num_prompts=2, bottleneck=2),
+    SideDVPT(num_prompts=2, bottleneck=3, width=4),
+    FPTPlus(num_prompts=2, reduction=2, share=0.5, shrink=1, dropout=0.0),
+]
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_kept_of_slices_is_enough(volume, way, method, training):
+    net = tune(network(**WAYS[way]), method).train(training)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=parameter.requires_grad * 0.1)
+    x = volume
+    if way == "three axes":
+        x = torch.rand(2, 1, 16, 16, 16, dtype=torch.float64)
+    x = x.clone()
+    x[1, ..., -2:] = NAN  # one volume has fewer slices than the other
+    kept = frozen_activations(net, x)
+    assert all(value.isfinite().all() for value in kept.values()) and {len(v) for v in kept.values()} == {2}
+    outputs, gradients = [], []
+    for run in (lambda: net(x), lambda: from_activations(net, {name: v.double() for name, v in kept.items()})):
+        net.zero_grad()
+        outputs.append(run())
+        outputs[-1].square().sum().backward()
+        gradients.append({name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None})
+    assert outputs[0].isfinite().all() and outputs[0].abs().max() > 1e-3
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-9, atol=1e-9)
+
+
+def test_of_slices_is_kept_what_the_rest_reads(volume):
+    assert {name: tuple(v.shape) for name, v in frozen_activations(tune(network(), LinearProbe()), volume).items()} == {
+        "block_1": (2, 5, 5, 12), "present": (2, 5),
+    }  # fmt: skip
+    assert frozen_activations(tune(network(), METHODS[-1]), volume)["images"].shape == (2, 5, 1, 16, 16)
+
+
+def test_what_is_kept_tells_padding_from_slices(volume):
+    net = tune(network(), LinearProbe())
+    kept = frozen_activations(net, padded(volume, 1, 2))
+    torch.testing.assert_close(from_activations(net, kept), net(volume))
+    kept["present"] = torch.ones_like(kept["present"])
+    assert (from_activations(net, kept) - net(volume)).abs().max() > 1e-4
+
+
+def test_a_chunk_at_a_time_is_computed_and_kept(volume):
+    net, seen = tune(network(chunk=3), SideDVPT(num_prompts=2, bottleneck=3, width=4)).train(), []
+    net.vit.blocks[0].register_forward_hook(lambda *call: seen.append(len(call[1][0])))
+    kept = frozen_activations(net, volume)
+    assert seen == [3, 3, 3, 1]
+    from_activations(net, kept).sum().backward()
+    assert seen == [3, 3, 3, 1], "blocks whose outputs are kept do not run again"

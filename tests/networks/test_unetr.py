@@ -4,8 +4,8 @@ import pytest
 import torch
 from monai.networks.nets import UNETR as MonaiUNETR
 
-from dvpt_monai import UNETR, LinearProbe, TuningError, load_pretrained, tune
-from dvpt_monai.tuning import frozen_activations
+from dvpt_monai import DVPT, UNETR, LinearProbe, load_pretrained, tune
+from dvpt_monai.tuning import from_activations, frozen_activations
 
 SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2}
 
@@ -183,8 +183,15 @@ def test_a_pretrained_encoder_of_slices_stays_as_it_was():
                                 feature_size=2, slices=True, activation="gelu")  # fmt: skip
     assert net.receipt.inflated == net.receipt.resized == () and net.vit.depth_embedding is None
     assert torch.equal(net.vit.patch_embedding.patch_embeddings.weight, flat.patch_embedding.patch_embeddings.weight)
-    with pytest.raises(TuningError, match="slice by slice"):
-        frozen_activations(tune(net, LinearProbe()), torch.rand(1, 1, 32, 32, 4))
+
+
+@pytest.mark.parametrize("method", [LinearProbe(), DVPT(layers=[2], num_prompts=2, bottleneck=2)])
+def test_what_is_kept_of_slices_is_enough(method):
+    torch.manual_seed(0)
+    net, x = tune(unetr(spatial_dims=3, slices=True), method).eval(), torch.rand(2, 1, 32, 32, 4)
+    kept = frozen_activations(net, x)
+    assert all(value.shape[:2] == (2, 4) for name, value in kept.items() if name != "images")
+    torch.testing.assert_close(from_activations(net, kept), net(x))
 
 
 def test_images_have_no_slices():

@@ -17,6 +17,7 @@ from dvpt_monai import (
     LoRA,
     PartialFineTuning,
     SideDVPT,
+    SliceClassifier,
     TuningError,
     ViTClassifier,
     load_adapter,
@@ -28,6 +29,7 @@ SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2, "patch_size": 8, "img
 NETWORKS = {
     "vit-2d": lambda: ViTClassifier(3, in_channels=3, pooling="cls+mean", standardize=True, **SMALL),
     "unetr-3d": lambda: UNETR(in_channels=1, out_channels=2, feature_size=2, **SMALL),
+    "slices-3d": lambda: SliceClassifier(3, in_channels=1, **SMALL),
 }
 METHODS = [
     SideDVPT(num_prompts=3, bottleneck=4, width=5),
@@ -65,7 +67,8 @@ def adapters(plain, tmp_path):
 
 
 def images(network):
-    return torch.rand(2, network.vit.in_channels, *network.vit.img_size)
+    depth = [3] if isinstance(network, SliceClassifier) else []
+    return torch.rand(2, network.vit.in_channels, *network.vit.img_size, *depth)
 
 
 @torch.no_grad()
