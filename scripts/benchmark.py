@@ -10,8 +10,8 @@ Studies: ``fundus`` (the official test split of IDRiD, which each run reads once
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
 ``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what the
-backbone, its pre-training and the tuner are worth, at equal and shorter time).
+``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what
+the backbone, its pre-training and the tuner are worth, at equal and shorter time).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """

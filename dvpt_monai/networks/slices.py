@@ -206,7 +206,7 @@ class SliceClassifier(ViTClassifier):
     @torch.jit.unused
     def computed_again(self, states: dict[int, Tensor], images: Tensor | None) -> Tensor:
         """The same, keeping for the backward pass no more than the chunk itself."""
-        return checkpoint(self.of_chunk, states, images, use_reentrant=False)  # type: ignore[no-any-return]
+        return checkpoint(self.of_chunk, states, images, use_reentrant=False)
 
     def of_chunk(self, states: dict[int, Tensor], images: Tensor | None) -> Tensor:
         """The features of a chunk."""
