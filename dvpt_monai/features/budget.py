@@ -7,17 +7,22 @@ import shutil
 from pathlib import Path
 
 from dvpt_monai.errors import CacheRoomError
-from dvpt_monai.features.folder import shards_of
+from dvpt_monai.features.folder import caches_in, shards_of
 from dvpt_monai.units import storage
 
-__all__ = ["check_room", "kept_bytes"]
+__all__ = ["bytes_of", "check_room", "kept_bytes"]
 
 GB = 10**9
 
 
+def bytes_of(folder: Path) -> int:
+    """Bytes of one cache."""
+    return sum(path.stat().st_size for path in shards_of(folder))
+
+
 def kept_bytes(root: Path) -> int:
     """Bytes of all caches in a folder."""
-    return sum(path.stat().st_size for folder in root.glob("*/") for path in shards_of(folder))
+    return sum(map(bytes_of, caches_in(root)))
 
 
 def check_room(root: Path, needed: int, budget: float, views: int, of_views: int, least: bool = False) -> None:

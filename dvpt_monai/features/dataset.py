@@ -81,9 +81,13 @@ class CachedDataset(Drawn):
             raise CacheError("the cache of activations was not filled; call fill() of its FeatureCache first")
         return self.opened
 
+    def header(self) -> dict[str, Any]:
+        """What makes this cache another than others."""
+        return header_of(self.network, self.dataset.transform, self.inferer, self.dtype)
+
     def open(self, root: Path) -> Store:
         """Find out what the entries are called, and open those that are there."""
-        header = header_of(self.network, self.dataset.transform, self.inferer, self.dtype)
+        header = self.header()
         cases = [case_digest(case) for case in self.dataset.data]
         about = {"source": source_of_backbone(self.network), "of": self.name, "cases": len(self), "views": self.views}
         self.opened = Store(root, header, about)

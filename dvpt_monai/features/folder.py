@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,13 @@ from dvpt_monai.errors import CacheError
 from dvpt_monai.held_folder import hold, holder
 from dvpt_monai.whole_file import remove_parts
 
-__all__ = ["ELSEWHERE", "HEADER", "SUFFIX", "features_dir", "filling", "shards_of"]
+__all__ = ["DIGITS", "ELSEWHERE", "HEADER", "SUFFIX", "caches_in", "features_dir", "filling", "shards_of"]
 
 logger = logging.getLogger(__name__)
 HEADER, SUFFIX = "cache.json", ".safetensors"
 NOTE = ".filling"
+DIGITS = 16
+"""Of the key of a cache, in the name of its folder."""
 ELSEWHERE = "train with --cache_dir DIR, or without a cache, --cache_features 0"
 """What helps where nobody may write; a cache may be what the bundle has by default."""
 
@@ -27,6 +30,11 @@ ELSEWHERE = "train with --cache_dir DIR, or without a cache, --cache_features 0"
 def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
     """The folder of all caches: by default below that of :func:`dvpt_monai.cache.cache`."""
     return cache() / "features" if folder is None else Path(folder).expanduser()
+
+
+def caches_in(root: Path) -> list[Path]:
+    """The folders of caches, also of those that lost their header or were never filled; other folders are none."""
+    return sorted(path for path in root.glob("*/") if re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", path.name))
 
 
 def shards_of(folder: Path) -> list[Path]:

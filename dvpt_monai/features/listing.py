@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dvpt_monai.errors import CacheError, did_you_mean
-from dvpt_monai.features.folder import HEADER, filling, shards_of
+from dvpt_monai.features.budget import bytes_of
+from dvpt_monai.features.folder import HEADER, caches_in, filling
 from dvpt_monai.tables import text_lines
 from dvpt_monai.units import storage
 
@@ -25,11 +26,11 @@ def table(root: Path, names: Sequence[str] = ()) -> str:
     Raises:
         CacheError: there is none of a name.
     """
-    folders = sorted(_chosen(root, names), key=_bytes, reverse=True)
+    folders = sorted(_chosen(root, names), key=bytes_of, reverse=True)
     if not folders:
         return f"{root}: no cached activations"
     rows = [HEAD, *(_row(folder) for folder in folders)]
-    return "\n".join([*text_lines(rows), "", f"{storage(sum(map(_bytes, folders)))} in {root}"])
+    return "\n".join([*text_lines(rows), "", f"{storage(sum(map(bytes_of, folders)))} in {root}"])
 
 
 def clear(root: Path, names: Sequence[str] = ()) -> str:
@@ -39,7 +40,7 @@ def clear(root: Path, names: Sequence[str] = ()) -> str:
         CacheError: there is none of a name, one is being filled, or nobody may delete it.
     """
     folders = _chosen(root, names)
-    size = sum(map(_bytes, folders))
+    size = sum(map(bytes_of, folders))
     for folder in folders:
         with filling(folder, wait=False):
             try:
@@ -50,7 +51,7 @@ def clear(root: Path, names: Sequence[str] = ()) -> str:
 
 
 def _chosen(root: Path, names: Sequence[str]) -> list[Path]:
-    there = {path.parent.name: path.parent for path in sorted(root.glob(f"*/{HEADER}"))}
+    there = {path.name: path for path in caches_in(root)}
     for name in names:
         if name not in there:
             near = did_you_mean(name, there)
@@ -59,21 +60,23 @@ def _chosen(root: Path, names: Sequence[str]) -> list[Path]:
     return [there[name] for name in names or there]
 
 
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in shards_of(folder))
-
-
 def _row(folder: Path) -> tuple[str, ...]:
     path = folder / HEADER
-    used = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    used = datetime.fromtimestamp((path if path.exists() else folder).stat().st_mtime).strftime("%Y-%m-%d %H:%M")
     try:
         header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         made = (header.get("of") or "?", f"{header.get('cases', '?')} x {header.get('views', '?')}")
         read = (
-            str(header["source"]),
+            header.get("source") or "?",
             f"{header['network']['class']} {'x'.join(map(str, header['network']['img_size']))}",
             f"{', '.join(header['activations'])} in {header['dtype']}",
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         made, read = ("?", "?"), ("?", "?", "?")
-    return (folder.name, *made, storage(_bytes(folder)), used, *read)
+    return (folder.name, *map(_plain, made), storage(bytes_of(folder)), used, *map(_plain, read))
+
+
+def _plain(cell: Any) -> str:
+    """A cell that no file can break a terminal with."""
+    text = str(cell)
+    return text if text.isprintable() else "?"

@@ -11,14 +11,12 @@ from typing import Any
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import Entry
-from dvpt_monai.features.folder import ELSEWHERE, HEADER, shards_of
+from dvpt_monai.features.folder import DIGITS, ELSEWHERE, HEADER, shards_of
 from dvpt_monai.features.key import digest_of
 from dvpt_monai.features.shard import Shard, write_shard
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["Store"]
-
-DIGITS = 16
 
 
 class Store:

@@ -1,5 +1,8 @@
 """What has no room: a number of views is refused before anything is read, ``auto`` trains from images."""
 
+import json
+import re
+
 import pytest
 import torch
 from monai.inferers import SimpleInferer
@@ -8,6 +11,9 @@ from monai.transforms import Compose
 from dvpt_monai.errors import CacheError, CacheRoomError
 from dvpt_monai.features import FeatureCache
 from dvpt_monai.features import dataset as module
+from dvpt_monai.features.budget import kept_bytes
+from dvpt_monai.features.folder import HEADER, caches_in
+from dvpt_monai.features.listing import clear, table
 
 
 @pytest.fixture
@@ -95,3 +101,39 @@ def test_validation_from_images_is_what_it_is_without_a_cache(small, store, case
     data = cache.validation(dataset, SimpleInferer())
     cache.fill()
     assert all(torch.equal(data[case]["image"], dataset[case]["image"]) for case in range(len(cases)))
+
+
+def test_the_number_of_views_that_is_offered_has_room(small, store, cases):
+    small.Training(store, cases).run()
+    other = small.Training(store / "other", cases).cache(1000)
+    other.root = store
+    other.dtype = "bfloat16"  # which makes another cache
+    other.training(small.Training(store, cases).dataset(), SimpleInferer())
+    kept = kept_bytes(store)
+    other.budget = 2 * kept / 1e9
+    with pytest.raises(CacheRoomError, match="--cache_features") as refused:
+        other.fill()
+    fits = int(re.search(r"Give --cache_features (\d+)", str(refused.value))[1])
+    view = other.datasets[0].least_bytes() / 1000
+    assert kept + fits * view <= 2 * kept < kept + (fits + 1) * view, "what others keep is not this training's"
+
+
+def test_a_cache_without_its_header_is_listed_and_cleared(small, store, cases):
+    small.Training(store, cases).run()
+    [folder] = caches_in(store)
+    (folder / HEADER).unlink()
+    (store / "mine").mkdir()
+    assert folder.name in table(store) and "mine" not in table(store)
+    clear(store)
+    assert [path.name for path in store.iterdir()] == ["mine"] and not kept_bytes(store)
+
+
+@pytest.mark.parametrize("wrong", [7, ["a"], "\x1b[31mred", "two\nlines"])
+def test_what_a_header_says_does_not_break_the_list(small, store, cases, wrong):
+    small.Training(store, cases).run()
+    [folder] = caches_in(store)
+    before = table(store).splitlines()
+    header = json.loads((folder / HEADER).read_text())
+    (folder / HEADER).write_text(json.dumps({**header, "of": wrong, "source": wrong}))
+    after = table(store).splitlines()
+    assert len(after) == len(before) and "\x1b" not in "".join(after) and folder.name in after[1]
