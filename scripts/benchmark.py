@@ -45,11 +45,7 @@ EVERY = {
     "options": {"cache_features": 0, "precision": "bfloat16"},
 }
 # The settings that won there.
-WHOLE = {
-    **FUNDUS,
-    "entrants": (Entrant(DVPT(), {"learning_rate": 1.96e-4, "head_learning_rate": 1.68e-3}),),
-    "options": {"cache_features": 0, "precision": "bfloat16"},
-}
+WHOLE = {**EVERY, "entrants": (Entrant(DVPT(), {"learning_rate": 1.96e-4, "head_learning_rate": 1.68e-3}),)}
 # Tuned inside the backbone, which pays with its first blocks and small images.
 INSIDE = {
     "bundle": "fundus_dr_classification",

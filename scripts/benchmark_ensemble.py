@@ -3,8 +3,8 @@
     python scripts/benchmark_ensemble.py [--members 5] [--folds 5] [--out runs/fundus_ensemble] [--OPTION VALUE]
 
 Probabilities are averaged, as ``--adapters`` of the bundles does, and no test image is read. A training that is there
-is not made again. Kappa is the mean of the folds', its interval that of 2,000 resamples of each fold's cases, in which
-all are compared on the same ones.
+is not made again. Kappa is the mean of the folds', its interval that of resamples of each fold's cases, in which all
+are compared on the same ones.
 """
 
 from pathlib import Path
@@ -16,12 +16,11 @@ import torch
 from ignite.engine import Engine, Events
 
 from dvpt_monai.compare.bundle import Bundle, logged
-from dvpt_monai.metrics.weighted import weighted_kappa
+from dvpt_monai.metrics import QuadraticKappa, interval, resample
 from dvpt_monai.transforms import DecideGraded
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "fundus_dr_classification"
 GRADES = 5
-RESAMPLES = 2000
 
 
 def trained(options: dict[str, Any], file: Path) -> dict[str, np.ndarray]:
@@ -47,13 +46,13 @@ def trained(options: dict[str, Any], file: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def kappas(probability: np.ndarray, label: np.ndarray, weights: torch.Tensor) -> np.ndarray:
-    """Quadratic kappa of the expected grades, rounded as the bundle decides, for each weighting of the cases."""
-    decide = DecideGraded("pred", "expected")
-    grades = [torch.as_tensor(decide({"pred": torch.from_numpy(each)})["pred"]) for each in probability]
-    places = torch.arange(GRADES, dtype=torch.float64)
-    penalty = (places[:, None] - places) ** 2
-    return weighted_kappa(torch.stack(grades).flatten(), torch.from_numpy(label), weights, penalty).numpy()
+def kappas(probability: np.ndarray, label: np.ndarray, weights: torch.Tensor) -> torch.Tensor:
+    """Of the expected grades, rounded as the bundle decides, for each weighting of the cases."""
+    decide, kappa = DecideGraded("pred", "expected"), QuadraticKappa(GRADES)
+    kappa(
+        torch.stack([decide({"pred": torch.from_numpy(each)})["pred"] for each in probability]), torch.from_numpy(label)
+    )
+    return kappa.reweighted(weights)
 
 
 def main(members: int = 5, folds: int = 5, out: str = "runs/fundus_ensemble", **options: Any) -> None:
@@ -64,26 +63,23 @@ def main(members: int = 5, folds: int = 5, out: str = "runs/fundus_ensemble", **
         [trained({**options, "fold": f, "seed": s}, folder / f"fold_{f}_seed_{s}.npz") for s in range(members)]
         for f in range(folds)
     ]
-    random = np.random.default_rng(0)
-    labels = [fold[0]["label"].reshape(-1) for fold in results]
-    weights = [
-        torch.from_numpy(np.vstack((np.ones(n), random.multinomial(n, [1 / n] * n, RESAMPLES))))
-        for n in map(len, labels)
-    ]
+    labels = [fold[0]["label"] for fold in results]
+    sizes = [len(label) for label in labels]
+    weights = [torch.vstack((torch.ones(1, n), resample(n, seed=fold))) for fold, n in enumerate(sizes)]
     forms = {f"seed {s}": [fold[s]["probability"] for fold in results] for s in range(members)}
     forms[f"ensemble of {members}"] = [np.mean([each["probability"] for each in fold], 0) for fold in results]
     values = {
-        name: np.mean([kappas(p, y, d) for p, y, d in zip(those, labels, weights, strict=True)], 0)
+        name: torch.stack([kappas(*fold) for fold in zip(those, labels, weights, strict=True)]).mean(0)
         for name, those in forms.items()
     }
-    singles = np.mean([values[f"seed {s}"] for s in range(members)], 0)
+    singles = torch.stack([values[f"seed {s}"] for s in range(members)]).mean(0)
     best = max(list(values)[:-1], key=lambda name: values[name][0])
     together = values[f"ensemble of {members}"]
     shown = {**values, "ensemble minus the mean member": together - singles, f"minus {best}": together - values[best]}
     print("| | quadratic kappa [95 %] |\n|---|---|")
     for name, each in shown.items():
-        low, high = np.quantile(each[1:], (0.025, 0.975))
-        print(f"| {name} | {each[0]:.3f} [{low:.3f}, {high:.3f}] |")
+        ends = interval(each[1:], sum(sizes))
+        print(f"| {name} | {each[0]:.3f} [{ends.low:.3f}, {ends.high:.3f}] |")
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ from statistics import median
 
 import fire
 import torch
-from benchmark_candidates import NETWORKS
+from benchmark_candidates import NETWORKS, Candidate
 from benchmark_methods import spread
 from torch import nn
-from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from dvpt_monai import DVPT, FullFineTuning, LinearProbe, LoRA, Method, SideDVPT, parameter_groups, tune
+from dvpt_monai import DVPT, FullFineTuning, LinearProbe, LoRA, Method, SideDVPT, parameter_groups
 from dvpt_monai.compare import Entrant
 
 METHODS: tuple[Method, ...] = (
@@ -48,40 +47,39 @@ def peak(device: torch.device) -> float:
     return 2 * size**3 / median(seconds(lambda: a @ b, device, 10) for _ in range(5))
 
 
-class Step:
+class Step(Candidate):
     """A training step of one method, on images that stay on the device."""
 
-    def __init__(self, network: nn.Module, method: Method, batch: int, device: torch.device, compiled: bool) -> None:
-        encoder = network.vit
-        self.device = device
-        self.images = torch.randn(batch, encoder.in_channels, *encoder.img_size, device=device)  # type: ignore[union-attr]
-        self.labels = torch.randint(0, 5, (batch,), device=device)
-        self.network = tune(network, method).to(device).train()
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.network, lr=1e-4), fused=True)
-        self.run = torch.compile(self.network) if compiled else self.network
+    def __init__(
+        self, weights: nn.Module, build: Callable[[], nn.Module], method: Method, batch: int, compiled: bool
+    ) -> None:
+        self.compiled = compiled
+        super().__init__(weights, build, method, batch)
 
-    def __call__(self) -> None:
-        self.optimizer.zero_grad()
+    def prepare(self) -> None:
+        super().prepare()
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.network, lr=1e-4), fused=True)
+        self.run = torch.compile(self.network) if self.compiled else self.network
+
+    def output(self) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16):
-            loss = cross_entropy(self.run(self.images), self.labels)
-        loss.backward()
-        self.optimizer.step()
+            return self.run(self.images)
 
     def operations(self) -> int:
         """Of one step of the network as it is."""
         run, self.run = self.run, self.network
         with FlopCounterMode(display=False) as counter:
-            self()
+            self.step()
         self.run = run
         return counter.get_total_flops()
 
     def memory(self) -> float:
-        """Gigabytes that its allocator holds at most in a step, beyond what others hold."""
+        """Gigabytes of weights and images, and what a step adds to what stays between steps."""
         if self.device.type != "cuda":
             return float("nan")
         torch.cuda.reset_peak_memory_stats()
         held = torch.cuda.memory_allocated()
-        self()
+        self.step()
         own = sum(t.numel() * t.element_size() for t in (*self.network.parameters(), self.images))
         return (torch.cuda.max_memory_allocated() - held + own) / 1e9
 
@@ -92,20 +90,21 @@ def main(batch: int = 64, rounds: int = 5, compiled: bool = True, device: str = 
     on = torch.device(device)
     most = peak(on)
     build = NETWORKS[network][2]
-    depth = len(build().vit.blocks)  # type: ignore[union-attr,arg-type]
+    weights = build().to(on)
+    depth = len(weights.vit.blocks)  # type: ignore[union-attr,arg-type]
     methods = [m for m in METHODS if max(getattr(m, "layers", None) or [0]) < depth]
     steps = {
-        (str(Entrant(method)), how): Step(build(), method, batch, on, how)
+        (str(Entrant(method)), how): Step(weights, build, method, batch, how)
         for how in ((False, True) if compiled else (False,))
         for method in methods
     }
     for step in steps.values():
         for _ in range(3):  # compiles, and chooses kernels
-            step()
+            step.step()
     taken: dict[tuple[str, bool], list[float]] = {key: [] for key in steps}
     for _ in range(rounds):
         for key in random.sample(list(steps), len(steps)):
-            taken[key].append(seconds(steps[key], on))
+            taken[key].append(seconds(steps[key].step, on))
     where = torch.cuda.get_device_name() if on.type == "cuda" else "CPU"
     print(
         f"{NETWORKS[network][0]}, batch {batch}, bfloat16 autocast; {where}, {most / 1e12:.0f} TFLOP/s at most; ",

@@ -20,7 +20,6 @@ from dvpt_monai.features.budget import bytes_of, check_room
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
 from dvpt_monai.features.folder import HEADER, features_dir, filling
-from dvpt_monai.features.store import Store
 from dvpt_monai.system_memory import return_freed
 from dvpt_monai.tuning.frozen import depth_of, frozen_cut, map_frozen
 from dvpt_monai.units import duration, storage
@@ -135,15 +134,17 @@ class FeatureCache:
 
     def _check_least(self) -> None:
         """Whether there is room for what all entries take at least, before anything is read."""
+        for dataset in self.datasets:
+            dataset.place(self.root)
         sizes = [(dataset, dataset.least_bytes()) for dataset in self.datasets]
-        own = {Store(self.root, dataset.header()).folder for dataset in self.datasets}
+        own = {dataset.store.folder for dataset in self.datasets}
         missing = sum(size for _, size in sizes) - sum(map(bytes_of, own))
         of_views = sum(size for dataset, size in sizes if dataset.views == self.views)
         check_room(self.root, missing, self.budget, self.views, of_views, least=True)
 
     def _complete(self) -> None:
         for dataset in self.datasets:
-            for error in dataset.open(self.root).open().values():
+            for error in dataset.open().values():
                 logger.warning("%s; what it held is computed anew", error)
             self._compare(dataset)
         if not any(dataset.missing() for dataset in self.datasets):

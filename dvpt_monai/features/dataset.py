@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from dvpt_monai.data.replay import Drawn
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import IMAGE, Entry, sample_of
-from dvpt_monai.features.key import activation_sizes, case_digest, digest_of, header_of, source_of_backbone
+from dvpt_monai.features.key import case_digest, digest_of, header_of, source_of_backbone
 from dvpt_monai.features.store import Store
 from dvpt_monai.tuning.frozen import frozen_activations
 
@@ -81,25 +81,24 @@ class CachedDataset(Drawn):
             raise CacheError("the cache of activations was not filled; call fill() of its FeatureCache first")
         return self.opened
 
-    def header(self) -> dict[str, Any]:
-        """What makes this cache another than others."""
-        return header_of(self.network, self.dataset.transform, self.inferer, self.dtype)
-
-    def open(self, root: Path) -> Store:
-        """Find out what the entries are called, and open those that are there."""
-        header = self.header()
-        cases = [case_digest(case) for case in self.dataset.data]
+    def place(self, root: Path) -> None:
+        """Find out where the entries are, for which no case is read."""
+        header = header_of(self.network, self.dataset.transform, self.inferer, self.dtype)
         about = {"source": source_of_backbone(self.network), "of": self.name, "cases": len(self), "views": self.views}
         self.opened = Store(root, header, about)
+
+    def open(self) -> dict[Path, CacheError]:
+        """Find out what the entries are called, and open those that are there, see :meth:`Store.open`."""
+        cases = [case_digest(case) for case in self.dataset.data]
         self.names = [
             [self._name(digest, case, view) for view in range(self.views)] for case, digest in enumerate(cases)
         ]
-        return self.opened
+        return self.store.open()
 
     def least_bytes(self) -> int:
         """What all entries take at least: more where an image has several windows or slices, or a mask."""
         dtype: torch.dtype = getattr(torch, self.dtype)
-        values = sum(math.prod(size) for size in activation_sizes(self.network).values())
+        values = sum(math.prod(size) for size in self.store.header["activations"].values())
         return values * dtype.itemsize * self.views * len(self)
 
     def _name(self, digest: str, case: int, view: int) -> str:

@@ -24,7 +24,7 @@ from dvpt_monai.tuning.trains import frozen_tensors
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 from dvpt_monai.version import __version__
 
-__all__ = ["FORMAT", "activation_sizes", "case_digest", "digest_of", "header_of", "source_of_backbone"]
+__all__ = ["FORMAT", "case_digest", "digest_of", "header_of", "source_of_backbone"]
 
 FORMAT = 1
 IN_BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
@@ -50,7 +50,7 @@ def header_of(network: nn.Module, transform: Any, inferer: Any, dtype: str) -> d
         "format": FORMAT,
         "backbone": _backbone(network, cut),
         "network": json.loads(json.dumps(architecture(network))),
-        "activations": activation_sizes(network),
+        "activations": _activations(network),
         "transforms": described(transform),
         "inferer": described(inferer),
         "dtype": dtype,
@@ -65,7 +65,7 @@ def source_of_backbone(network: nn.Module) -> str | None:
     return None if receipt is None else str(receipt.source)
 
 
-def activation_sizes(network: nn.Module) -> dict[str, list[int]]:
+def _activations(network: nn.Module) -> dict[str, list[int]]:
     """The names and sizes of what is kept of one image: where the network is cut, and what the rest of it reads.
 
     Of a network of slices they are those of one slice.

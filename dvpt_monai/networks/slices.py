@@ -219,9 +219,6 @@ class SliceClassifier(ViTClassifier):
             tokens, _ = self.vit.rest(states, seen)
         return self.pooled(tokens)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x))
-
 
 def of_slices(img_size: int | Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
     """The size of slices, from theirs or from that of a volume.

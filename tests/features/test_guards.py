@@ -62,11 +62,13 @@ def test_any_flipped_bit_of_a_header(filled, small, store, cases):
     size = int.from_bytes(content[:8], "little")
     training = small.Training(store, cases)
     data = training.cache().training(training.dataset(), SimpleInferer())
-    data.open(store).open()
+    data.place(store)
+    data.open()
     wanted = [data[case]["image"]["block_1"] for case in range(len(cases))]
     for place in range(0, 8 + size, 97):
         filled[0].write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        if not data.open(store).open() and not data.missing():
+        data.place(store)
+        if not data.open() and not data.missing():
             assert all(torch.equal(data[i]["image"]["block_1"], wanted[i]) for i in range(len(cases)))
 
 
