@@ -197,6 +197,7 @@ def test_few_labels_are_few_for_the_validation_too(fundus):
 # --- failing and going on
 
 
+@pytest.mark.bundle
 def test_a_method_that_fails_is_a_row_and_the_rest_goes_on(fundus, tmp_path):
     result = run(fundus, tmp_path, methods=f"{BROKEN},LinearProbe")
     broken = [row for row in rows_of(tmp_path) if row["method"] == BROKEN]

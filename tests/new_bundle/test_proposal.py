@@ -143,6 +143,7 @@ def test_windows():
     assert volumes((40, 40, 40), hounsfield=True).window == (-60, 170)
 
 
+@pytest.mark.slow
 def test_large_data_train_shorter_and_are_not_kept_in_memory():
     few, many = photographs((40, 50), count=40), photographs((40, 50), count=40_000)
     assert few.epochs == 40 and few.cache_rate == 1.0
