@@ -29,11 +29,12 @@ GATE = {"files", "name", "JSON", "large files", "metadata", "metadata schema", "
 
 @pytest.fixture(autouse=True)
 def offline(tmp_path, monkeypatch):
-    """An empty cache, no data but those of the test."""
+    """An empty cache, which activations come into alone; no data but those of the test."""
     monkeypatch.setenv("DVPT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("DVPT_DATA", raising=False)
     yield
-    assert not (tmp_path / "cache").exists(), "something reached for a backbone"
+    there = {path.name for path in (tmp_path / "cache").glob("*")}
+    assert there <= {"features"}, "something reached for a backbone"
 
 
 @pytest.fixture
@@ -585,6 +586,20 @@ def test_random_weights_train_whole(data, make):
     train = config(folder, "train")
     assert train["backbone_weights"] == "random" and train["method"] == {"_target_": "dvpt_monai.FullFineTuning"}
     run(folder, "train")
+
+
+def test_photographs_are_classified_from_activations(data, make, tmp_path, caplog):
+    """Of all training cases and those that validate; a method that changes every block trains from images."""
+    caplog.set_level("INFO", "dvpt_monai")
+    features = tmp_path / "cache" / "features"
+    folder = make(moles(data))
+    network = run(folder, "train", epochs=2, method="DVPT", models_dir=str(tmp_path / "models")).parser
+    assert not features.exists() and "Activations are not cached: blocks.0" in caplog.text
+    assert type(network.get_parsed_content("network").tuning.method).__name__ == "DVPT"
+    run(folder, "train", epochs=2)
+    assert len(list(features.glob("*/cache.json"))) == 2  # draws to train on, and images to validate on
+    header = read_header(folder / "models" / "adapter.safetensors")
+    assert header["method"]["method"] == "SideDVPT" and header["settings"]["tap"] is None
 
 
 def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, monkeypatch):
