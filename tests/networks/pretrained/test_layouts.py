@@ -804,3 +804,16 @@ def test_a_width_that_is_published_with_several_numbers_of_heads_is_asked_for():
         ViTEncoder.from_pretrained(of_width(1280))
     for heads in (16, 20):
         assert ViTEncoder.from_pretrained(of_width(1280), num_heads=heads).num_heads == heads
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", OF_2026)
+def test_half_precision_is_read_as_the_numbers_that_it_holds(name, half, image):
+    """Folding comes after widening: the same numbers in single precision give the same features, to the bit."""
+    _, sizes, written, _, arguments, _ = FILES[name]
+    state = {key: value.to(half) for key, value in written(network(**sizes)).items()}
+    first = ViTEncoder.from_pretrained(state, **arguments).eval()
+    second = ViTEncoder.from_pretrained({key: value.float() for key, value in state.items()}, **arguments).eval()
+    assert first.receipt.converted and not second.receipt.converted
+    with torch.no_grad():
+        assert torch.equal(first(image)[0], second(image)[0])
