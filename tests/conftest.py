@@ -34,6 +34,20 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def features_apart(tmp_path_factory):
+    """Activations that tests cache are theirs; backbones and data in the cache of whoever runs them are read there."""
+    from dvpt_monai.cache import cache as downloads
+
+    real, own = downloads(), tmp_path_factory.mktemp("cache")
+    for path in real.iterdir() if real.is_dir() else ():
+        if path.name != "features":
+            (own / path.name).symlink_to(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVPT_CACHE", str(own))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def the_same_locale():
     """GDCM sets the locale of the whole process to C where it writes some series; later tests would read ASCII."""
