@@ -130,6 +130,8 @@ def read(
         source = paths[0]
     if not os.path.exists(source):
         raise DataError(f"{source}: no such file")
+    if not (os.path.isfile(source) or os.path.isdir(source)):  # whoever opens a pipe waits for ever
+        raise DataError(f"{source}: neither a file nor a folder, but a pipe or a device; move it away")
     kind = format_of(source)
     if kind == "nifti":
         return read_nifti(source)
