@@ -1,6 +1,7 @@
 """What may be given: folders, lists, tables and bundles."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -23,6 +24,15 @@ def test_images_alone(tmp_path):
     folder = photographs(tmp_path / "data", count=3) / "images"
     report = verify(folder, workers=1, progress=False)
     assert report.findings == () and report.data.layout == "images alone" and len(report.facts) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_the_images_is_named_and_not_waited_for(tmp_path):
+    folder = photographs(tmp_path / "data", count=3) / "images"
+    for name in ("pipe.png", "pipe"):
+        os.mkfifo(folder / name)
+    [finding] = verify(folder, workers=1, progress=False).findings
+    assert (finding.kind.code, finding.file.name) == ("unreadable", "pipe.png") and "a pipe" in finding.what
 
 
 def test_a_list_in_text(tmp_path):
@@ -133,6 +143,29 @@ def test_patients_by_their_names(tmp_path):
             Image.fromarray(rng.integers(0, 255, (64, 64), np.uint8)).save(path)
     assert "patient" not in codes(folder)
     assert "patient" in codes(folder, group_pattern=r"p\d+")
+
+
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [
+        ({"num_classes": 3}, set()),
+        ({"num_classes": 2}, {"label-unknown"}),
+        ({"num_classes": 2, "label_values": [0, 1, 2]}, set()),
+        ({"num_classes": 2, "label_values": [0, 1]}, {"label-unknown"}),
+        ({"num_classes": 2, "label_values": [0, 1], "prepare": [{"_target_": "x", "ignored": 2}]}, set()),
+        ({"num_classes": 1, "regions": [[1, 2]]}, set()),
+    ],
+)
+def test_a_bundle_tells_the_values_of_its_masks(tmp_path, own, left):
+    folder = volumes(tmp_path / "data", count=2)  # with 0, 1 and 2
+    entries = json.loads((folder / "dataset.json").read_text())["training"]
+    cases = [{key: str(folder / file) for key, file in case.items()} for case in entries]
+    content = {"bundle_root": ".", "dataset_dir": str(folder), "cases": cases, **own}
+    content |= {"train": {"dataset": {"data": "$@cases[:1]"}}, "validate": {"dataset": {"data": "$@cases[1:]"}}}
+    config = tmp_path / "bundle" / "configs" / "train.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps(content))
+    assert codes(config) == left
 
 
 def test_a_bundle_tells_its_parts(tmp_path):
