@@ -43,6 +43,16 @@ class Segmentation:
     values: Mapping[str, int] = field(default_factory=dict)
     colours: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
+    @property
+    def overlapping(self) -> bool:
+        """Whether two structures share a voxel."""
+        seen = np.zeros(next(iter(self.masks.values())).shape, bool)
+        for mask in self.masks.values():
+            if (seen & mask).any():
+                return True
+            seen |= mask
+        return False
+
     def channels(self, structures: Sequence[str]) -> NDArray[np.uint8]:
         """0 and 1 of each structure, as the last axis.
 

@@ -28,7 +28,23 @@ def with_segments(listing: Listing) -> Listing:
     names = list(dict.fromkeys(name for path in named for name in _names(path)))
     note = Note(f"the masks name their segments: {', '.join(names)}")
     numbered = {0: "background", **dict(enumerate(names, 1))}
-    return replace(listing, names=numbered, segments=tuple(names), notes=(*listing.notes, note))
+    own: dict[str, tuple[int, ...]] = {}
+    if any(map(_overlap, named)):  # each is a region of its own number
+        own = {name: (number,) for number, name in enumerate(names, 1)}
+    return replace(
+        listing, names=numbered, segments=tuple(names), notes=(*listing.notes, note),
+        regions=own, order=tuple(range(1, len(own) + 1)),
+    )  # fmt: skip
+
+
+def _overlap(path: Path) -> bool:
+    """Whether segments of a mask share a voxel; a damaged one tells nothing, and is named when it is verified."""
+    if formats.format_of(path) == "segmentation" and not formats.has_layers(path):
+        return False
+    try:
+        return formats.read_segmentation(path).overlapping
+    except DataError:
+        return False
 
 
 def _names(path: Path) -> list[str]:

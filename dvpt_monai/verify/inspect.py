@@ -15,7 +15,7 @@ from dvpt_monai.verify.facts import Facts, ImageFacts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.geometry import completed, pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
-from dvpt_monai.verify.labels import counts_of, mask_faults
+from dvpt_monai.verify.labels import counts_of, counts_of_layers, mask_faults
 from dvpt_monai.verify.opened import Content, opened
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.sketch import sketch
@@ -59,10 +59,13 @@ def inspect(case: Case, names: Mapping[int, str], segments: Sequence[str] = ()) 
             continue
         header, scan = content.header, content.scan
         findings += _of_file(path, content, mask_faults(path, header, scan, names))
+        layers = scan.array if names_structures(path) else None
+        if layers is not None:
+            scan = replace(scan, array=layers.max(axis=-1))
         if place is not None:  # writers of segmentations cut off what is empty, and training puts it back
-            scan = completed(scan, place[1]) if names_structures(path) else scan
+            scan = completed(scan, place[1]) if layers is not None else scan
             findings += pair_faults(case.image, *place, path, header, scan)
-        masks[path] = counts_of(scan.array)
+        masks[path] = counts_of(scan.array) if layers is None else counts_of_layers(layers, scan.array.size)
     return Facts(case, tuple(findings), image, masks)
 
 

@@ -15,7 +15,7 @@ from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.stored import Header, Photograph
 
-__all__ = ["balance_faults", "counts_of", "mask_faults", "undeclared_faults"]
+__all__ = ["balance_faults", "counts_of", "counts_of_layers", "mask_faults", "undeclared_faults"]
 
 UNKNOWN = Kind(
     "label-unknown", "labels", "Values that no label declares",
@@ -139,6 +139,22 @@ def counts_of(array: NDArray[Any]) -> dict[int, int]:
         return {int(value): int(counted[value]) for value in np.flatnonzero(counted)}
     values, counts = np.unique(whole, return_counts=True)
     return {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+
+
+def counts_of_layers(layers: NDArray[Any], voxels: int) -> dict[int, int]:
+    """How many voxels each structure has, by its number from 1, and how many of so many none has.
+
+    Args:
+        layers: 0 and 1 of each structure, as last axis.
+        voxels: of the image.
+
+    Example:
+        >>> counts_of_layers(np.array([[1, 1], [1, 0], [0, 0]]), voxels=4)
+        {0: 2, 1: 2, 2: 1}
+    """
+    counts = {number: int(np.count_nonzero(layers[..., number - 1])) for number in range(1, layers.shape[-1] + 1)}
+    empty = voxels - int(np.count_nonzero(layers.any(axis=-1)))
+    return {number: count for number, count in {0: empty, **counts}.items() if count}
 
 
 def undeclared_faults(facts: Sequence[Facts], names: Mapping[int, str]) -> Iterator[Finding]:

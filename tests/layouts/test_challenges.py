@@ -247,6 +247,23 @@ def segments(data, name, size=(12, 12, 3)):
     write_seg_nrrd(data.root / name, labels, np.diag([-1.0, -1, 2, 1]), {"tumour": 1})
 
 
+def slicer_with_layers(data):
+    import numpy as np
+
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    labels = np.zeros((20, 24, 18, 2), np.uint8)
+    labels[4:9, 4:9, 4:9, 0], labels[5:7, 5:7, 5:7, 1] = 1, 1
+    for i in range(3):
+        data.volume(f"{i}.nrrd")
+        apart = labels if i else labels * np.uint8([1, 0])  # the first file alone would tell nothing
+        write_seg_nrrd(data.root / f"{i}.seg.nrrd", apart, np.diag([1.0, 1, 1.5, 1]), ["a", "b"])
+    return {
+        "layout": "masks beside their images", "cases": 3, "files": 2, "names": {0: "background", 1: "a", 2: "b"},
+        "regions": {"a": (1,), "b": (2,)}, "order": (1, 2),
+    }  # fmt: skip
+
+
 TUMOUR = {"layout": "a folder per case", "cases": 3, "files": 2, "names": {0: "background", 1: "tumour"}}
 
 
@@ -330,8 +347,8 @@ LAYOUTS = [
     nnunet, nnunet_with_a_test, regions, kits, brats, brats_2023_in_parts, a_case_without_a_modality, amos, bids,
     ham10000, patients_as_folders, patients_by_letters, windows_table, table_in_a_subfolder, list_without_a_header,
     same_names_in_two_folders, metadata_beside_class_folders, every_kind_of_picture, dicom_series, slicer,
-    series_and_segments, series_called_otherwise_in_each_case, segments_among_the_slices, dicom_seg_beside_its_series,
-    dicom_seg_in_a_folder_of_its_own, dicom_seg_among_the_slices, masks_below_their_images,
+    slicer_with_layers, series_and_segments, series_called_otherwise_in_each_case, segments_among_the_slices,
+    dicom_seg_beside_its_series, dicom_seg_in_a_folder_of_its_own, dicom_seg_among_the_slices, masks_below_their_images,
     a_folder_of_masks_beside_any_other, pairs_in_several_places, busi,
 ]  # fmt: skip
 
