@@ -13,7 +13,7 @@ from dvpt_monai.verify.reading import Scan, read, scan_of
 from dvpt_monai.verify.stored import Header, stored
 from dvpt_monai.verify.stream import DamagedStream
 
-__all__ = ["MISSING", "Content", "opened"]
+__all__ = ["MISSING", "UNREADABLE", "Content", "opened"]
 
 MISSING = Kind(
     "missing", "files", "Listed, but not there",

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +13,14 @@ from PIL import Image
 
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+from dvpt_monai.layouts import list_cases
 from dvpt_monai.new_bundle import Columns
 from dvpt_monai.verify import verify
 from tests.verify import damages
 from tests.verify.data_sets import AFFINE, SIZE, eyes, photographs, save_volume, smooth, volumes
+
+REPOSITORY = Path(__file__).parents[2]
+PLACES = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
 def codes(data, **options):
@@ -198,6 +205,41 @@ def test_nothing_to_verify(tmp_path):
         verify(tmp_path / "gone")
     with pytest.raises(DataError, match="no images here"):
         verify(tmp_path)
+
+
+def test_five_axes_are_named(tmp_path):
+    folder = volumes(tmp_path / "data", count=3)
+    path = damages.image(folder, 1)
+    save_volume(np.zeros((*SIZE, 2, 3), np.float32) + damages.values(path)[..., None, None], path)
+    assert ("refused", path) in {(each.kind.code, each.file) for each in verify(folder, progress=False).findings}
+
+
+def test_a_case_that_nobody_foresaw_hides_none_of_the_others(tmp_path, monkeypatch):
+    folder = photographs(tmp_path / "data", count=3) / "images"
+
+    def stumble(array):
+        raise KeyError(4)
+
+    monkeypatch.setattr("dvpt_monai.verify.inspect.sketch", stumble)
+    found = verify(folder, workers=1, progress=False).findings
+    assert [(each.kind.code, each.what) for each in found] == [("unreadable", "KeyError: 4")] * 3
+
+
+def test_a_script_that_starts_itself_again_says_why(tmp_path):
+    """Processes import the script that calls verify, which then calls it once more."""
+    photographs(tmp_path / "data", count=3)
+    script = tmp_path / "script.py"
+    call = f"verify({str(tmp_path / 'data')!r}, workers=2, progress=False)"
+    for text, words in ((call, "if __name__ == '__main__'"), (f"if __name__ == '__main__':\n    {call}", "")):
+        script.write_text(f"from dvpt_monai.verify import verify\n{text}\n")
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=REPOSITORY, env=PLACES)
+        assert words in done.stderr.splitlines()[-1] if words else done.returncode == 0, done.stderr
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"data\.zip: neither a table nor a dataset\.json; unpack it first"):
+        list_cases(tmp_path / "data.zip")
 
 
 def test_more_memory_than_the_budget(tmp_path):
