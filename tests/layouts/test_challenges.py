@@ -448,6 +448,50 @@ def test_masks_of_slicer_and_others_do_not_mix(data):
         list_cases(data.root)
 
 
+def named(data, *files):
+    import numpy as np
+
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    for i, names in enumerate(files):
+        data.volume(f"{i}.nrrd")
+        labels = np.zeros((20, 24, 18), np.uint8)
+        labels[4:9, 4:9, 4:9], labels[10:12, 4:9, 4:9] = 1, 2
+        write_seg_nrrd(data.root / f"{i}.seg.nrrd", labels, np.diag([1.0, 1, 1.5, 1]), names)
+    return data.root
+
+
+def test_one_structure_in_two_spellings(data):
+    with pytest.raises(DataError, match=r"1\.seg\.nrrd: 'Left kidney' in 1.* and 'left_kidney' in 0.* rename one"):
+        list_cases(named(data, ["left_kidney", "liver"], ["Left kidney", "liver"]))
+    notes = list_cases(named(data, ["tumor", "liver"], ["tumour", "liver"])).notes
+    assert [note.text for note in notes if note.warning] == [
+        "no mask has both 'tumour' in 1.seg.nrrd and 'tumor' in 0.seg.nrrd: is it one structure in two spellings?"
+    ]
+    notes = list_cases(named(data, ["left kidney", "right kidney"], ["right kidney", "liver"])).notes
+    assert not [note for note in notes if note.warning]
+
+
+def test_a_list_of_windows(data):
+    """Its paths have backslashes, and begin as hidden files do."""
+    data.volume_pairs(4)
+    entries = [{"image": rf".\imagesTr\{i}.nii.gz", "label": rf".\labelsTr\{i}.nii.gz"} for i in range(4)]
+    data.text("dataset.json", json.dumps({"labels": {"0": "background", "1": "a", "2": "b"}, "training": entries}))
+    listing, left = read(data)
+    assert len(listing.cases) == 4 and not left
+    (data.root / "labelsTr" / "3.nii.gz").unlink()
+    listing, left = read(data)
+    assert len(listing.cases) == 3 and left["dataset.json lists it, but there is no such file"] == 1
+
+
+def test_a_list_of_hidden_files_alone(data):
+    data.volume_pairs(1, "imagesTr/._{i}.nii.gz")
+    entries = [{"image": "imagesTr/._0.nii.gz", "label": "labelsTr/0.nii.gz"}]
+    data.text("dataset.json", json.dumps({"training": entries}))
+    with pytest.raises(DataError, match=r"'training' lists hidden files alone, such as imagesTr/\._0"):
+        list_cases(data.root)
+
+
 def test_an_ambiguous_mask_of_bids(data):
     bids(data)
     data.voxel_mask("derivatives/lesions/sub-00/anat/sub-00_mask.nii.gz")
