@@ -47,6 +47,14 @@ def test_the_mask_in_the_folder_of_a_case_is_none(tmp_path):
     assert len(names(tmp_path / "photographs", [".jpg"])) == 2
 
 
+def test_a_disc_of_dicom_and_links_that_lead_nowhere(tmp_path, caplog):
+    series(tmp_path / "PAT0" / "ST0" / "SE0")
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "gone.nii").symlink_to(tmp_path / "nowhere.nii")
+    assert names(tmp_path, series=True) == ["PAT0/ST0/SE0"]
+    assert "1 links lead nowhere, the first is" in caplog.text and "gone.nii" in caplog.text
+
+
 def test_a_class_that_is_called_mask_is_predicted(tmp_path):
     touch(tmp_path, "mask/1.jpg", "none/1.jpg", "labels/7.png")
     assert names(tmp_path, [".png", ".jpg"]) == ["labels/7.png", "mask/1.jpg", "none/1.jpg"]
