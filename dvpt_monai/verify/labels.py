@@ -59,6 +59,12 @@ RARE = Kind(
     remedy="correct the mask, or declare the labels if it is right",
     fatal=False,
 )  # fmt: skip
+CONVENTIONS = Kind(
+    "label-conventions", "labels", "Some masks hold 0 and 1, others 0 and 255",
+    why="one structure, written in two ways, is learned as two",
+    remedy="store all masks with the same numbers, or declare the labels if these are two structures",
+    fatal=False,
+)  # fmt: skip
 EMPTY = Kind(
     "empty", "labels", "A mask without any structure",
     why="right for a healthy case; else the network learns that there is nothing",
@@ -158,11 +164,16 @@ def counts_of_layers(layers: NDArray[Any], voxels: int) -> dict[int, int]:
 
 
 def undeclared_faults(facts: Sequence[Facts], names: Mapping[int, str]) -> Iterator[Finding]:
-    """Values that one mask alone has, where nothing says which there should be."""
+    """Values that one mask alone has, and masks of two conventions, where nothing says which there should be."""
     masks = [(mask, set(counts) - {0}) for each in facts for mask, counts in each.masks.items()]
-    if names or len(masks) < _ENOUGH:
+    if names:
         return
     usual = Counter(value for _, values in masks for value in values)
+    if set(usual) == {1, 255} and all(len(values) < 2 for _, values in masks):
+        rarer = min((1, 255), key=lambda value: usual[value])
+        yield from (CONVENTIONS.at(mask, f"0 and {rarer}") for mask, values in masks if values == {rarer})
+    if len(masks) < _ENOUGH:
+        return
     for mask, values in masks:
         rare = [value for value in values if usual[value] == 1]
         if rare and len(rare) <= _MANY:

@@ -242,6 +242,19 @@ def test_an_archive_is_to_be_unpacked(tmp_path):
         list_cases(tmp_path / "data.zip")
 
 
+def test_masks_of_two_conventions(tmp_path):
+    folder = photographs(tmp_path / "data", count=5)
+    for number in (1, 3):
+        path = damages.mask(folder, number)
+        Image.fromarray(damages.pixels(path) // 255).save(path)
+    found = verify(folder, workers=1, progress=False).findings
+    assert [(each.kind.code, each.file) for each in found] == [
+        ("label-conventions", damages.mask(folder, number)) for number in (1, 3)
+    ]
+    Image.fromarray(damages.pixels(path) + np.uint8(2) * (damages.pixels(path) == 0)).save(path)  # with 2: structures
+    assert "label-conventions" not in codes(folder)
+
+
 def test_more_memory_than_the_budget(tmp_path):
     folder = volumes(tmp_path / "data", count=2)
     assert codes(folder, budget=1.0) == set()
