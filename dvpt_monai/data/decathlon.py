@@ -115,7 +115,7 @@ def slashed(name: str, folder: Path) -> str:
     r"""The path of a file below a folder, where Windows wrote it with backslashes.
 
     Example:
-        >>> slashed(".\\\\imagesTr\\\\a.nii.gz", Path("data"))
+        >>> slashed(r".\imagesTr\a.nii.gz", Path("data"))
         './imagesTr/a.nii.gz'
     """
     return name if "\\" not in name or (folder / name).exists() else name.replace("\\", "/")

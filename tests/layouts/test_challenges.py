@@ -472,6 +472,25 @@ def test_one_structure_in_two_spellings(data):
     assert not [note for note in notes if note.warning]
 
 
+def test_cases_are_no_classes(data):
+    """Where nothing tells the mask from the image; numbered files, as of classes, are another matter."""
+    for i in range(3):
+        data.volume(f"p{i}/ct.nrrd")
+        data.voxel_mask(f"p{i}/tumour.nrrd")
+    with pytest.raises(DataError, match="each of its 3 folders holds ct and tumour, as cases do and classes do not"):
+        list_cases(data.root)
+    for i in range(3):
+        (data.root / f"p{i}" / "tumour.nrrd").rename(data.root / f"p{i}" / "tumour_mask.nrrd")
+    assert list_cases(data.root).layout == "a folder per case"
+
+
+def test_classes_may_hold_files_of_the_same_numbers(data):
+    for name in ("mild", "moderate", "severe"):
+        for i in range(2):
+            data.photo(f"{name}/{i}.png")
+    assert list_cases(data.root).layout == "a folder per class"
+
+
 def test_a_list_of_windows(data):
     """Its paths have backslashes, and begin as hidden files do."""
     data.volume_pairs(4)
