@@ -66,15 +66,12 @@ def configured(config: Path) -> Configured:
 def _values(parser: ConfigParser) -> tuple[int, ...]:
     """The values that the steps of the config take masks to hold."""
     regions, values = _parsed(parser, "regions"), _parsed(parser, "label_values")
+    known: set[int] = {*(values or range(_parsed(parser, "num_classes") or 0))}
     if regions:
         known = {0, *(value for region in regions for value in region)}
-    elif values:
-        known = {*values}
-    else:
-        known = {*range(_parsed(parser, "num_classes") or 0)}
-    steps = parser.get("prepare", [])
-    ignored = {step.get("ignored") for step in steps if isinstance(step, dict)} if isinstance(steps, list) else set()
-    return tuple(sorted(known | (ignored - {None})))
+    steps = parser.get("prepare") or ()
+    ignored = [step["ignored"] for step in steps if isinstance(step, dict) and "ignored" in step]
+    return tuple(sorted([*known, *ignored]))
 
 
 def _parsed(parser: ConfigParser, name: str) -> Any:
