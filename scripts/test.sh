@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/venv.sh
 
 venv_with test
+# what ours is compared with; they ask for torchvision, whose binary fits one build of torch alone, and need it not
+theirs=(timm==1.0.22 dynamic-network-architectures==0.4.4)
+once .venv/installed-parity "${theirs[*]}" pip install --no-deps "${theirs[@]}"
 
 stage "Style: ruff"
 .venv/bin/python -m ruff check .

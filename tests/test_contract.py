@@ -268,14 +268,23 @@ def applies(network, method):
     )
 
 
+FIRST = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
+"""One sample of each method; the others are its variants."""
+
+
+def marks(network, label, quick):
+    """By default what is quick; slow are one sample of each method and, on the first network, its variants."""
+    if quick:
+        return []
+    return [pytest.mark.slow if label in FIRST or network == "vit-2d-registers" else pytest.mark.product]
+
+
 def cases():
-    """Every method on every network; by default all on the first, one sample of each on two, and DVPT on each."""
-    first = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
+    """Every method on every network; by default all on the first, and DVPT on each."""
     for network, (label, method) in product(NETWORKS, METHOD_SAMPLES.items()):
         if applies(network, method):
-            quick = network == "vit-2d-registers" or (label in first and network in ("vit-2d-rotary", "unetr-3d"))
-            quick = quick or (label in ("DVPT-attend", "EPT", "LoRA") and network != "swin-3d")
-            yield pytest.param((network, label), id=f"{network}/{label}", marks=[] if quick else [pytest.mark.slow])
+            quick = network == "vit-2d-registers" or (label == "DVPT-attend" and network != "swin-3d")
+            yield pytest.param((network, label), id=f"{network}/{label}", marks=marks(network, label, quick))
 
 
 def image(network):
@@ -538,15 +547,23 @@ def compiled(network, x):
     return torch.compile(network, backend="eager", fullgraph=True)
 
 
+KINDS = ("DVPT-attend", "EPT", "VPT", "LoRA", "SideDVPT", "LinearProbe")
+"""One of each kind of place: beside a sum, in the attention, the sequence, a projection, beside the blocks; none."""
+
+
 def deployments():
-    """All of them; by default DVPT on every network in every form, and every method scripted on the first network."""
+    """All of them; by default every method scripted, and DVPT in every form, on the first network."""
     ours = [network for network in NETWORKS if "swin" not in network]
     for form, network, method in product((scripted, traced, exported, compiled), ours, [*TUNERS, "LinearProbe"]):
         if not applies(network, METHOD_SAMPLES[method]):
             continue
-        quick = method == "DVPT-attend" or (network == "vit-2d-registers" and form is scripted)
-        marks = [pytest.mark.export] if quick else [pytest.mark.export, pytest.mark.slow]
-        yield pytest.param(network, method, form, marks=marks, id=f"{form.__name__}-{network}-{method}")
+        first = network == "vit-2d-registers"
+        name = f"{form.__name__}-{network}-{method}"
+        if first and (method == "DVPT-attend" or form is scripted):
+            chosen = []
+        else:
+            chosen = [pytest.mark.slow if method in KINDS or (first and method in FIRST) else pytest.mark.product]
+        yield pytest.param(network, method, form, marks=[pytest.mark.export, *chosen], id=name)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -49,6 +49,7 @@ def test_a_name_that_is_none(package):
         exec(f"from {package} import Nobody")
 
 
+@pytest.mark.bundle
 def test_a_star_a_list_and_a_help_text_have_all():
     said = fresh(
         "import json, pydoc, dvpt_monai\n"
@@ -73,12 +74,12 @@ def test_the_package_alone_loads_nothing():
     assert {name for name in modules if name.startswith("dvpt_monai.")} == {"dvpt_monai.lazy", "dvpt_monai.version"}
 
 
-@pytest.mark.parametrize("name", ["METHODS", "LoRA", "load_adapter", "parameter_groups", "Receipt"])
-def test_what_is_pytorch_alone_loads_no_monai(name):
-    modules = loaded(f"from dvpt_monai import {name}")
+def test_what_is_pytorch_alone_loads_no_monai():
+    modules = loaded("from dvpt_monai import METHODS, LoRA, Receipt, load_adapter, parameter_groups")
     assert "monai" not in modules and "torch" in modules
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("path", ["dvpt_monai.tuning", "dvpt_monai.tuning.method", "dvpt_monai"])
 def test_every_method_is_registered_wherever_the_registry_is_read(path):
     here = fresh(f"import json\nfrom {path} import METHODS\nprint(json.dumps(sorted(METHODS)))")
@@ -88,6 +89,7 @@ def test_every_method_is_registered_wherever_the_registry_is_read(path):
     assert set(here) == classes
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("method", ["EPT", "DVPT"])
 def test_an_adapter_loads_in_a_process_that_names_no_method(tmp_path, method):
     path = tmp_path / "adapter.safetensors"

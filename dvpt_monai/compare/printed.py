@@ -105,7 +105,8 @@ def recommendation(by_fraction: Mapping[float, Sequence[Chances]], colour: bool 
             title = f"{count} labelled cases" + (f", {fraction:.0%} of them all" if fraction < 1 else "")
             parts.append(table({title: rows}, colour, width) + advice(ranked))
         else:
-            parts.append(f"{fraction:.0%} of the labels: no metric that keeps its cases, so nothing can be said")
+            why = "no metric that keeps its cases, or none with a value in any resample"
+            parts.append(f"{fraction:.0%} of the labels: {why}, so nothing can be said")
     return "\n\n".join(parts)
 
 

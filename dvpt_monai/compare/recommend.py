@@ -13,7 +13,7 @@ from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.work import TABLE
 from dvpt_monai.errors import DataError
 
-__all__ = ["Chances", "advice", "chances", "recommended", "scored_rows"]
+__all__ = ["Chances", "advice", "chances", "choice", "recommended", "scored_rows"]
 
 SURE = 0.95
 NEAR = 0.01
@@ -34,9 +34,18 @@ class Chances:
     best: float
     near: float
 
+    @property
+    def trained(self) -> int:
+        """The parameters that it trains, with the head."""
+        return int(self.scores.row["trained_parameters"])
+
 
 def chances(several: Sequence[Scores]) -> list[Chances]:
-    """Those of each method that has resamples, the most promising first; all of them on the same cases."""
+    """Those of each method that has resamples, the most promising first, of equal ones that which trains the least.
+
+    Raises:
+        DataError: they were scored on different cases.
+    """
     several = [each for each in several if each.resampled]
     if len({each.cases for each in several}) > 1:
         counts = ", ".join(f"{each.method} on {each.cases}" for each in several)
@@ -45,6 +54,8 @@ def chances(several: Sequence[Scores]) -> list[Chances]:
         return []
     values = torch.stack([each.spread() for each in several])
     values = values[:, values.isfinite().all(0)]
+    if not values.shape[1]:
+        return []
     best = values.max(0).values
     won = (values == best).double()
     won = won / won.sum(0)  # a draw is shared
@@ -56,22 +67,32 @@ def chances(several: Sequence[Scores]) -> list[Chances]:
         )
         for place, each in enumerate(several)
     ]
-    return sorted(result, key=lambda each: (-each.best, -each.near))
+    return sorted(result, key=lambda each: (-each.best, -each.near, each.trained, each.scores.method))
+
+
+def choice(ranked: Sequence[Chances]) -> Chances:
+    """The method to go on with: the sure best, of level ones that which trains the least, else the most promising."""
+    return min(_level(ranked), key=lambda each: each.trained, default=ranked[0])
+
+
+def _level(ranked: Sequence[Chances]) -> list[Chances]:
+    """Those that surely lack next to nothing, where no method is surely the best."""
+    return [] if ranked[0].best >= SURE else [each for each in ranked if each.near >= SURE]
 
 
 def advice(ranked: Sequence[Chances]) -> str:
-    """One sentence: a method where it is decided, else what is open."""
+    """One sentence: the method of :func:`choice` where it is decided, else what is open."""
     first = ranked[0]
     name = first.scores.method
     if len(ranked) == 1:
         return f"{name} alone has been measured; a comparison needs another method"
     if first.best >= SURE:
         return f"Take {name}: it is the best in {first.best:.0%} of the resamples"
-    level = [each for each in ranked if each.near >= SURE]
+    level = _level(ranked)
     if level:
-        least = min(level, key=lambda each: int(each.scores.row["trained_parameters"]))
+        least = choice(ranked)
         others = [each.scores.method for each in level if each is not least]
-        beside = f", as {' and '.join(others)}, and trains the least of them" if others else ""
+        beside = f", as {' and '.join(others)}, and trains the least of these, which are level" if others else ""
         return (
             f"Take {least.scores.method}: it is within {NEAR} of the best in {least.near:.0%} of the resamples{beside}"
         )

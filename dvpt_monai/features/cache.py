@@ -15,7 +15,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 from tqdm.std import tqdm
 
-from dvpt_monai.errors import CacheError, CacheRoomError, TuningError
+from dvpt_monai.errors import CacheError, CachePlaceError, TuningError
 from dvpt_monai.features.budget import bytes_of, check_room
 from dvpt_monai.features.dataset import CachedDataset, Missing
 from dvpt_monai.features.entry import Entry
@@ -43,7 +43,7 @@ class FeatureCache:
         network: tuned.
         views: draws of the random transforms a training case; epoch e sees draw ``e % views``. 0 caches nothing;
             ``"auto"`` caches four where at least half of the blocks stay as they are, and else nothing; where there is
-            no room for them, the same draws are computed from images at each step.
+            no room for them, or nobody may write, the same draws are computed from images at each step.
         folder: of the caches of all trainings.
         dtype: ``"float16"``, ``"bfloat16"``, or ``"float32"``.
         budget: GB that all caches in the folder together may have.
@@ -107,8 +107,8 @@ class FeatureCache:
         :func:`~dvpt_monai.tuning.map_frozen`.
 
         Raises:
-            CacheRoomError: there is no room, for a number of views that was asked for.
-            CacheError: nobody may write, or what is there is not what is computed now.
+            CachePlaceError: there is no room, or nobody may write, for a number of views that was asked for.
+            CacheError: what is there is not what is computed now.
             TuningError: no block of the network stays as it is.
         """
         if not self.datasets:
@@ -116,12 +116,12 @@ class FeatureCache:
         try:
             self._check_least()
             self._complete()
-        except CacheRoomError as error:
+        except CachePlaceError as error:
             if not self.automatic:
                 raise
             logger.warning(
                 "Activations are not cached, each step computes them: %s%s",
-                *(error.shortage, f". {error.options} caches" if error.options else ""),
+                *(error.problem, f". {error.options} caches" if error.options else ""),
             )
             for dataset in self.datasets:
                 dataset.from_images = True

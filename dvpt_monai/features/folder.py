@@ -12,19 +12,24 @@ from pathlib import Path
 from filelock import Timeout
 
 from dvpt_monai.cache import cache
-from dvpt_monai.errors import CacheError
+from dvpt_monai.errors import CacheError, CachePlaceError
 from dvpt_monai.held_folder import hold, holder
 from dvpt_monai.whole_file import remove_parts
 
-__all__ = ["DIGITS", "ELSEWHERE", "HEADER", "SUFFIX", "caches_in", "features_dir", "filling", "shards_of"]
+__all__ = ["DIGITS", "HEADER", "SUFFIX", "caches_in", "features_dir", "filling", "shards_of", "unusable"]
 
 logger = logging.getLogger(__name__)
 HEADER, SUFFIX = "cache.json", ".safetensors"
 NOTE = ".filling"
 DIGITS = 16
 """Of the key of a cache, in the name of its folder."""
-ELSEWHERE = "train with --cache_dir DIR, or without a cache, --cache_features 0"
-"""What helps where nobody may write; a cache may be what the bundle has by default."""
+
+
+def unusable(folder: Path, problem: str, otherwise: str = "") -> CachePlaceError:
+    """The error for a folder that cannot be read or written."""
+    return CachePlaceError(
+        f"{folder}: {problem}", "--cache_dir DIR", f"{otherwise}or train without a cache, --cache_features 0"
+    )
 
 
 def features_dir(folder: str | os.PathLike[str] | None = None) -> Path:
@@ -51,7 +56,8 @@ def filling(folder: Path, wait: bool = True) -> Iterator[None]:
         wait: whether to wait.
 
     Raises:
-        CacheError: another process is filling it, or nobody may.
+        CachePlaceError: nobody may write there.
+        CacheError: another process is filling it, and this one does not wait.
     """
     try:
         try:
@@ -63,7 +69,7 @@ def filling(folder: Path, wait: bool = True) -> Iterator[None]:
             logger.info("%s: waiting for %s, which is filling it", folder, other)
             mine = hold(folder, NOTE, wait=True)
     except OSError as error:
-        raise CacheError(f"{folder}: cannot be written ({error}); {ELSEWHERE}") from error
+        raise unusable(folder, f"cannot be written ({error})") from error
     try:
         remove_parts(folder)
         yield

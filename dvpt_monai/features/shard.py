@@ -24,7 +24,7 @@ from torch import Tensor
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import IMAGE, Entry
-from dvpt_monai.features.folder import ELSEWHERE, SUFFIX
+from dvpt_monai.features.folder import SUFFIX, unusable
 from dvpt_monai.tuning.content import content
 from dvpt_monai.whole_file import whole_file
 
@@ -43,7 +43,7 @@ def write_shard(folder: str | os.PathLike[str], key: str, entries: Mapping[str, 
         entries: by their names.
 
     Raises:
-        CacheError: the folder cannot be written, or the disk is full.
+        CachePlaceError: the folder cannot be written, or the disk is full.
     """
     tensors: dict[str, Tensor] = {}
     about: dict[str, Any] = {"key": key, "entries": {}}
@@ -67,9 +67,8 @@ def write_shard(folder: str | os.PathLike[str], key: str, entries: Mapping[str, 
         with whole_file(path) as part:
             save_file(tensors, part, {"about": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
     except (OSError, SafetensorError) as error:
-        raise CacheError(
-            f"{path.parent}: cannot be written ({error}); what was cached there before stays. Make room, or {ELSEWHERE}"
-        ) from error
+        problem = f"cannot be written ({error}), what was cached there before stays"
+        raise unusable(path.parent, problem, "or make room, ") from error
     return path
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dvpt_monai.errors import CacheError
 from dvpt_monai.features.entry import Entry
-from dvpt_monai.features.folder import DIGITS, ELSEWHERE, HEADER, shards_of
+from dvpt_monai.features.folder import DIGITS, HEADER, shards_of, unusable
 from dvpt_monai.features.key import digest_of
 from dvpt_monai.features.shard import Shard, write_shard
 from dvpt_monai.whole_file import whole_file
@@ -28,6 +28,7 @@ class Store:
         about: what else stands beside the header, for people.
 
     Raises:
+        CachePlaceError: nobody may read the folder.
         CacheError: the folder is another cache's.
     """
 
@@ -44,12 +45,14 @@ class Store:
 
     def _check_header(self) -> None:
         path = self.folder / HEADER
-        if not path.is_file():
-            return
         try:
+            if not path.is_file():
+                return
             there = json.loads(path.read_text(encoding="utf-8"))
             differ = sorted(name for name in self.header if there.get(name) != self.header[name])
-        except (OSError, ValueError, AttributeError) as error:
+        except OSError as error:
+            raise unusable(self.folder, f"cannot be read ({error})") from error
+        except (ValueError, AttributeError) as error:
             raise CacheError(f"{path}: cannot be read ({error}); {self.remedy}") from error
         if differ:
             raise CacheError(f"{path}: another cache's, {differ[0]} is {there.get(differ[0])!r}; {self.remedy}")
@@ -104,5 +107,5 @@ class Store:
             with whole_file(path) as part:
                 part.write_text(json.dumps({**self.about, **self.header}, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise CacheError(f"{self.folder}: cannot be written ({error}); {ELSEWHERE}") from error
+            raise unusable(self.folder, f"cannot be written ({error})") from error
         self._keep(Shard(write_shard(self.folder, self.key, entries)))

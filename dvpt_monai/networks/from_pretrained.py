@@ -37,6 +37,11 @@ class FromPretrained(nn.Module):
         return read_source(source)
 
     @classmethod
+    def dims_of(cls, chosen: Mapping[str, Any]) -> int | None:
+        """The dimensions of the encoder, where the user's arguments or the network tell them."""
+        return chosen.get("spatial_dims")
+
+    @classmethod
     def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The constructor's arguments that fit a pre-trained file.
 
@@ -60,9 +65,11 @@ class FromPretrained(nn.Module):
             PretrainedError: the source holds no backbone, is one of volumes where images were asked for, or leaves
                 an argument unknown that was not chosen.
         """
-        backbone = recognise(source)
-        if chosen.get("spatial_dims", 3) < backbone.dims:
-            raise PretrainedError(f"{cls.__name__}.from_pretrained: {source.name} is 3D; build it with spatial_dims=3")
+        dims = cls.dims_of(chosen)
+        backbone = recognise(source, dims)
+        if dims is not None and dims < backbone.dims:
+            remedy = "build it with spatial_dims=3" if "spatial_dims" in chosen else "its encoder here reads slices"
+            raise PretrainedError(f"{cls.__name__}.from_pretrained: {source.name} is 3D; {remedy}")
         arguments = cls.fits(backbone.arguments(), chosen)
         needed = {**UNKNOWN}
         if arguments.get("positions", True):

@@ -2,11 +2,13 @@
 
 Queries and keys are turned by angles that grow along each axis, pair of channels by pair of channels::
 
-    angle_a,j = c_a base^(-j / J),    j < J = d / (2 axes)        d: channels of a head
+    angle_a,j = c_a base^(-j / J),    j < d / (2 axes),    J = d / (2 spectrum)        d: channels of a head
 
 where the coordinate c_a of patch i of n is 2 pi (2 (i + 1/2) / n - 1), as in DINOv3 (arXiv 2508.10104), or, with a
 reference grid of m patches, i m / n, as in EVA-02 (arXiv 2303.11331), or i itself, as in Primus (arXiv 2503.01835),
-whose reference is its own grid. Only patches are turned: neither CLS and registers, nor what tuners append.
+whose reference is its own grid. The spectrum is that of the axes that turn; in volumes FlexiCT (arXiv 2605.21906) keeps
+that of a plane, of which each axis has the first frequencies. Only patches are turned: neither CLS and registers, nor
+what tuners append.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
     Args:
         rotary: ``base``, 100 by default; ``axes``, how many axes of the grid turn, by default all; ``interleaved``,
             whether the pairs are neighbours (EVA-02) or half a head apart (DINOv3); ``reference``, the grid whose
-            indices are the coordinates, or ``"own"``.
+            indices are the coordinates, or ``"own"``; ``spectrum``, of how many axes the frequencies are, where that
+            is another number than of those that turn.
         dims: axes of the grid.
 
     Raises:
@@ -41,11 +44,15 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
         {'base': 100.0, 'interleaved': False, 'reference': None, 'axes': 2}
     """
     settings = {**DEFAULTS, "axes": dims, **rotary}
-    unknown = sorted(settings.keys() - {*DEFAULTS, "axes"})
+    unknown = sorted(settings.keys() - {*DEFAULTS, "axes", "spectrum"})
     if unknown:
-        raise ValueError(f"rotary: no setting {unknown[0]!r}; there are axes, {', '.join(DEFAULTS)}")
+        raise ValueError(f"rotary: no setting {unknown[0]!r}; there are axes, spectrum, {', '.join(DEFAULTS)}")
     if not 1 <= settings["axes"] <= dims:
         raise ValueError(f"rotary: axes must be between 1 and the {dims} of the grid, not {settings['axes']}")
+    if settings.get("spectrum", 1) not in (1, 2, 3):
+        raise ValueError(f"rotary: spectrum must be a number of axes, 1 to 3, not {settings['spectrum']}")
+    if settings.get("spectrum") == settings["axes"]:
+        del settings["spectrum"]
     if not settings["base"] > 0:
         raise ValueError(f"rotary: base must be positive, not {settings['base']}")
     reference = settings["reference"]
@@ -91,6 +98,7 @@ class Rotation(nn.Module):
         self.bands = channels // (2 * self.axes)
         if channels % 2 or not self.bands:
             raise ValueError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
+        self.spread: float = channels / (2 * rotary["spectrum"]) if "spectrum" in rotary else self.bands
         self.base: float = rotary["base"]
         self.interleaved: bool = rotary["interleaved"]
         self.own: bool = rotary["reference"] == OWN
@@ -109,7 +117,7 @@ class Rotation(nn.Module):
         coordinates = torch.stack(
             [self.along(order, indices[axis].flatten(), grid[axis]) for order, axis in enumerate(turning)], -1
         )
-        frequencies = self.base ** (-torch.arange(self.bands, dtype=torch.float64) / self.bands)
+        frequencies = self.base ** (-torch.arange(self.bands, dtype=torch.float64) / self.spread)
         angles = (coordinates[..., None] * frequencies).flatten(1)  # (patches, axes * bands)
         angles = nn.functional.pad(angles, (0, self.channels // 2 - angles.shape[1]))
         angles = angles.repeat_interleave(2, -1) if self.interleaved else angles.repeat(1, 2)

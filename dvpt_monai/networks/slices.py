@@ -12,7 +12,7 @@ attention on few cases can forget how many slices an organ has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import pi
 from typing import Any
 
@@ -133,6 +133,11 @@ class SliceClassifier(ViTClassifier):
         features = self.head.in_features
         self.attention = SliceAttention(features, self.vit.num_heads, len(self.slice_axes))
         self.fresh = ["attention.*", *self.fresh]
+
+    @classmethod
+    def dims_of(cls, chosen: Mapping[str, Any]) -> int:
+        """2, those of a slice."""
+        return 2
 
     def features(self, x: Tensor) -> Tensor:
         """The feature of a volume, (B, C) or (B, 2C)."""

@@ -126,6 +126,11 @@ class UNETR(FromPretrained):
         """Patterns of the parts that no pre-trained ViT fills: the decoder, and a new norm or depth embedding."""
 
     @classmethod
+    def dims_of(cls, chosen: Mapping[str, Any]) -> int:
+        """3 unless chosen otherwise, and 2 of an encoder of slices."""
+        return 2 if chosen.get("slices") else int(chosen.get("spatial_dims", 3))
+
+    @classmethod
     def fits(cls, own: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
         """3D unless chosen otherwise, and patches of 16 where the file's are neither 8 nor 16."""
         arguments = super().fits(own, {"spatial_dims": 3, **chosen})

@@ -31,6 +31,7 @@ def init(
     layout: str = "",
     leave_out: bool = False,
     workers: int | None = 1,
+    modality: str = "",
 ) -> Proposal:
     """Look at a data set, choose the settings of a training, and write a bundle that trains.
 
@@ -46,6 +47,7 @@ def init(
         layout: how to read the folder, one of `dvpt_monai.layouts.READINGS`; empty for the first that fits.
         leave_out: whether cases in which `verify` finds a fatal fault are left out, instead of an error.
         workers: processes that read the files; ``None`` for one for each core, where the main module can be imported.
+        modality: what the images are, as ``backbones --for`` takes it, for the ``backbone`` that is suggested.
 
     Returns:
         The settings, and what they rest on.
@@ -65,8 +67,8 @@ def init(
         raise DataError(f"{lost[0].file}: {lost[0].reason}; so it is with {len(lost)} files, and {len(listing.cases)} "
                         "cases would remain; mend that, or choose another --layout")  # fmt: skip
     surveyed = survey(grouped(listing, group_pattern), leave_out, lost, workers)
-    weights, *why = suggested(surveyed.dims) if backbone == SUGGEST else (str(backbone),)
-    proposal = propose(surveyed, architecture_of(weights), target.resolve().name, options or Options())
+    weights, *why = suggested(surveyed.dims, modality) if backbone == SUGGEST else (str(backbone),)
+    proposal = propose(surveyed, architecture_of(weights, surveyed.dims), target.resolve().name, options or Options())
     proposal = replace(proposal, notes=(*proposal.notes, *why))
     write_bundle(proposal, target, overwrite)
     return proposal

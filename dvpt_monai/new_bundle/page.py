@@ -43,6 +43,8 @@ $preprocessing
 
 ## Training configuration
 
+$method
+
 Every name at the top of `train.json` is an option of the command line, for instance `--epochs 1`, `--learning_rate
 0.001`, `--fold 1`, `--device cpu`, `--precision bfloat16`, or another method, `--method "{'_target_':
 'dvpt_monai.LoRA'}"` (`python -m dvpt_monai methods` lists them). Options that change the network (`method`,
@@ -134,6 +136,7 @@ def page(proposal: Proposal) -> str:
         table=CASES[proposal.task],
         assumed="\n".join(f"- {note.text}{option}" for note, option in options.items()),
         preprocessing=_preprocessing(proposal),
+        method=proposal.strategy.page,
         channels=proposal.channels,
         size=_by(proposal.image_size),
         outputs=len(proposal.predicted),

@@ -12,7 +12,7 @@ from dvpt_monai.new_bundle.proposal import Proposal
 from dvpt_monai.new_bundle.regions import KNOWN_LOSS, layers, read_regions, regions, without_unknown
 from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, highest, kappa, metric, onehot
 from dvpt_monai.recipes.cases import in_folds, table_in_folds
-from dvpt_monai.recipes.networks import DVPT, classifier, unetr, volume_classifier, volume_unetr
+from dvpt_monai.recipes.networks import classifier, unetr, volume_classifier, volume_unetr
 from dvpt_monai.recipes.recipe import Cases, Config, Images, Network, Recipe, Task
 from dvpt_monai.recipes.steps import (
     BOTH,
@@ -55,6 +55,7 @@ def recipe(proposal: Proposal) -> Recipe:
         epochs=proposal.epochs,
         batch_size=proposal.batch_size,
         predict_batch_size=16 if classifies else 4,
+        **proposal.strategy.training,
         val_interval=1 if classifies else max(1, proposal.epochs // 5),
         recorded=(
             *(("num_classes", "classes", "pooling", "decision") if classifies else ("structures", "feature_size")),
@@ -187,8 +188,7 @@ def _network(proposal: Proposal) -> Network:
         "tap": proposal.tap,
         "weights": architecture.weights,
         "architecture": architecture.arguments,
-        # frozen noise is nothing to tune
-        "method": {"_target_": "dvpt_monai.FullFineTuning"} if architecture.random else DVPT,
+        "method": proposal.strategy.method,
         "in_channels": proposal.channels,
         "patch_size": proposal.patch,
     }

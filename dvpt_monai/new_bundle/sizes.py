@@ -13,7 +13,10 @@ from dvpt_monai.new_bundle.survey import Survey
 __all__ = ["cache_rate", "coarse_axis", "patch_of", "size_of", "spacing_of", "unseen", "window_of", "within"]
 
 PATCHES = 8, 12
-"""Along each side of a photograph to classify: at least, and at most: 144 tokens take a laptop 20 ms."""
+"""Along each side of a photograph to classify: at least, and at most where each step trains blocks: 144 tokens take a
+laptop 20 ms."""
+WHOLE = 16, 224
+"""Patches along each side, and pixels, at most where no step does: what most backbones were trained with."""
 PICTURE = 256
 """Pixels along each side of a photograph to segment, at most."""
 WINDOW = 64
@@ -77,9 +80,9 @@ def spacing_of(
 
 
 def size_of(
-    survey: Survey, spacing: tuple[float, ...], patch: int, given: int | Sequence[int] | None, notes: list[Note]
+    survey: Survey, spacing: tuple[float, ...], patch: int, given: int | Sequence[int] | None, whole: bool
 ) -> tuple[int, ...]:
-    """Pixels or voxels of what the network sees."""
+    """Pixels or voxels of what the network sees; ``whole`` is that of its strategy."""
     if given is not None:
         sides = (given,) * survey.dims if isinstance(given, int) else tuple(given)
         low = 2 * patch
@@ -95,6 +98,9 @@ def size_of(
     longest = max(survey.size)
     if survey.listing.task == "classification":
         least, most = (count * patch for count in PATCHES)
+        if whole:
+            patches, pixels = WHOLE
+            most = min(patches, pixels // patch) * patch
     else:
         least, most = 4 * patch, PICTURE
     side = min(most, max(least, patch * ceil(longest / patch)))
@@ -113,14 +119,13 @@ def window_of(survey: Survey) -> tuple[float, float] | None:
     return None
 
 
-def unseen(survey: Survey, size: tuple[int, ...], window: tuple[float, float] | None) -> list[Note]:
+def unseen(survey: Survey, size: tuple[int, ...], window: tuple[float, float] | None, whole: bool) -> list[Note]:
     """What of the images the network does not see as it is."""
     notes = []
     if survey.dims == 2:
         if max(survey.size) > size[0]:
-            notes.append(
-                Note(f"photographs are shrunk to {size[0]} pixels, so that a laptop can train", "--image_size")
-            )
+            why = "; larger ones take longer and more of the disk" if whole else ", so that a laptop can train"
+            notes.append(Note(f"photographs are shrunk to {size[0]} pixels{why}", "--image_size"))
         notes.append(
             Note("training flips from left to right and turns by at most 11 degrees", "--rotation of the training")
         )

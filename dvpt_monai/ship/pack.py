@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
-from dvpt_monai.errors import BundleError, CheckpointError
+from dvpt_monai.errors import AdapterError, BundleError, CheckpointError
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import settings_of, unfit
@@ -20,6 +20,7 @@ from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import read_header, trained_tensors
 from dvpt_monai.tuning.agreement import check_agreement
+from dvpt_monai.tuning.architecture import check_architecture
 from dvpt_monai.tuning.trains import frozen_tensors, recorded
 from dvpt_monai.whole_file import whole_file
 
@@ -42,7 +43,8 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool
 
     Raises:
         BundleError: the bundle is not trained, has no version or a link out of its folder, or its weights are not those
-            of ``inference.json``; or slim is asked of a network without a pre-trained backbone.
+            of ``inference.json``, or its adapter is of a network that computes something else; or slim is asked of a
+            network without a pre-trained backbone.
         AdapterError: the adapter is damaged.
         CheckpointError: the network is of another epoch than the adapter.
     """
@@ -124,6 +126,11 @@ def _check_adapter(root: Path) -> None:
             f"{path} does not fit the network of configs/inference.json, it was trained with {header['method']} for "
             f"{header['settings']}; {settings_of(root)}"
         )
+    try:
+        check_architecture(network, header["network"], path)
+    except AdapterError as error:
+        config = root / "configs" / "inference.json"
+        raise BundleError(f"{config} builds another network: {str(error).removeprefix('load_adapter: ')}") from error
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, list[int]]:

@@ -62,8 +62,13 @@ def test_a_bundle_trains_as_from_images(request, tmp_path, train, name):
     assert (tmp_path / "evaluated" / "metrics.csv").is_file()
 
 
-def test_volumes_that_are_read_slice_by_slice(adrenal, train):
+SIDE = {"_target_": "dvpt_monai.SideDVPT", "num_prompts": 2, "bottleneck": 3, "width": 6}
+
+
+@pytest.mark.parametrize("method", [LATER, SIDE], ids=["LoRA", "SideDVPT"])
+def test_volumes_that_are_read_slice_by_slice(adrenal, train, method):
     options = {"volume": "slices", "slice_step": 5, "train_patterns": "$None", "epochs": 2, "val_interval": 1}
+    options["method"] = method
     cached = train("adrenal", adrenal, "cached", cache_features=2, **options)
     plain = train("adrenal", adrenal, "plain", **options, **{"train#dataloader#views": 2})
     for one, other in zip(cached, plain, strict=True):

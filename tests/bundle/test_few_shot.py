@@ -108,6 +108,7 @@ def test_a_training_says_which_lists_it_takes(chest, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("subset", ["endo", "colon"])
+@pytest.mark.bundle
 def test_the_other_sets_are_one_option(chest, tmp_path, subset):
     data = write_medfmc(tmp_path / "MedFMC", subset, num_train=48, num_test=12, size=64)
     out = {"models_dir": str(tmp_path / "out"), "output_dir": str(tmp_path / "out")}

@@ -1,11 +1,14 @@
 """What a person typed wrongly is refused in one line before any work; what a config takes is not."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import run
+from fire.parser import DefaultParseValue
+from monai.bundle import ConfigParser, run
 
 from dvpt_monai.bundle.option_values import check_device, check_fold, check_value
 from dvpt_monai.bundle.options import check_overrides
@@ -48,6 +51,21 @@ def test_a_mistyped_option_is_refused_with_the_one_that_was_meant(config):
 
 def test_an_option_like_no_other_is_refused_too(config):
     assert "--zzz: unknown." in refused(config_file=config, zzz=1)
+
+
+@pytest.mark.parametrize("page", sorted(BUNDLES.glob("*/docs/README.md")), ids=lambda page: page.parents[1].name)
+def test_options_that_a_bundles_page_tells_are_taken(page):
+    """Those of its blocks of code that are no command, and of its text."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [block.replace("\\\n", " ") for block in re.findall(r"```bash\n(--.*?)```", text, re.S)]
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += [" ".join(span.split()) for span in re.findall(r"`(--(?:backbone#|volume )[^`]*)`", text)]
+    config = ConfigParser.load_config_files(str(page.parents[1] / "configs" / "train.json"))
+    for line in lines:
+        words = shlex.split(line, comments=" #" in line)
+        pairs = zip(words[::2], words[1::2], strict=True)
+        check_overrides({option.removeprefix("--"): DefaultParseValue(value) for option, value in pairs}, config)
+    assert lines
 
 
 def test_the_folder_of_a_training_is_one_file_where_it_predicts(config):
@@ -111,6 +129,16 @@ def test_a_value_is_of_the_kind_of_the_configs_own(own, good, bad):
     for value in bad:
         with pytest.raises(BundleError, match="--option"):
             check_value("option", value, own)
+
+
+@pytest.mark.parametrize("option", ["backbone#num_registers", "backbone::num_registers"])
+def test_a_backbone_may_have_no_registers(option):
+    check_value(option, 0, 4)
+    for value in ("none", 0.5):
+        with pytest.raises(BundleError, match=r"num_registers .*: give a whole number, such as 0"):
+            check_value(option, value, 4)
+    with pytest.raises(BundleError, match="of at least 1, such as 12"):
+        check_value("backbone#num_layers", 0, 12)
 
 
 @pytest.mark.parametrize("own", [0, "auto"])

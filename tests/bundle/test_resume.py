@@ -33,7 +33,13 @@ def train(bundle, folder, resume="never", kill=None, **overrides):
     return folder
 
 
-@pytest.mark.parametrize("name", ["fundus", "hippocampus", "chest", "adrenal", "lesions"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fundus",
+        *(pytest.param(name, marks=pytest.mark.bundle) for name in ("hippocampus", "chest", "adrenal", "lesions")),
+    ],
+)
 def test_a_killed_training_ends_as_if_nothing_had_happened(request, tmp_path, name):
     bundle = request.getfixturevalue(name)
     whole = train(bundle, tmp_path / "whole")

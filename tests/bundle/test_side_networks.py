@@ -58,6 +58,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("method", "tap", "size"), CASES)
+@pytest.mark.bundle
 def test_train_evaluate_and_predict(trained, options, tmp_path, method, tap, size):
     given = options(method, tap, size)
     bundle = trained(method, tap, size)
@@ -103,6 +104,7 @@ def test_it_trains_as_from_images(trained, method):
 
 
 @pytest.mark.parametrize("method", ["SideDVPT", *(pytest.param(name, marks=pytest.mark.slow) for name in METHODS[1:])])
+@pytest.mark.bundle
 def test_the_commands_take_what_it_trained(trained, fundus, tmp_path, monkeypatch, method):
     """Once the settings of the training stand in the configs, as `check-bundle` says where they do not."""
     bundle = trained(method, "$None", 224)

@@ -34,6 +34,7 @@ def test_a_comparison_and_a_recommendation(say, words, tmp_path):
     assert code == 0 and "20 labelled cases" in text and "is the best" in text
 
 
+@pytest.mark.bundle
 def test_the_exit_code_tells_of_a_failure(say, words, tmp_path):
     code, text, progress = say(*words(tmp_path, "DVPT(layers=(99,)),LinearProbe"))
     assert code == 1 and "DVPT(layers=(99,)): 2 runs failed, TuningError" in text and "LinearProbe" in text

@@ -64,6 +64,11 @@ def test_what_a_command_does_not_take(say, monkeypatch, words, error):
     assert f"Try 'python -m dvpt_monai {words[0]} --help'" in said or words[0] not in BY_NAME
 
 
+def test_a_backbone_is_named_or_suggested(say):
+    code, printed, said = say("init", "--data=d", "--out=o", "--for=ct")
+    assert (code, printed) == (2, "") and "--for tells --backbone suggest what you have; give both" in said
+
+
 @pytest.mark.parametrize(
     ("words", "given"),
     [

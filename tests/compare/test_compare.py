@@ -127,6 +127,7 @@ def test_it_works_on_every_bundle(name, request, tmp_path):
     assert (tmp_path / "table.md").is_file()
 
 
+@pytest.mark.bundle
 def test_a_last_training_is_the_bundle_s_own(fundus, tmp_path):
     """To the bit: what `python -m monai.bundle run` makes with the same options."""
     own = {"folds": 1, "fold": 0, "seed": 0, "val_interval": 2, "method": "LinearProbe", "head_learning_rate": 0.02}
@@ -156,11 +157,13 @@ def no_test_images(fundus, tmp_path):
     return type(fundus)(fundus.root, data, fundus.images, fundus.overrides)
 
 
+@pytest.mark.bundle
 def test_a_search_reads_no_test_case(no_test_images, tmp_path):
     result = run(no_test_images, tmp_path / "out", methods="LinearProbe", score="folds", options={"folds": 2})
     assert result.failures == [] and {stage for _, stage, *_ in stages(tmp_path / "out")} == {"search", "folds"}
 
 
+@pytest.mark.bundle
 def test_the_score_does_read_them(no_test_images, tmp_path):
     """The control: after a search without an error the last training fails, where it meets the test cases."""
     result = run(no_test_images, tmp_path / "out", methods="LinearProbe")
@@ -194,6 +197,7 @@ def test_few_labels_are_few_for_the_validation_too(fundus):
 # --- failing and going on
 
 
+@pytest.mark.bundle
 def test_a_method_that_fails_is_a_row_and_the_rest_goes_on(fundus, tmp_path):
     result = run(fundus, tmp_path, methods=f"{BROKEN},LinearProbe")
     broken = [row for row in rows_of(tmp_path) if row["method"] == BROKEN]
@@ -203,6 +207,7 @@ def test_a_method_that_fails_is_a_row_and_the_rest_goes_on(fundus, tmp_path):
     assert "Traceback" in (tmp_path / "runs" / broken[0]["run"] / "log.txt").read_text()
 
 
+@pytest.mark.bundle
 def test_what_failed_is_tried_again_by_the_next_call(fundus, tmp_path, monkeypatch):
     real = working.train
 

@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from dvpt_monai.compare.compare import Comparison
 from dvpt_monai.compare.printed import recommendation
-from dvpt_monai.compare.recommend import advice, chances, recommended
+from dvpt_monai.compare.recommend import advice, chances, choice, recommended
 from dvpt_monai.compare.runs import add_row
 from dvpt_monai.compare.scores import Scores
 from dvpt_monai.errors import DataError
@@ -14,7 +18,18 @@ CASES = random.normal(0, 0.05, 1000)
 
 def of(name, mean, spread=0.0, trained=100, cases=50):
     values = mean + CASES + random.normal(0, spread, 1000) if spread else mean + CASES
-    return Scores(name, 1.0, "kappa", {0: mean}, {0: values}, cases, 40, {"trained_parameters": str(trained)})
+    row = {
+        "task": "eyes",
+        "stage": "folds",
+        "options": "{}",
+        "settings": "{}",
+        "arguments": json.dumps({"method": name}),
+        "trained_parameters": str(trained),
+        "method_parameters": "1",
+        "memory_mb": "",
+        "seconds": "",
+    }
+    return Scores(name, 1.0, "kappa", {0: mean}, {0: values}, cases, 40, row)
 
 
 def test_a_paired_lead_is_sure_however_wide_the_intervals():
@@ -31,7 +46,41 @@ def test_of_level_methods_the_one_that_trains_least():
 def test_a_draw_is_shared_and_the_one_that_trains_least_is_taken():
     first, second = chances([of("DVPT", 0.75, trained=1000), of("probe", 0.75, trained=10)])
     assert (first.best, second.best) == (0.5, 0.5)
-    assert advice([first, second]).startswith("Take probe: ")
+    text = advice([first, second])
+    assert text.startswith("Take probe: ") and text.endswith("as DVPT, and trains the least of these, which are level")
+
+
+LEVEL = [of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("probe", 0.60, trained=10)]
+SEVERAL = {
+    "level": (LEVEL, "LoRA", "DVPT"),
+    "a draw": ([of("DVPT", 0.75, trained=1000), of("probe", 0.75, trained=10)], "probe", "DVPT"),
+    "a draw of equals": ([of("EPT", 0.75), of("DVPT", 0.75)], "DVPT", "EPT"),
+    "sure": ([of("probe", 0.70, trained=10), of("DVPT", 0.75)], "DVPT", "DVPT"),
+    "open": ([of("LoRA", 0.745, 0.05), of("DVPT", 0.75, 0.05)], None, "DVPT"),
+}
+"""Methods, which of them is taken, where that is decided, and which has the highest score, the first of several."""
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_compare_and_recommend_name_the_same_method(name, tmp_path):
+    """Also in another order, as several processes finish; where several are level that is not the highest score."""
+    several, taken, highest = SEVERAL[name]
+    assert max(several, key=lambda each: each.value).method == highest
+    [text] = {advice(chances(order)) for order in (several, several[::-1])}
+    named = choice(chances(several)).scores.method
+    assert taken in (named, None) and (text.startswith(f"Take {named}: ") if taken else f"decided: {named} " in text)
+    shown = Comparison(tmp_path, tmp_path, several, []).table()
+    assert f"{text}.\nWith the settings of {named}:\n" in shown and shown.count(f"--method {named}") == 1
+    assert ("which are level" in shown) == (name in ("level", "a draw", "a draw of equals"))
+
+
+def test_compare_says_so_where_nothing_is_sure(tmp_path):
+    """Without resamples the highest score, on different cases none."""
+    shown = Comparison(tmp_path, tmp_path, [replace(each, resampled={}) for each in LEVEL], []).table()
+    assert "DVPT has the highest score, of which no resamples tell" in shown and "settings of DVPT:" in shown
+    assert not chances([replace(each, resampled={0: np.full(1000, np.nan)}) for each in LEVEL])
+    shown = Comparison(tmp_path, tmp_path, [LEVEL[0], replace(LEVEL[1], cases=40)], []).table()
+    assert "Nothing can be recommended: scored on different cases" in shown and "--method" not in shown
 
 
 def test_what_is_open_is_said_to_be_open():

@@ -1,6 +1,8 @@
-"""What has no room: a number of views is refused before anything is read, ``auto`` trains from images."""
+"""What cannot be kept: a number of views is refused before anything is read, ``auto`` trains from images."""
 
+import errno
 import json
+import os
 import re
 
 import pytest
@@ -9,7 +11,8 @@ from monai.inferers import SimpleInferer
 from monai.transforms import Compose
 
 from dvpt_monai.errors import CacheError, CacheRoomError
-from dvpt_monai.features import FeatureCache
+from dvpt_monai.features import FeatureCache, shard
+from dvpt_monai.features import cache as filled
 from dvpt_monai.features import dataset as module
 from dvpt_monai.features.budget import kept_bytes
 from dvpt_monai.features.folder import HEADER, caches_in
@@ -85,12 +88,84 @@ def test_auto_trains_from_images_where_there_is_no_room(small, store, cases, sha
     assert roomy == pytest.approx(losses, rel=1e-6) and len(shards()) == len(before) + 1
 
 
-def test_a_number_stays_an_error_and_so_does_what_is_no_matter_of_room(small, store, cases, monkeypatch):
+def test_a_number_stays_an_error_and_so_does_what_is_no_matter_of_the_place(small, store, cases):
     with pytest.raises(CacheRoomError, match="--cache_features 0"):
         small.Training(store, cases, options={"budget": 1e-6}).run()
-    store.write_text("a file")
-    with pytest.raises(CacheError, match="cannot be written"):
+    small.Training(store, cases).run()
+    [folder] = caches_in(store)
+    (folder / HEADER).write_text("{}")
+    with pytest.raises(CacheError, match="another cache's"):
         automatic(small.Training(store, cases), 1.0, small.views).run()
+
+
+def ours(caplog):
+    """What the cache warns of."""
+    return [record.message for record in caplog.records if record.name.startswith("dvpt_monai")]
+
+
+def a_file(store, monkeypatch):
+    store.write_text("")
+
+
+def read_only(store, monkeypatch):
+    """Whoever runs the tests may write everywhere."""
+
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    store.mkdir(exist_ok=True)
+    monkeypatch.setattr(os, "mkdir", refuse)
+
+
+def closed(store, monkeypatch):
+    stat = os.stat
+
+    def refuse(path, **kwargs):
+        if str(path).endswith(HEADER):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refuse)
+
+
+def full(store, monkeypatch):
+    """After the first shard."""
+    monkeypatch.setattr(filled, "SHARD", 1)
+    save, saved = shard.save_file, []
+
+    def refuse(*args, **kwargs):
+        if saved:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(save(*args, **kwargs))
+
+    monkeypatch.setattr(shard, "save_file", refuse)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (a_file, "cannot be written ([Errno 20] Not a directory"),
+        (read_only, "cannot be written ([Errno 30] Read-only"),
+        (closed, "cannot be read ([Errno 13] Permission denied"),
+        (full, "cannot be written ([Errno 28] No space left on device), what was cached there before stays"),
+    ],
+    ids=["a file", "read-only", "closed", "full"],
+)
+def test_auto_trains_from_images_where_nobody_may_write(spoil, why, small, store, cases, shards, caplog, monkeypatch):
+    wanted = small.Training(store, cases).run(cached=False)
+    spoil(store, monkeypatch)
+    assert automatic(small.Training(store, cases), 1.0, small.views).run() == wanted
+    [line] = ours(caplog)
+    assert line.startswith(f"Activations are not cached, each step computes them: {store}") and why in line
+    assert line.endswith(". --cache_dir DIR caches") and len(shards()) == (spoil is full)
+    with pytest.raises(CacheError, match=r"Give --cache_dir DIR, or .*train without a cache, --cache_features 0$"):
+        small.Training(store, cases).run()
+
+
+def test_auto_reads_a_complete_cache_where_nobody_may_write(small, store, cases, caplog, monkeypatch):
+    wanted = small.Training(store, cases).run()
+    read_only(store, monkeypatch)
+    assert automatic(small.Training(store, cases), 1.0, small.views).run() == wanted and not ours(caplog)
 
 
 def test_validation_from_images_is_what_it_is_without_a_cache(small, store, cases):

@@ -73,6 +73,16 @@ def test_three_axes_have_a_third_of_the_channels_each(x):
     assert left.cos[:, [6, 13]].eq(1).all() and left.sin[:, [6, 13]].eq(0).all(), "what is left over does not turn"
 
 
+def test_a_spectrum_of_two_axes_gives_each_of_three_its_first_frequencies(x):
+    plane = Rotation(12, 0, (2, 2), complete_rotary({}, 2))
+    volume = Rotation(12, 0, (2, 2, 2), complete_rotary({"spectrum": 2}, 3))
+    angles_of = [torch.atan2(rotation.sin, rotation.cos)[-1, :6] for rotation in (plane, volume)]
+    first, second = (part[:2] for part in angles_of[0].chunk(2))
+    torch.testing.assert_close(angles_of[1], torch.cat((first, second, second)))
+    assert (volume(x.float()) - Rotation(12, 0, (2, 2, 2), complete_rotary({}, 3))(x.float())).abs().max() > 1e-2
+    assert complete_rotary({"spectrum": 3}, 3) == complete_rotary({}, 3), "an adapter of before says nothing of it"
+
+
 def test_the_plane_alone_turns_every_slice_alike():
     flat = Rotation(12, 0, (2, 3), complete_rotary({}, 2))
     deep = Rotation(12, 0, (2, 3, 4), complete_rotary({"axes": 2}, 3))
@@ -82,7 +92,8 @@ def test_the_plane_alone_turns_every_slice_alike():
 @pytest.mark.parametrize(
     ("rotary", "message"),
     [
-        ({"axis": 2}, "no setting 'axis'; there are axes, base"),
+        ({"axis": 2}, "no setting 'axis'; there are axes, spectrum, base"),
+        ({"spectrum": 4}, "spectrum must be a number of axes, 1 to 3, not 4"),
         ({"axes": 3}, "axes must be between 1 and the 2 of the grid, not 3"),
         ({"base": 0}, "base must be positive"),
         ({"reference": [4]}, "must have a number for each of 2 axes"),

@@ -17,12 +17,13 @@ from dvpt_monai.new_bundle.account import account
 from dvpt_monai.new_bundle.backbone import Architecture, architecture_of
 from dvpt_monai.new_bundle.header import Header
 from dvpt_monai.new_bundle.masks import Masks
+from dvpt_monai.new_bundle.page import page
 from dvpt_monai.new_bundle.parts import place
 from dvpt_monai.new_bundle.proposal import Options, propose
 from dvpt_monai.new_bundle.recipe import recipe
 from dvpt_monai.new_bundle.survey import Survey, survey
 from dvpt_monai.new_bundle.write import _rows
-from dvpt_monai.recipes import files
+from dvpt_monai.recipes import BUNDLES, files
 
 VIT = Architecture("vit", {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6}, patch=14)
 
@@ -47,10 +48,55 @@ def settings(header, count, task, hounsfield=False, window=(-57.3, 164.2), archi
     return propose(found, architecture, f"mine_{task}", Options(**options))
 
 
-@pytest.mark.parametrize(("side", "expected"), [(28, 112), (150, 154), (512, 168), (4000, 168)])
+@pytest.mark.parametrize(("side", "expected"), [(28, 112), (150, 154), (512, 224), (4000, 224)])
 def test_photographs_to_classify(side, expected):
     """A multiple of the backbone's patch, of the longer side, and of as many patches as a laptop bears."""
     assert photographs((side // 2, side)).image_size == (expected, expected)
+
+
+@pytest.mark.parametrize(("patch", "side"), [(8, 128), (14, 224), (16, 224), (32, 224)])
+def test_a_photograph_to_classify_has_at_most_sixteen_patches_or_224_pixels_a_side(patch, side):
+    assert photographs((900, 900), architecture=replace(VIT, patch=patch)).image_size == (side, side)
+
+
+def test_photographs_are_classified_as_those_of_the_fundus():
+    """By the same method, on all blocks, with the same rates, as long for as many cases, from activations."""
+    [fundus] = [made for made in BUNDLES if made.name == "fundus_dr_classification"]
+    found = recipe(photographs((512, 512), count=516))  # 330 to train on, as in a fold of the fundus
+    fields = ("batch_size", "learning_rate", "head_learning_rate", "cache_features")
+    assert {name: getattr(found, name) for name in fields} == {name: getattr(fundus, name) for name in fields}
+    assert abs(found.epochs - fundus.epochs) <= 1 and found.images.size == fundus.images.size
+    assert found.network.method == fundus.network.method and found.network.ids["tap"] is None
+    deep = replace(VIT, arguments={**VIT.arguments, "num_layers": 24})
+    assert photographs((512, 512), architecture=deep).tap is None
+
+
+@pytest.mark.parametrize(
+    ("proposal", "method", "tap", "size", "words"),
+    [
+        (photographs((900, 900), architecture=architecture_of("random")), "FullFineTuning", None, (192, 192), "all we"),
+        (photographs((900, 900), task="segmentation"), "DVPT", 6, (256, 256), "DVPT on the frozen backbone"),
+        (volumes((64, 64, 64), task="classification"), "DVPT", 6, (64, 64, 64), "DVPT on the frozen backbone"),
+        (volumes((64, 64, 64)), "DVPT", 6, (64, 64, 64), "DVPT on the frozen backbone"),
+    ],
+    ids=["random", "masks", "volumes", "masks of volumes"],
+)
+def test_all_else_trains_from_images(proposal, method, tap, size, words):
+    found = recipe(proposal)
+    assert found.network.method["_target_"] == f"dvpt_monai.{method}" and proposal.image_size == size
+    assert (found.cache_features, found.learning_rate, found.network.ids["tap"]) == (0, 0.0003, tap)
+    assert proposal.batch_size <= 8 and not any("kept on the disk" in note.text for note in proposal.notes)
+    said = " ".join(account(proposal, Path("out")).split())
+    assert words in said and "SideDVPT" not in said + page(proposal)
+
+
+def test_what_is_kept_is_told():
+    """On the terminal and on the page, and no reason that only a training from images has."""
+    found = photographs((900, 900))
+    said = " ".join(account(found, Path("out")).split())
+    assert "SideDVPT beside the frozen backbone, from cached activations" in said and "--cache_features 0" in said
+    assert "shrunk to 224 pixels; larger ones" in said and "so that a laptop" not in said
+    assert "`--cache_features auto`" in page(found) and "cut after block" not in said
 
 
 @pytest.mark.parametrize(("side", "expected", "patch"), [(50, 56, 8), (128, 128, 8), (130, 144, 16), (900, 256, 16)])
@@ -143,6 +189,7 @@ def test_windows():
     assert volumes((40, 40, 40), hounsfield=True).window == (-60, 170)
 
 
+@pytest.mark.slow
 def test_large_data_train_shorter_and_are_not_kept_in_memory():
     few, many = photographs((40, 50), count=40), photographs((40, 50), count=40_000)
     assert few.epochs == 40 and few.cache_rate == 1.0

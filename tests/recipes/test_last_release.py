@@ -36,7 +36,13 @@ def released(name, folder):
     return folder / "bundles" / name
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])
+OLD = (
+    "fundus",
+    *(pytest.param(name, marks=pytest.mark.bundle) for name in ("hippocampus", "chest", "adrenal", "lesions")),
+)
+
+
+@pytest.fixture(params=OLD)
 def old(request, tmp_path):
     """A bundle of the release with the tiny network and the phantoms of today's."""
     today = request.getfixturevalue(request.param)

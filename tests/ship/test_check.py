@@ -292,7 +292,9 @@ NETWORKS = {
 
 
 @pytest.mark.export
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in ("sound", "no script") else pytest.mark.slow) for kind in NETWORKS]
+)
 def test_a_network_that_does_not_export_fails_that_row(kind, copy, rows, own_network):
     line, expected = NETWORKS[kind]
     own_network(line)

@@ -177,6 +177,18 @@ def other_image_size(folder):
     path.write_text(json.dumps(content))
 
 
+def other_backbone(**arguments):
+    """A network that has the same tensors and computes something else."""
+
+    def breaks(folder):
+        path = folder / "configs" / "inference.json"
+        content = json.loads(path.read_text())
+        content["backbone"].update(arguments)
+        path.write_text(json.dumps(content))
+
+    return breaks
+
+
 def random_backbone(folder):
     save_adapter(network_of(folder), folder / "models" / "adapter.safetensors")
 
@@ -199,6 +211,9 @@ def no_version(folder):
         (other_classes, True, "settings of its training"),
         (other_image_size, False, "position_embeddings is .* settings of its training"),
         (other_image_size, True, r'does not fit .*"image_size": '),
+        (other_backbone(num_heads=3), True, r"inference\.json builds .* with num_heads=2, .* has num_heads=3"),
+        (other_backbone(eps=0.001), True, "with eps=1e-06, .* build it with eps=1e-06"),
+        (other_backbone(activation="quick_gelu"), True, "with activation='gelu', "),
         (random_backbone, True, "without --slim"),
         (no_version, False, "version"),
     ],
@@ -208,6 +223,12 @@ def test_what_cannot_be_shipped_is_refused(copy, tmp_path, breaks, slim, words):
     with pytest.raises(BundleError, match=words):
         pack(copy, tmp_path / "out", slim)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_network_that_computes_the_same_is_packed(copy, tmp_path):
+    """The negative control of the three above: its config says what is so anyway."""
+    other_backbone(num_heads=2, eps=1e-6, activation="gelu")(copy)
+    assert pack(copy, tmp_path / "out", slim=True).is_file()
 
 
 def test_without_a_bundle(tmp_path):

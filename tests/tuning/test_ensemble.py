@@ -145,6 +145,7 @@ def test_it_shares_up_to_the_smallest_cut(plain, adapters):
 @pytest.mark.export
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @torch.no_grad()
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["none", "softmax"])
 def test_deployed_forms_are_equal(plain, adapters, activation):
     ensemble, x = Ensemble(plain, adapters(METHODS[0], METHODS[2]), activation), images(plain)

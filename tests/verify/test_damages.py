@@ -14,7 +14,7 @@ SETS = {
 KINDS = [(name, kind) for name, (_, table) in SETS.items() for kind in table]
 
 
-@pytest.mark.parametrize("place", [0, 5, 11])
+@pytest.mark.parametrize("place", [5, *(pytest.param(place, marks=pytest.mark.slow) for place in (0, 11))])
 @pytest.mark.parametrize(("name", "kind"), KINDS)
 def test_damage_is_found(tmp_path, name, kind, place):
     write, table = SETS[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dvpt_monai.errors import PretrainedError, did_you_mean
+from dvpt_monai.networks.pretrained.entries.dino import SELF_DISTILLED
 from dvpt_monai.networks.pretrained.entries.medical import MEDICAL
 from dvpt_monai.networks.pretrained.entries.photographs import PHOTOGRAPHS
 from dvpt_monai.networks.pretrained.entries.volumes import VOLUMES
@@ -12,7 +13,7 @@ from dvpt_monai.networks.pretrained.entry import MODALITIES, Elsewhere, Entry, H
 
 __all__ = ["CATALOG", "MODALITIES", "Elsewhere", "Entry", "Hub", "Wheel", "entry_of", "fitting"]
 
-CATALOG = {**MEDICAL, **VOLUMES, **PHOTOGRAPHS}
+CATALOG = {**MEDICAL, **VOLUMES, **PHOTOGRAPHS, **SELF_DISTILLED}
 """By name. Facts that could not be looked up, such as hashes of files on the Hub, are left out."""
 
 

@@ -46,6 +46,7 @@ class Config:
         rotary: settings of its rotation, or those that differ from its layout's.
         patch: pixels or voxels of a patch along each axis, where they differ or a perceptron reads them.
         asks: whether its normalisation has to be asked for, whatever is usual in its layout.
+        dims: 2 for images, 3 for volumes, where a file has an encoder of both.
     """
 
     heads: int | None = None
@@ -58,6 +59,7 @@ class Config:
     rotary: Mapping[str, Any] | None = None
     patch: tuple[int, ...] | None = None
     asks: bool = False
+    dims: int | None = None
 
     def grid(self, patch: Sequence[int]) -> tuple[int, ...] | None:
         """The token grid with patches of this size, if the image's size is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,11 @@ class Hub:
     # None is published where it could be checked: the first download's hash is recorded and holds from then on.
     sha256 = None
 
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit, which nobody can move."""
+        return re.fullmatch("[0-9a-f]{40}", self.revision) is not None
+
     def __str__(self) -> str:
         return f"https://huggingface.co/{self.repository}/resolve/{self.revision}/{self.file}"
 
@@ -98,8 +104,8 @@ class Entry:
 
     Args:
         title: how it was pre-trained, and on what.
-        network: architecture and patch, as in ViT-B/16.
-        image: pixels along each side in the pre-training.
+        network: architecture and patch, as in ViT-B/16, or ViT-B/4x16x16 where its sides differ.
+        image: pixels along each side in the pre-training, or along each axis.
         parameters: millions, of the image encoder without heads; ``None`` if it could not be looked up.
         megabytes: to download; ``None`` if it could not be looked up.
         licence: SPDX identifier.
@@ -120,7 +126,7 @@ class Entry:
 
     title: str
     network: str
-    image: int
+    image: int | tuple[int, ...]
     parameters: float | None
     megabytes: int | None
     licence: str
@@ -138,9 +144,15 @@ class Entry:
     refused: str = ""
 
     @property
-    def patch(self) -> int:
-        """Pixels along each side of a patch."""
-        return int(self.network.split("/")[1])
+    def patch(self) -> tuple[int, ...]:
+        """Pixels of a patch along each axis."""
+        sides = tuple(map(int, self.network.split("/")[1].split("x")))
+        return sides * (self.dims // len(sides))
+
+    @property
+    def pixels(self) -> tuple[int, ...]:
+        """Pixels of an image along each axis."""
+        return self.image if isinstance(self.image, tuple) else (self.image,) * self.dims
 
     @property
     def noncommercial(self) -> bool:

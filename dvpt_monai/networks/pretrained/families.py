@@ -22,7 +22,6 @@ FAMILIES = {
     r"layer1\.0\.conv1\.weight|\.stages\.0\.layers\.0\.layer\.0\.convolution": "a ResNet",
     r"stages\.\d+\.(\w+\.)?\d+\.(gamma|dwconv|conv_dw|layer_scale_parameter)": "a ConvNeXt",
     r"denselayer\d+\.": "a DenseNet",
-    r"(^|\.)patch_embed_[23]D\.": "a FlexiCT: patch kernels of slices and of volumes side by side",
     r"blocks\.\d+\.proj\.weight$|encoder\.stages\.\d+\.layers\.\d+\.attn\.": HIERA,
     r"(^|[._])rope|storage_tokens|(^|\.)embeddings\.patch_embeddings\.weight$": ROTARY,
     r"blocks\.\d+\.gamma_1$": "an EVA or another network of timm's eva.py, by names that no known layout has",

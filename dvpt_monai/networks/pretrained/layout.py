@@ -52,6 +52,7 @@ class Layout:
         heads: of widths whose number of heads is another than usual.
         head_width: channels of a head of all other widths; ``None`` if they have no usual one.
         whole: whether names beside the encoder, as ``vit`` of a network, are also those of this package's networks.
+        dims: of the images, where one file has an encoder of images and of volumes; else its kernel tells.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Layout:
     heads: Mapping[int, int] = field(default_factory=dict)
     head_width: int | None = 64
     whole: bool = False
+    dims: int | None = None
 
     def places(self, keys: set[str]) -> list[str]:
         """The paths, such as ``"module.backbone."``, at which an encoder of this layout lies."""
@@ -114,6 +116,10 @@ class Layout:
     ) -> dict[str, Tensor]:
         """The tensors of the encoder at this path, by their names from there on; its patch, if a config names it."""
         return {key.removeprefix(path): value for key, value in state.items() if key.startswith(path)}
+
+    def heads_in(self, inside: Mapping[str, Tensor]) -> int | None:
+        """The attention heads, where the tensors of the encoder tell them."""
+        return None
 
     def knows(self, key: str) -> bool:
         """Whether a name has a target, or is one that may be passed over."""

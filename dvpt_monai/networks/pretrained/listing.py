@@ -12,6 +12,7 @@ HEAD = ("name", "network", "pixels", "params", "licence", "access", "pre-trainin
 NUMBERS = {HEAD.index(head) for head in ("pixels", "params")}
 LEGEND = """\
 !  not for commercial use      ?  some of what stands here is unverified: NAME says what
+*  unpinned: no commit of it is known, so its owner may change it; the hash of your first download holds from then on
 access: cached; open, from the package index or the Hugging Face Hub; consent, which its owner asks for there first;
     page, where a person downloads it; or refused, since it does not load
 python -m dvpt_monai backbones NAME: input, source, what is unverified, and what to cite
@@ -45,12 +46,19 @@ def _row(name: str, entry: Entry) -> tuple[str, ...]:
     return (
         name,
         entry.network,
-        str(entry.image),
+        str(max(entry.pixels)),
         f"{entry.parameters:.1f} M" if entry.parameters else "?",
         f"{entry.licence}{marks}",
-        "cached" if location(name).is_file() and not entry.refused else entry.access,
+        _access(name, entry),
         entry.title,
     )
+
+
+def _access(name: str, entry: Entry) -> str:
+    if entry.refused:
+        return entry.access
+    unpinned = isinstance(entry.source, Hub) and not entry.source.pinned
+    return f"{'cached' if location(name).is_file() else entry.access}{'*' if unpinned else ''}"
 
 
 def details(name: str) -> str:
@@ -63,13 +71,11 @@ def details(name: str) -> str:
     size = f"{entry.megabytes} MB to download" if entry.megabytes else "size of the download unknown"
     parameters = f"{entry.parameters:.1f} M parameters" if entry.parameters else "number of parameters unknown"
     whose = "published" if entry.source.sha256 else "of the first download"
-    sides = f"{entry.patch} x {entry.patch}", f"{entry.image} x {entry.image}"
-    if entry.dims == 3:
-        sides = f"{sides[0]} x {entry.patch}", f"{sides[1]} x {entry.image}"
+    patch, image = (" x ".join(map(str, sides)) for sides in (entry.patch, entry.pixels))
     lines = {
         "for": ", ".join(entry.modalities),
         "network": f"{entry.network}, {parameters}, {size}",
-        "patch": f"{sides[0]} of {sides[1]} {'voxels' if entry.dims == 3 else 'pixels'}",
+        "patch": f"{patch} of {image} {'voxels' if entry.dims == 3 else 'pixels'}",
         "input": _input(entry),
         "licence": f"{entry.licence}: not for commercial use" if entry.noncommercial else entry.licence,
         "access": f"refused: {entry.refused}" if entry.refused else entry.access,
@@ -96,7 +102,5 @@ def _input(entry: Entry) -> str:
 def _revision(entry: Entry) -> str:
     if not isinstance(entry.source, Hub):
         return ""
-    pinned = entry.source.revision != "main"
-    return (
-        entry.source.revision if pinned else "main, unpinned: its owner may change it, its first download's hash holds"
-    )
+    unpinned = ", unpinned: its owner may change it, its first download's hash holds"
+    return f"{entry.source.revision}{'' if entry.source.pinned else unpinned}"

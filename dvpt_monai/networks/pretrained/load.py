@@ -77,7 +77,7 @@ def load_pretrained(
     encoder, _ = encoder_of(network)
 
     checkpoint = read_source(source)
-    backbone = recognise(checkpoint).assuming(normalization, position_resize)
+    backbone = recognise(checkpoint, len(encoder.grid)).assuming(normalization, position_resize)
     check_architecture(backbone, encoder)
     adapted = adapt(backbone, encoder, inflation)
     filled = fill(network, backbone, adapted, allow_missing)

@@ -52,8 +52,12 @@ class Claim:
         return f"{self.layout.name} at {where!r}" if where else self.layout.name
 
 
-def recognise(checkpoint: Checkpoint) -> Backbone:
+def recognise(checkpoint: Checkpoint, dims: int | None = None) -> Backbone:
     """The backbone in a checkpoint, wherever it nests: bare, or under ``"model"``, ``"state_dict"``, ``"teacher"``.
+
+    Args:
+        checkpoint: what a source holds.
+        dims: 2 or 3, for a file that has an encoder of images and one of volumes; what the catalog says comes first.
 
     Raises:
         PretrainedError: no layout claims it, several do, or it is incomplete or computes what the encoder cannot.
@@ -64,9 +68,10 @@ def recognise(checkpoint: Checkpoint) -> Backbone:
     states = dict(walk(checkpoint.content))
     if not states:
         raise PretrainedError(f"load_pretrained: {name} holds no tensors; give a state dict")
-    claim = _claim(states, name)
+    config = checkpoint.config or Config()
+    claim = _claim(states, name, config.dims or dims)
     try:
-        backbone = _read(claim, states[claim.nest], name, checkpoint.config or Config())
+        backbone = _read(claim, states[claim.nest], name, config)
         backbone.arguments()
     except PretrainedError as error:
         raise PretrainedError(f"load_pretrained: {name}: {error}") from error
@@ -91,7 +96,7 @@ def walk(content: Mapping[Any, Any], nest: tuple[str, ...] = ()) -> Iterator[tup
             yield from walk(value, (*nest, str(key)))
 
 
-def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
+def _claim(states: Mapping[tuple[str, ...], State], name: str, dims: int | None) -> Claim:
     claims = [
         Claim(layout, nest, path)
         for nest, state in states.items()
@@ -101,12 +106,15 @@ def _claim(states: Mapping[tuple[str, ...], State], name: str) -> Claim:
     special = {(name, claim.nest, claim.path) for claim in claims for name in claim.layout.refines}
     claims = [claim for claim in claims if (claim.layout.name, claim.nest, claim.path) not in special]
     best = [claim for claim in claims if PREFERRED & {*claim.nest, *claim.path.split(".")}] or claims
+    best = [claim for claim in best if dims is None or claim.layout.dims in (None, dims)] or best
     if len(best) == 1:
         return best[0]
     if best:
+        one = (
+            "spatial_dims=2 or 3" if len({claim.layout.dims for claim in best}) > 1 else "the state dict of one of them"
+        )
         raise PretrainedError(
-            f"load_pretrained: {name} holds several vision transformers: {', '.join(map(str, best))}; "
-            "give the state dict of one of them"
+            f"load_pretrained: {name} holds several vision transformers: {', '.join(map(str, best))}; give {one}"
         )
     keys = [key for state in states.values() for key in state]
     looks = family(keys)
@@ -166,7 +174,7 @@ def _read(claim: Claim, state: State, name: str, config: Config) -> Backbone:
         rest=rest,
         activation=_activation(parts, layout, config),
         rotary=rotary,
-        heads=config.heads,
+        heads=config.heads or layout.heads_in(inside),
         published=layout.heads,
         head_width=layout.head_width,
         dtypes=dtypes,

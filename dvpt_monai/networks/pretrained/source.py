@@ -87,6 +87,8 @@ def read_source(source: Source | Checkpoint) -> Checkpoint:
         normalization=entry.normalization,
         image=entry.image,
         asks=entry.normalization is None,
+        patch=entry.patch,
+        dims=entry.dims,
     )
     return Checkpoint(_read(path, pinned=True), name, sha256_of(path), config)
 

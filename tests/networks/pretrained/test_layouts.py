@@ -195,10 +195,13 @@ def dinov3(net, gates=False, registers="storage_tokens", scales="ls{}.gamma", **
     return state
 
 
+PERIODS = (100 ** (torch.arange(16) / 16)).bfloat16()
+
+
 def meta(net, **more):
     mask = torch.tensor([1.0, 0.0, 1.0]).repeat_interleave(len(net["cls"]))
     masks = {f"blocks.{i}.attn.qkv.bias_mask": mask for i in range(DEPTH)}
-    return dinov3(net, **more) | masks | {"mask_token": torch.rand(1, 128), "rope_embed.periods": torch.rand(16)}
+    return dinov3(net, **more) | masks | {"mask_token": torch.rand(1, 128), "rope_embed.periods": PERIODS}
 
 
 def timm_dinov3(net, **more):
@@ -421,6 +424,8 @@ def test_every_layout_is_tested_listed_and_documented():
         "monai",
         "monai_clip",
         "primus",
+        "flexict_2d",
+        "flexict_3d",
     }
     families = [getattr(layouts, path.stem) for path in Path(layouts.__file__).parent.glob("[a-z]*.py")]
     assert {layout.name for family in families for layout in family.LAYOUTS} == names
@@ -556,6 +561,39 @@ def test_a_perceptron_whose_size_nothing_tells_is_refused():
         ViTEncoder.from_pretrained(whole)
 
 
+@pytest.mark.parametrize("side", [2, 3])
+def test_3dino_is_a_dinov2_of_volumes_with_one_channel(side):
+    torch.manual_seed(0)
+    sizes = {"in_channels": 1, "img_size": 8 * side, "patch_size": 8, "spatial_dims": 3}
+    source = ViTEncoder(hidden_size=128, mlp_dim=64, num_layers=DEPTH, num_heads=2, **sizes).eval()
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    names = {"attn.out_proj": "attn.proj", "mlp.linear1": "mlp.fc1", "mlp.linear2": "mlp.fc2", "blocks.": "blocks.0."}
+    names |= {
+        "patch_embedding.patch_embeddings": "patch_embed.proj",
+        "patch_embedding.position_embeddings": "pos_embed",
+    }
+    state = dict(source.state_dict())
+    for ours, theirs in names.items():
+        state = {key.replace(ours, theirs): value.clone() for key, value in state.items()}
+    own = torch.rand(1, 1, 128)
+    state |= {"cls_token": state["cls_token"] - own, "pos_embed": torch.cat((own, state["pos_embed"]), 1)}
+    for i in range(DEPTH):
+        for branch, gamma in (("attn.proj", "ls1.gamma"), ("mlp.fc2", "ls2.gamma")):
+            scale = 0.5 + torch.rand(128)
+            state[f"blocks.0.{i}.{gamma}"] = scale
+            state[f"blocks.0.{i}.{branch}.weight"] /= scale[:, None]
+            state[f"blocks.0.{i}.{branch}.bias"] /= scale
+    file = {"teacher": under("backbone.", state | {"mask_token": torch.rand(1, 128)}) | under("dino_", DINO_HEAD)}
+    network = ViTEncoder.from_pretrained(file).eval()
+    assert (network.receipt.layout, network.img_size, network.in_channels) == ("dinov2", [8 * side] * 3, 1)
+    assert network.receipt.normalization is None and "give normalization=" in network.receipt.input
+    volume = torch.rand(1, 1, *(8 * side,) * 3)
+    with torch.no_grad():
+        torch.testing.assert_close(network(volume)[0], source(volume)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_this_packages_own_networks_return_with_their_activation():
     sizes = {"in_channels": 1, "img_size": 16, "patch_size": 8, "hidden_size": 128, "mlp_dim": 24, "num_layers": 1}
     clip = {"activation": "quick_gelu", "pre_norm": True}
@@ -608,7 +646,14 @@ OTHERS = {
         one("hiera.embeddings.patch_embeddings.projection.weight", "hiera.encoder.stages.0.layers.0.attn.qkv.weight"),
         "looks like a Hiera",
     ),
-    "FlexiCT": (one("backbone.patch_embed_2D.proj.weight", "backbone.storage_tokens"), "looks like a FlexiCT"),
+    "DINOv3 with a norm of CLS": (
+        meta(network(**DINO_V3)) | one("cls_norm.weight", "cls_norm.bias"), "CLS has a norm of its own"
+    ),
+    "DINOv3 of another base": (
+        {**meta(network(**DINO_V3)), "rope_embed.periods": 1000 ** (torch.arange(16) / 16)},
+        "has periods from 1 to 649, those of this layout go from 1 to 75",
+    ),
+    "DINOv3 without periods": ({**meta(network(**DINO_V3)), "rope_embed.periods": torch.ones(0)}, "no row of periods"),
     "an EVA": (timm(network()) | one("blocks.0.gamma_1"), "this is an EVA"),
     "BEiT": (timm(network()) | one("blocks.0.attn.relative_position_bias_table"), "this is a BEiT"),
     "SwiGLU": (timm(network(), scale=True) | one("blocks.0.mlp.w12.weight"), "this is a SwiGLU .* by names"),
@@ -759,3 +804,16 @@ def test_a_width_that_is_published_with_several_numbers_of_heads_is_asked_for():
         ViTEncoder.from_pretrained(of_width(1280))
     for heads in (16, 20):
         assert ViTEncoder.from_pretrained(of_width(1280), num_heads=heads).num_heads == heads
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", OF_2026)
+def test_half_precision_is_read_as_the_numbers_that_it_holds(name, half, image):
+    """Folding comes after widening: the same numbers in single precision give the same features, to the bit."""
+    _, sizes, written, _, arguments, _ = FILES[name]
+    state = {key: value.to(half) for key, value in written(network(**sizes)).items()}
+    first = ViTEncoder.from_pretrained(state, **arguments).eval()
+    second = ViTEncoder.from_pretrained({key: value.float() for key, value in state.items()}, **arguments).eval()
+    assert first.receipt.converted and not second.receipt.converted
+    with torch.no_grad():
+        assert torch.equal(first(image)[0], second(image)[0])

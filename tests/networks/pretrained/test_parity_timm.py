@@ -1,11 +1,12 @@
-"""The features of timm's own networks, from random weights, where timm is installed (it wants torchvision)."""
+"""The features of timm's own networks, from random weights, where timm is installed; torchvision need not be."""
 
 import pytest
 import torch
 
 from dvpt_monai import PretrainedError, ViTEncoder
+from tests.networks.pretrained.hollow import timm_or_skip
 
-timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
+timm = timm_or_skip()
 
 SIZES = {"depth": 2, "num_classes": 0}
 MODELS = {

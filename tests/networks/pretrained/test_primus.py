@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from dvpt_monai import UNETR, PretrainedError, ViTClassifier, ViTEncoder
 from dvpt_monai.networks.pretrained.convert import convert
+from tests.networks.pretrained.hollow import timm_or_skip
 
 SIDE, PATCH, WIDTH, HEADS, INNER, DEPTH = 3, 4, 24, 2, 40, 3
 EPS = 1e-5
@@ -295,6 +296,7 @@ def test_a_later_primus_is_refused_with_the_reason(part):
 @pytest.mark.parametrize("registers", [0, 3])
 @pytest.mark.parametrize("scaled", [True, False])
 def test_the_features_are_those_of_its_authors_class_where_it_is_installed(registers, scaled, volume):
+    timm_or_skip()  # of which it is made
     theirs = pytest.importorskip("dynamic_network_architectures.architectures.primus", exc_type=ImportError)
     torch.manual_seed(0)
     model = theirs.Primus(

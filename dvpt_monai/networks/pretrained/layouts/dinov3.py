@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,8 +19,19 @@ HEADS = {1280: 20, 4096: 32}
 """Of its widths whose heads are not those of other networks."""
 
 
-class Masked(Layout):
-    """A layout whose biases of queries, keys and values come with a mask that takes those of the keys away."""
+BASE = 100.0
+"""Of the periods of its rotation."""
+
+
+@dataclass(frozen=True)
+class Turned(Layout):
+    """A layout of DINOv3's authors: biases of keys behind a mask, and the periods of the rotation in the file.
+
+    Args:
+        turning: name of the periods, of which each axis has all; the authors compute and keep them in half precision.
+    """
+
+    turning: str = ""
 
     def prepare(
         self, state: Mapping[str, Tensor], path: str, patch: tuple[int, ...] | None = None
@@ -28,9 +39,13 @@ class Masked(Layout):
         """The encoder's tensors, with each ``qkv.bias`` where its ``bias_mask`` is not zero.
 
         Raises:
-            PretrainedError: some blocks have a mask, others none, or one does not fit its bias.
+            PretrainedError: some blocks have a mask, others none, or one does not fit its bias; CLS has a norm of its
+                own; or the rotation has other periods than the layout's.
         """
         inside = super().prepare(state, path, patch)
+        if "cls_norm.weight" in inside:
+            raise PretrainedError("CLS has a norm of its own (cls_norm), for which the encoder has no place")
+        self._check_periods(inside)
         masks = {key: inside.pop(key) for key in list(inside) if key.endswith(".attn.qkv.bias_mask")}
         for bias in [key for key in inside if masks and key.endswith(".attn.qkv.bias")]:
             mask = masks.get(f"{bias}_mask")
@@ -39,8 +54,29 @@ class Masked(Layout):
             inside[bias] = torch.where(mask > 0, inside[bias], torch.zeros_like(inside[bias]))
         return inside
 
+    def heads_in(self, inside: Mapping[str, Tensor]) -> int | None:
+        """As many as the periods tell: an axis turns by all of them, so a head has twice as many channels for each."""
+        periods = inside.get(self.turning)
+        if periods is None:
+            return None
+        return len(inside["cls_token"].flatten()) // (2 * (self.dims or 2) * len(periods))
 
-META = Masked(
+    def _check_periods(self, inside: Mapping[str, Tensor]) -> None:
+        periods = inside.get(self.turning)
+        if periods is None:
+            return
+        if periods.ndim != 1 or not len(periods):
+            raise PretrainedError(f"{self.turning} is {tuple(periods.shape)}, no row of periods; the file is damaged")
+        plane = len(periods) * (self.dims or 2) / 2  # as many as a plane would have of heads as wide
+        expected = BASE ** (torch.arange(len(periods), dtype=torch.float64) / plane)
+        if not torch.allclose(periods.double(), expected, rtol=0.02):
+            raise PretrainedError(
+                f"its rotation has periods from {periods.min():.3g} to {periods.max():.3g}, those of this layout go "
+                f"from 1 to {expected.max():.3g}; give a file of the layout's own rotation"
+            )
+
+
+META = Turned(
     name="dinov3",
     title="DINOv3, as released by its authors",
     marks=("patch_embed.proj.weight", "cls_token", "storage_tokens", "blocks.0.attn.qkv.weight"),
@@ -57,6 +93,7 @@ META = Masked(
     gated=True,
     rotary={},
     heads=HEADS,
+    turning="rope_embed.periods",
 )
 
 TIMM_DINO_V3 = replace(
