@@ -25,10 +25,10 @@ def find_channels(
         suffixes: what counts as an image, in lower case.
 
     Returns:
-        One ``{"image": [path of each channel]}`` for each case.
+        One ``{"image": [path of each channel]}`` for each case, also where the file of one is not there.
 
     Raises:
-        DataError: on what is no folder, one without such a file, or a case that lacks a channel.
+        DataError: on what is no folder, or one without such a file.
 
     Example:
         >>> import tempfile
@@ -53,10 +53,11 @@ def find_channels(
                 found[path.parent, rest][ending] = str(path)
     if not found:
         raise DataError(f"{folder}: no files whose names end in {', '.join(endings)}, before {', '.join(suffixes)}")
-    for files in found.values():
-        lacking = [ending for ending in endings if ending not in files]
-        if lacking:
-            raise DataError(
-                f"{next(iter(files.values()))}: its case has no {lacking[0]}; add it, or move the case away"
-            )
-    return [{"image": [files[ending] for ending in endings]} for files in found.values()]
+    return [{"image": [files.get(ending) or _lacking(ending, files) for ending in endings]} for files in found.values()]
+
+
+def _lacking(ending: str, files: dict[str, str]) -> str:
+    """What the file of a channel would be called: loading it says that it is not there, and of this case alone."""
+    other, path = next(iter(files.items()))
+    name = name_of(path)
+    return str(Path(path).with_name(name[: len(name) - len(other)] + ending + Path(path).name[len(name) :]))

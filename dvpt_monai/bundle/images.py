@@ -89,6 +89,9 @@ def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, structures: 
     if series:
         slices = {path for path in found if format_of(path) == "dicom"}
         found = [path for path in found if path not in slices] + sorted({path.parent for path in slices})
+    nowhere = [path for path in below if path.name.lower().endswith(tuple(suffixes)) and not path.exists()]
+    if nowhere:
+        logger.warning("%s: %d links lead nowhere, the first is %s", folder, len(nowhere), nowhere[0])
     masks = masks_among([*found, *(path for path in below if names_structures(path))], structures) & {*found}
     if masks:
         logger.info("%s: %d masks are not predicted, the first is %s", folder, len(masks), min(masks))
@@ -97,7 +100,7 @@ def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, structures: 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
     # macOS leaves "._name" beside each file that it unpacks.
-    if path.name.startswith(".") or not path.is_file():
+    if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or not path.is_file():
         return False
     kind = format_of(path)
     named = path.name.lower().endswith(tuple(suffixes))

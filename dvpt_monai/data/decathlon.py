@@ -13,7 +13,7 @@ from dvpt_monai.data.files import check_files
 from dvpt_monai.data.name import image_of, named
 from dvpt_monai.errors import DataError
 
-__all__ = ["read_decathlon"]
+__all__ = ["read_decathlon", "slashed"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,21 +89,33 @@ def read_decathlon(
             )
         if section == "training" and paths["label"] is None:
             raise DataError(f"{path}: {section}[{number}], {paths['image']}, has no label; add it or delete the entry")
-        if PurePosixPath(files[0]).name.startswith("."):
+        if PurePosixPath(slashed(files[0], folder)).name.startswith("."):
             hidden.append(files[0])
             continue
-        images = [str(folder / file) for file in files]
+        images = [str(folder / slashed(file, folder)) for file in files]
         case: Case = {"image": images[0] if isinstance(entry["image"], str) else images}
         if paths["label"] is not None:
-            case["label"] = str(folder / paths["label"])
+            case["label"] = str(folder / slashed(str(paths["label"]), folder))
         case |= named(images[0], folder)
         if entry.get("group") not in (None, ""):
             case["group"] = str(entry["group"])
         cases.append(case)
     if hidden:
         logger.warning("%s: %d hidden files are left out, the first is %s", path, len(hidden), hidden[0])
+    if not cases:
+        raise DataError(f"{path}: section {section!r} lists hidden files alone, such as {hidden[0]}; list the images")
     twice = [image for image, count in Counter(map(image_of, cases)).items() if count > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]} is listed twice; keep one entry per image")
     check_files(cases, ("image", "label"), f"{path}: unpack the data set in {folder} again")
     return all_grouped(cases)
+
+
+def slashed(name: str, folder: Path) -> str:
+    r"""The path of a file below a folder, where Windows wrote it with backslashes.
+
+    Example:
+        >>> slashed(r".\imagesTr\a.nii.gz", Path("data"))
+        './imagesTr/a.nii.gz'
+    """
+    return name if "\\" not in name or (folder / name).exists() else name.replace("\\", "/")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import multiprocessing
 import random
 import signal
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -68,6 +71,7 @@ class ReplayLoader(DataLoader):
         # a generator of its own: the seeds that PyTorch hands to workers then come from no other
         generator = torch.Generator().manual_seed(seed)
         begin = Undisturbed(arguments.pop("worker_init_fn", worker_init_fn))
+        _end_workers_at_exit()
         drawn = dataset if isinstance(dataset, Drawn) else Drawn(dataset, seed, views)
         super().__init__(drawn, sampler=self.course, generator=generator, worker_init_fn=begin, **arguments)
 
@@ -86,6 +90,20 @@ class Undisturbed:
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         self.then(number)
+
+
+@cache
+def _end_workers_at_exit() -> None:
+    """At exit Python ends what an error has left by SIGTERM, which our workers ignore, and would wait for ever."""
+
+    def end() -> None:
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch would raise for each that ends
+        for process in multiprocessing.active_children():
+            if process.daemon:
+                process.kill()
+
+    atexit.register(end)  # what is registered later runs first
 
 
 class Course(Sampler[tuple[int, int]]):

@@ -18,7 +18,7 @@ from dvpt_monai.formats.masks import (
 )
 from dvpt_monai.formats.names import output_paths
 from dvpt_monai.formats.read import SUFFIXES, Format, files_of, format_of, name_of, read, read_segmentation
-from dvpt_monai.formats.seg_nrrd import segment_names
+from dvpt_monai.formats.seg_nrrd import has_layers, segment_names
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.formats.series import series_files
 from dvpt_monai.formats.write import OUTPUTS, smallest, write_labels
@@ -38,6 +38,7 @@ __all__ = [
     "files_below",
     "files_of",
     "format_of",
+    "has_layers",
     "image_name",
     "into_grid",
     "masks_among",

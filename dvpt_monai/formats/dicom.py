@@ -47,6 +47,8 @@ Header = dict[str, str]
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
     """Whether a file is DICOM, by its first bytes, or by its name where it has no preamble."""
+    if not Path(path).is_file():  # a pipe would be waited for
+        return False
     try:
         with Path(path).open("rb") as file:
             return file.read(132)[128:] == b"DICM" or Path(path).suffix.lower() in _SUFFIXES

@@ -43,8 +43,9 @@ def masks_among(paths: Sequence[Path], structures: Sequence[str] = ()) -> set[Pa
     """Which of some files are masks of others of them, and not images.
 
     These are segmentations by their format; what is named after another file, as ``x_mask`` and ``x_mask_1`` are after
-    ``x``, in whatever folder that lies; and what lies in a folder of masks, if a folder of images is beside that, or if
-    a file outside of it has the same name.
+    ``x``, in whatever folder that lies; what is called ``mask``, or ``case_1_seg`` in a folder ``case_1``, beside
+    others; and what lies in a folder of masks, if a folder of images is beside that, or if a file outside of it has the
+    same name.
 
     Args:
         paths: images and masks.
@@ -66,17 +67,26 @@ def masks_among(paths: Sequence[Path], structures: Sequence[str] = ()) -> set[Pa
     outside = {name_of(path).lower() for path in paths if folder[path] is None}
     tails = "|".join(map(re.escape, sorted((tail.lower() for tail in (*MASK_TAILS, *structures)), key=len)))
     tail = re.compile(rf"(?P<image>.+?)[-_.](?:{tails})(?:[-_. ]?\d+)?")
+    of_case = {path for path in paths if _is_of_case(path)}
+    cases = {path.parent for path in paths if path not in of_case}
 
     def is_mask(path: Path) -> bool:
         name, masks = name_of(path).lower(), folder[path]
         match = tail.fullmatch(name)
-        if names_structures(path) or (match and match["image"] in stems):
+        if names_structures(path) or (match and match["image"] in stems) or (path in of_case and path.parent in cases):
             return True
         named = name in outside or (match is not None and match["image"] in outside)
         in_folder = masks is not None and path.suffix.lower() not in LOSSY
         return in_folder and (masks in beside or named)
 
     return {path for path in paths if is_mask(path)}
+
+
+def _is_of_case(path: Path) -> bool:
+    """Whether a file is named as the mask of the case that its folder is."""
+    name, case = name_of(path).lower(), path.parent.name.lower()
+    bare = name[len(case) :].lstrip("-_.") if case and name.startswith(case) else name
+    return bare in MASK_TAILS and path.suffix.lower() not in LOSSY
 
 
 def _mask_folder(parts: Sequence[str]) -> tuple[str, ...] | None:

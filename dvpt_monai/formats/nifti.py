@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import zlib
 from pathlib import Path
@@ -17,6 +18,8 @@ from dvpt_monai.formats.image import Image
 from dvpt_monai.whole_file import whole_file
 
 __all__ = ["load_nifti", "read_nifti", "write_nifti"]
+
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its words name no file, and the errors have them
 
 _UNITS = {1: "metres", 3: "micrometres"}  # of the header's code; 0 and 2 are millimetres
 

@@ -130,6 +130,17 @@ def read(
         source = paths[0]
     if not os.path.exists(source):
         raise DataError(f"{source}: no such file")
+    if not (os.path.isfile(source) or os.path.isdir(source)):  # whoever opens a pipe waits for ever
+        raise DataError(f"{source}: neither a file nor a folder, but a pipe or a device; move it away")
+    image = _read(source, page, window, structures, overlapping)
+    if image.array.dtype.kind == "c":
+        raise DataError(f"{source}: complex numbers, of which readers drop a half; save their magnitude")
+    return image
+
+
+def _read(
+    source: PathLike, page: int | None, window: bool, structures: Sequence[str] | None, overlapping: bool
+) -> Image:
     kind = format_of(source)
     if kind == "nifti":
         return read_nifti(source)

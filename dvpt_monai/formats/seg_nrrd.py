@@ -17,7 +17,7 @@ from dvpt_monai.formats.itk import read_itk
 from dvpt_monai.formats.segmentation import COLOURS, Segmentation
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["read_seg_nrrd", "segment_names", "write_seg_nrrd"]
+__all__ = ["has_layers", "read_seg_nrrd", "segment_names", "write_seg_nrrd"]
 
 
 def read_seg_nrrd(path: str | os.PathLike[str]) -> Segmentation:
@@ -57,6 +57,19 @@ def segment_names(path: str | os.PathLike[str]) -> list[str]:
     Raises:
         DataError: it cannot be read, or names none.
     """
+    names = _of_segments(path, "Name")
+    if not names:
+        raise DataError(f"{path}: it names no segments; save a label map as .nrrd, or the segmentation by 3D Slicer")
+    return [names[number] for number in sorted(names)]
+
+
+def has_layers(path: str | os.PathLike[str]) -> bool:
+    """Whether the segments of a ``.seg.nrrd`` are in several layers, without which none overlaps another."""
+    return len({*_of_segments(path, "Layer").values()}) > 1
+
+
+def _of_segments(path: str | os.PathLike[str], key: str) -> dict[int, str]:
+    """What the header says of each segment by its number, read alone."""
     header = []
     try:
         with open(path, "rb") as file:
@@ -66,11 +79,8 @@ def segment_names(path: str | os.PathLike[str]) -> list[str]:
                 header.append(line.decode("utf-8", "replace").strip())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    found = [re.fullmatch(r"Segment(\d+)_Name:=(.*)", line) for line in header]
-    names = {int(match[1]): match[2] for match in found if match}
-    if not names:
-        raise DataError(f"{path}: it names no segments; save a label map as .nrrd, or the segmentation by 3D Slicer")
-    return [names[number] for number in sorted(names)]
+    found = [re.fullmatch(rf"Segment(\d+)_{key}:=(.*)", line) for line in header]
+    return {int(match[1]): match[2] for match in found if match}
 
 
 def write_seg_nrrd(

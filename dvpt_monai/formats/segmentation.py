@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,13 +43,25 @@ class Segmentation:
     values: Mapping[str, int] = field(default_factory=dict)
     colours: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
+    @property
+    def overlapping(self) -> bool:
+        """Whether two structures share a voxel."""
+        seen = np.zeros(next(iter(self.masks.values())).shape, bool)
+        for mask in self.masks.values():
+            if (seen & mask).any():
+                return True
+            seen |= mask
+        return False
+
     def channels(self, structures: Sequence[str]) -> NDArray[np.uint8]:
         """0 and 1 of each structure, as the last axis.
 
-        A structure that this case does not have is 0 everywhere, if the file has none of a name like it.
+        A structure that this case does not have is 0 everywhere, if the file has none of a name like it but those that
+        are asked for, too.
         """
         empty = np.zeros(next(iter(self.masks.values())).shape, bool)
-        return np.stack([self._mask(name, empty) for name in structures], axis=-1).astype(np.uint8)
+        others = self.masks.keys() - set(structures)
+        return np.stack([self._mask(name, empty, others) for name in structures], axis=-1).astype(np.uint8)
 
     def label_map(self, structures: Sequence[str]) -> NDArray[Any]:
         """0 for the background, 1 for the first structure, 2 for the second, ...
@@ -68,10 +80,10 @@ class Segmentation:
         numbers = np.arange(1, len(structures) + 1, dtype=np.min_scalar_type(len(structures)))
         return (channels * numbers).max(-1, initial=0)
 
-    def _mask(self, name: str, empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _mask(self, name: str, empty: NDArray[np.bool_], others: Set[str]) -> NDArray[np.bool_]:
         if name in self.masks:
             return self.masks[name]
-        meant = did_you_mean(name, self.masks)
+        meant = did_you_mean(name, others)
         if meant:
             raise DataError(
                 f"{self.source}: no structure {name!r} among {', '.join(self.masks)}; did you mean {meant!r}?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dvpt_monai.errors import DataError
@@ -16,7 +17,8 @@ def find(folder: Path) -> Listing | None:
     """The cases of a folder whose folders are classes; ``None`` if it is laid out otherwise. Masks of images are none.
 
     Raises:
-        DataError: there is one class, or one of masks alone, or images lie beside the folders of the classes.
+        DataError: there is one class, or one of masks alone, or images lie beside the folders of the classes; or the
+            folders are cases.
     """
     parts = [inside for inside in folders_in(folder) if part_of(inside.name)]
     classes = [inside for part in parts for inside in folders_in(part)] or [
@@ -39,6 +41,12 @@ def find(folder: Path) -> Listing | None:
             )
     if not cases:
         return None
+    if alike := _of_every_case(found):
+        raise DataError(
+            f"{folder}: each of its {len(found)} folders holds {' and '.join(alike)}, as cases do and classes do not; "
+            "call the masks so (x_mask, or x.seg.nrrd), or list the images with their classes in a table as --data "
+            "labels.csv"
+        )
     loose = [
         path for place in parts or [folder] for path in sorted(place.iterdir()) if path.is_file() and is_image(path)
     ]
@@ -65,6 +73,17 @@ def find(folder: Path) -> Listing | None:
     ]  # fmt: skip
     layout = "a folder per class, in parts" if parts else "a folder per class"
     return Listing(layout, folder, tuple(cases), notes=tuple(notes))
+
+
+def _of_every_case(found: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
+    """What the few files are called that each of several folders holds, such as ``ct`` and ``tumour``; else nothing."""
+    names = {
+        tuple(sorted(stem_of(path).removeprefix(inside.name).strip("_-. ") for path in files))
+        for inside, files in found.items()
+    }
+    alike = next(iter(names), ())
+    of_cases = len(names) == 1 and len(found) > 2 and not any(letter.isdigit() for letter in "".join(alike))
+    return alike if of_cases else ()
 
 
 def _empty(inside: Path, folder: Path, names: list[str]) -> Note:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dvpt_monai.data import read_decathlon
+from dvpt_monai.data.decathlon import read_decathlon, slashed
 from dvpt_monai.errors import DataError
 from dvpt_monai.layouts.labels import labels_of
 from dvpt_monai.layouts.listing import Case, Listing, Lost, Note, lost_of
@@ -58,10 +58,14 @@ def _listed(path: Path, section: str, entries: list[Any], lost: list[Lost] | Non
         return read_decathlon(path, section)
     except DataError:
         reason = f"{path.name} lists it, but there is no such file"
+
+        def place(file: str) -> str:
+            return str(path.parent / slashed(file, path.parent))
+
         named = [entry for entry in entries if isinstance(entry, dict)]
         cases = [
-            {**entry, "image": [str(path.parent / file) for file in _files(entry.get("image", ""))],
-             "label": str(path.parent / str(entry.get("label")))}
+            {**entry, "image": [place(file) for file in _files(entry.get("image", ""))],
+             "label": place(str(entry.get("label")))}
             for entry in named
         ]  # fmt: skip
         missing = [lost_of([Path(file) for file in (*case["image"], case["label"])], reason) for case in cases]

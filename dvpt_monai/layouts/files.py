@@ -11,7 +11,7 @@ from dvpt_monai.errors import DataError
 from dvpt_monai.formats import files_below
 from dvpt_monai.formats.dicom import read_header
 
-__all__ = ["folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
+__all__ = ["FOREIGN", "folders_in", "images_below", "images_in", "is_image", "nothing_here", "stem_of"]
 
 FOREIGN = {
     ".npz": "write the arrays as PNG or NIfTI files first",
@@ -20,6 +20,7 @@ FOREIGN = {
     ".h5": "write the arrays as PNG or NIfTI files first",
     ".zip": "unpack it first",
     ".tar": "unpack it first",
+    ".7z": "unpack it first",
     ".svs": "save regions of the slide as PNG or TIFF first",
 }
 """Files that look like data but are not read, and what to do."""

@@ -89,7 +89,8 @@ class Listing:
         regions: structures that may overlap, by name, and the values in the masks that each consists of.
         order: the value that a predicted mask gets for each region, a later one over an earlier.
         ignored: the value of what is neither learned nor scored.
-        segments: names of the structures where masks name them, as those of 3D Slicer do; ``names`` numbers these.
+        segments: names of the structures where masks name them, as those of 3D Slicer do; ``names`` numbers these. If
+            they overlap, they are ``regions``, too.
         channels: names of the image's channels, where something tells.
         endings: what the names of a case's files end in, in the order of the channels, where these are files.
         sources: files that say all this, such as a table.
@@ -114,6 +115,11 @@ class Listing:
         of_regions = {value: f"label {value}" for values in self.regions.values() for value in values}
         ignored = {} if self.ignored is None else {self.ignored: "ignore"}
         return {**of_regions, **self.names, **ignored}
+
+    @property
+    def layered(self) -> bool:
+        """Whether masks hold their structures apart, one over another."""
+        return bool(self.segments and self.regions)
 
     @property
     def task(self) -> str:

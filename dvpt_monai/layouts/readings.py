@@ -11,7 +11,7 @@ from pathlib import Path
 from dvpt_monai.errors import DataError
 from dvpt_monai.layouts import bids, case_folders, class_folders, decathlon, nnunet, pairs, table
 from dvpt_monai.layouts.columns import Columns
-from dvpt_monai.layouts.files import images_below, nothing_here
+from dvpt_monai.layouts.files import FOREIGN, images_below, nothing_here
 from dvpt_monai.layouts.listing import Listing, Lost, Note
 from dvpt_monai.layouts.segments import with_segments
 
@@ -50,6 +50,9 @@ def list_cases(
         raise DataError(f"{data}: no such file or folder; give the data with --data")
     if data.is_file():
         tabular = data.suffix.lower() in table.SUFFIXES
+        if not tabular and data.suffix.lower() != ".json":
+            remedy = FOREIGN.get(data.suffix.lower(), "give the folder that holds it")
+            raise DataError(f"{data}: neither a table nor a dataset.json; {remedy}")
         listing = table.read(data, columns, lost) if tabular else decathlon.read(data, lost)
         if task not in ("", listing.task):
             raise DataError(f"{data}: it is {listing.layout}, for {listing.task} and not for {task}")

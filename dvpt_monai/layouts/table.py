@@ -178,7 +178,7 @@ def _rows(path: Path) -> tuple[list[str], Rows]:
         ]  # fmt: skip
         heads = list(reader.fieldnames or [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a table in UTF-8 text ({error}); save it as CSV") from error
+        raise DataError(f"{path}: not a table in UTF-8 text ({error}); save it as CSV in UTF-8") from error
     if len(heads) < 2 or not rows:
         raise DataError(f"{path}: it needs a header with two columns or more, and a row for each image")
     return heads, rows

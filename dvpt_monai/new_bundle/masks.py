@@ -37,13 +37,14 @@ class Masks:
         return sum(not wanted.isdisjoint(found) for found in self.present)
 
 
-def masks_of(counts: Sequence[Mapping[int, int]], ignored: int | None, where: str) -> Masks:
+def masks_of(counts: Sequence[Mapping[int, int]], ignored: int | None, where: str, total: int) -> Masks:
     """What masks hold, from the number of pixels with each value in every one of them.
 
     Args:
         counts: for each mask.
         ignored: the value of what is neither learned nor scored.
         where: their folder, for an error.
+        total: pixels of all masks, of which some may have several values.
 
     Raises:
         DataError: all are empty.
@@ -56,7 +57,6 @@ def masks_of(counts: Sequence[Mapping[int, int]], ignored: int | None, where: st
     values = tuple(sorted({0, *cases} - ({ignored} - {None})))
     if values == (0,):
         raise DataError(f"{where}: all masks are empty (0 everywhere); give masks of something")
-    total = sum(pixels.values())
     present = tuple(frozenset(each) - {0, ignored} for each in counts)
     return Masks(
         values,

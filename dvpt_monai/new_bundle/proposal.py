@@ -185,7 +185,10 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
     if any(case.channels for case in listing.cases) and not listing.endings:
         notes.append(Note("a case's channels are files of their own; to predict a new one, stack them along a fourth "
                           "axis of one file, in the same order", warning=True))  # fmt: skip
-    if listing.regions:
+    if listing.layered:
+        notes.append(Note("segments overlap, each is a channel of its own; predictions are .seg.nrrd in layers",
+                          "--output-format"))  # fmt: skip
+    elif listing.regions:
         written = ", ".join(f"{name} {value}" for name, value in zip(classes[1:], values[1:], strict=True))
         notes.append(Note(f"regions overlap, each is a channel of its own; a predicted mask holds {written}"))
     elif values != tuple(range(len(values))):

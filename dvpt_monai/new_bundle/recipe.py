@@ -9,7 +9,7 @@ import numpy as np
 
 from dvpt_monai.new_bundle.documents import about
 from dvpt_monai.new_bundle.proposal import Proposal
-from dvpt_monai.new_bundle.regions import KNOWN_LOSS, read_regions, regions, without_unknown
+from dvpt_monai.new_bundle.regions import KNOWN_LOSS, layers, read_regions, regions, without_unknown
 from dvpt_monai.recipes.answers import accuracy, copy, figure, grade, highest, kappa, metric, onehot
 from dvpt_monai.recipes.cases import in_folds, table_in_folds
 from dvpt_monai.recipes.networks import classifier, unetr, volume_classifier, volume_unetr
@@ -136,12 +136,15 @@ def _prepare(proposal: Proposal) -> list[Config]:
     label = _label(proposal)
     if proposal.dims == 2:
         return photographs(BOTH, low, high, label=label)
-    return volumes(BOTH, channels=proposal.channels, label=label, scale=scale)
+    layered = proposal.survey.listing.layered
+    return volumes(BOTH, channels=proposal.channels, label=label, scale=scale, layered=layered)
 
 
 def _label(proposal: Proposal) -> list[Config]:
     """From the values of a mask to what is learned."""
     ignored = proposal.survey.listing.ignored
+    if proposal.survey.listing.layered:
+        return []
     if proposal.regions:
         return [read_regions(ignored)]
     if ignored is not None:
@@ -248,6 +251,8 @@ def _segmentation(proposal: Proposal) -> Task:
     names: Config = dict(DICE_NAMES)
     flat, plain = proposal.dims == 2, _plain(proposal)
     ignored = proposal.survey.listing.ignored
+    if proposal.survey.listing.layered:
+        return layers(structures)
     if proposal.regions:
         return regions(structures, proposal.regions, proposal.values[1:], proposal.dims, ignored is not None)
     whole = f"$numpy.{_smallest(proposal.values)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dvpt_monai.recipes.answers import (
     above_threshold,
@@ -17,7 +18,7 @@ from dvpt_monai.recipes.answers import (
 from dvpt_monai.recipes.recipe import Config, Task
 from dvpt_monai.recipes.tasks import DICE_NAMES, SURFACES, label_map, save_labels
 
-__all__ = ["KNOWN_LOSS", "read_regions", "regions", "without_unknown"]
+__all__ = ["KNOWN_LOSS", "layers", "read_regions", "regions", "without_unknown"]
 
 KNOWN_LOSS: Config = {"loss": {"_target_": "dvpt_monai.losses.KnownPixelsLoss"}}
 """A loss that passes over pixels of which nothing is known."""
@@ -79,4 +80,26 @@ def regions(
         ],
         served=label_map(whole) if dims == 2 else {},
         predictions="len(@evaluator.done), 'masks to', @output_dir",
+    )
+
+
+def layers(names: Sequence[str]) -> Task:
+    """The task of volumes whose masks hold their structures apart, as 3D Slicer has them; so are predictions written.
+
+    Args:
+        names: of the structures.
+    """
+    numbers = range(1, len(names) + 1)
+    task = regions(names, [(number,) for number in numbers], numbers, dims=3, unknown=False)
+    *answer, merged, _ = task.predicted
+    return replace(
+        task,
+        ids={name: value for name, value in task.ids.items() if name != "region_values"},
+        names=dict(DICE_NAMES),
+        output={"output_format": "seg-nrrd"},
+        predicted=[*answer, {**save_labels(), "overlapping": True}],
+        served={
+            "label_map": [{**merged, "values": list(numbers)}],
+            "post_transforms": "$[*@postprocessing.transforms, *@label_map]",
+        },
     )

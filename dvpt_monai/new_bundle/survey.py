@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,7 +109,8 @@ def survey(listing: Listing, leave_out: bool = False, lost: Sequence[Lost] = (),
     masks = None
     if listing.task == "segmentation":
         counts = [each.masks[Path(case.label)] for case, each in zip(cases, facts, strict=True)]
-        masks = masks_of(counts, listing.ignored, str(Path(cases[0].label).parent))
+        total = sum(math.prod(image.size) for image in images)
+        masks = masks_of(counts, listing.ignored, str(Path(cases[0].label).parent), total)
     together, notes = _copies(cases, images)
     hounsfield, window = _intensities(cases, headers)
     aside = left_out(listing, [*lost, *faulty])
@@ -193,10 +195,11 @@ def _intensities(cases: Sequence[Case], headers: Sequence[Header]) -> tuple[bool
 
 def _mask(case: Case) -> NDArray[Any]:
     """The mask of a volume in the grid of its image."""
-    mask, image = formats.read(Path(case.label)), formats.read(case.image)
+    mask, image = formats.read(Path(case.label), overlapping=True), formats.read(case.image)
+    array = mask.array.max(axis=-1) if formats.names_structures(Path(case.label)) else mask.array
     if mask.affine is None or image.affine is None:
-        return mask.array
-    return formats.into_grid(mask.array[None], mask.affine, image.affine, image.shape, cropped=True)[0]
+        return array
+    return formats.into_grid(array[None], mask.affine, image.affine, image.shape, cropped=True)[0]
 
 
 def _values(case: Case) -> NDArray[Any]:

@@ -72,7 +72,9 @@ def photographs(keys: Keys, low: float = 0, high: float = 255, label: Steps = ()
     ]
 
 
-def volumes(keys: Keys, *, channels: int = 1, label: Steps = (), scale: Config | None = None) -> list[Config]:
+def volumes(
+    keys: Keys, *, channels: int = 1, label: Steps = (), scale: Config | None = None, layered: bool = False
+) -> list[Config]:
     """Of one shape, turned to RAS, at one spacing, with intensities from 0 to 1.
 
     Args:
@@ -80,19 +82,22 @@ def volumes(keys: Keys, *, channels: int = 1, label: Steps = (), scale: Config |
         channels: of the image.
         label: steps of a mask that has just been loaded.
         scale: the step that scales intensities; by default between each volume's own percentiles.
+        layered: whether masks that name their structures become a channel for each.
     """
     checks = [check_shape(keys, 3)]
-    if channels > 1:
-        checks = [check_shape("image", 3, channels), *([check_shape("label", 3)] if "label" in keys else [])]
-    return [*load_volumes(keys), *checks, *label, to_ras(keys), resample(keys), scale or percentiles(channels)]
+    if channels > 1 or layered:
+        of_label = check_shape("label", 3, "@num_classes" if layered else 1)
+        checks = [check_shape("image", 3, channels), *([of_label] if "label" in keys else [])]
+    return [*load_volumes(keys, layered), *checks, *label, to_ras(keys), resample(keys), scale or percentiles(channels)]
 
 
-def load_volumes(keys: Keys) -> list[Config]:
-    """NIfTI, NRRD, MetaImage and series of DICOM; masks may be segmentations with names."""
-    return _load(keys, **({} if keys == "image" else {"structures": "@structures"}))
+def load_volumes(keys: Keys, layered: bool = False) -> list[Config]:
+    """NIfTI, NRRD, MetaImage and series of DICOM; masks may be segmentations with names, perhaps in channels."""
+    named: Config = {"structures": "@structures", **({"overlapping": True} if layered else {})}
+    return _load(keys, **({} if keys == "image" else named))
 
 
-def _load(keys: Keys, **settings: str) -> list[Config]:
+def _load(keys: Keys, **settings: Any) -> list[Config]:
     """Load, and refuse a mask that does not belong to its image."""
     pair = {"_target_": "dvpt_monai.transforms.CheckPaird", "keys": "label"}
     return [

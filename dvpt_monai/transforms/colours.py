@@ -19,6 +19,10 @@ from dvpt_monai.errors import DataError
 __all__ = ["EnsureRGBd"]
 
 
+SLIVER = 50
+"""Times its shorter side that the longer one of an image may have: of others nothing is left in a network's input."""
+
+
 _MODES = ("1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA")
 
 
@@ -41,7 +45,7 @@ class EnsureRGBd(MapTransform):
         allow_missing_keys: skip keys that a case does not have.
 
     Raises:
-        DataError: on any other shape, and on other colours such as CMYK; names the file.
+        DataError: on any other shape, slivers, and on other colours such as CMYK; names the file.
 
     Example:
         >>> gray = torch.ones(1, 4, 4)
@@ -66,6 +70,12 @@ def _rgb(image: Tensor, key: Hashable, floats: bool) -> Tensor:
         raise DataError(
             f"{key} {source_of(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
             "load it with ensure_channel_first=True, or choose the channels yourself"
+        )
+    height, width = image.shape[1:]
+    if max(height, width) > SLIVER * min(height, width):
+        raise DataError(
+            f"{key} {source_of(image)}: {width} x {height} pixels, a sliver of which nothing is left in a network's "
+            "input; crop or export it again"
         )
     image = image.float()
     if not isinstance(image, MetaTensor):

@@ -110,11 +110,11 @@ def _of_config(config: Path) -> DataSet:
         for part, entries in (("train", settings.training), ("validation", settings.validation))
         for entry in entries
     ]
-    names = {value: str(value) for value in range(settings.num_classes or 0)}
+    names = {value: str(value) for value in settings.values}
     missing = [lost_of((case.image, *case.masks), "the config lists it, but there is no such file") for case in cases]
     lost = tuple(each for several in missing for each in several)
     there = tuple(case for case, lacks in zip(cases, missing, strict=True) if not lacks)
-    return DataSet(f"the cases of {config.name}", root, there, names, lost)
+    return DataSet(f"the cases of {config.name}", root, there, names, lost, segments=settings.structures)
 
 
 def _from_dictionary(entry: Mapping[str, Any], root: Path, part: str) -> Case:

@@ -15,8 +15,8 @@ from dvpt_monai.verify.facts import Facts, ImageFacts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.geometry import completed, pair_faults, volume_faults
 from dvpt_monai.verify.intensities import image_faults
-from dvpt_monai.verify.labels import counts_of, mask_faults
-from dvpt_monai.verify.opened import Content, opened
+from dvpt_monai.verify.labels import counts_of, counts_of_layers, mask_faults
+from dvpt_monai.verify.opened import UNREADABLE, Content, opened
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.sketch import sketch
 from dvpt_monai.verify.stored import Header, Photograph, Volume
@@ -34,6 +34,13 @@ _SAMPLE = 100_000
 
 def inspect(case: Case, names: Mapping[int, str], segments: Sequence[str] = ()) -> Facts:
     """Read a case's image and masks, and say what they are like and what is wrong with them."""
+    try:
+        return _inspected(case, names, segments)
+    except Exception as error:  # of whatever kind: no case hides the others
+        return Facts(case, (UNREADABLE.at(case.image, f"{type(error).__name__}: {error}"),))
+
+
+def _inspected(case: Case, names: Mapping[int, str], segments: Sequence[str]) -> Facts:
     findings: list[Finding] = []
     masks: dict[Path, dict[int, int]] = {}
     image, place = None, None
@@ -59,10 +66,13 @@ def inspect(case: Case, names: Mapping[int, str], segments: Sequence[str] = ()) 
             continue
         header, scan = content.header, content.scan
         findings += _of_file(path, content, mask_faults(path, header, scan, names))
+        layers = scan.array if names_structures(path) else None
+        if layers is not None:
+            scan = replace(scan, array=layers.max(axis=-1))
         if place is not None:  # writers of segmentations cut off what is empty, and training puts it back
-            scan = completed(scan, place[1]) if names_structures(path) else scan
+            scan = completed(scan, place[1]) if layers is not None else scan
             findings += pair_faults(case.image, *place, path, header, scan)
-        masks[path] = counts_of(scan.array)
+        masks[path] = counts_of(scan.array) if layers is None else counts_of_layers(layers, scan.array.size)
     return Facts(case, tuple(findings), image, masks)
 
 
@@ -133,5 +143,6 @@ def _kind(mode: str) -> str:
 def _sketch(scan: Scan) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
     array = np.nan_to_num(scan.array, posinf=0, neginf=0) if scan.array.dtype.kind == "f" else scan.array
     if array.ndim > scan.dims:
+        array = array.reshape(*scan.size, -1)
         array = array[..., 0] if scan.dims == 3 else array[..., : 3 if array.shape[-1] > 2 else 1].mean(axis=-1)
     return sketch(array) if array.size else None

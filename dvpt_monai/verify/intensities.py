@@ -82,6 +82,11 @@ THIN = Kind(
     remedy="look at it; crop or export it again",
     fatal=False,
 )  # fmt: skip
+SLIVER = Kind(
+    "sliver", "intensities", "A line and no image",
+    why="shrunk to a network's input, nothing of it is left, and training ends there",
+    remedy="crop or export it again",
+)  # fmt: skip
 DIMS = Kind(
     "dims", "intensities", "2D among 3D",
     why="a network takes one of them",
@@ -114,9 +119,12 @@ _DEVIATIONS = 8.0
 
 def image_faults(path: Path, header: Header, scan: Scan) -> Iterator[Finding]:
     """Faults of one image."""
+    sliver = scan.dims == 2 and max(scan.size) > 50 * min(scan.size)
+    if sliver:
+        yield SLIVER.at(path, f"{scan.size[0]} x {scan.size[1]} pixels")
     if isinstance(header, Photograph):
         yield from _stored_faults(path, header)
-        if min(scan.size) < 8 or max(scan.size) > 20 * min(scan.size):
+        if not sliver and (min(scan.size) < 8 or max(scan.size) > 20 * min(scan.size)):
             yield THIN.at(path, f"{scan.size[0]} x {scan.size[1]} pixels")
     array = scan.array
     if array.dtype.kind in "fc":

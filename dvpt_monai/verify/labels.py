@@ -15,7 +15,7 @@ from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
 from dvpt_monai.verify.stored import Header, Photograph
 
-__all__ = ["balance_faults", "counts_of", "mask_faults", "undeclared_faults"]
+__all__ = ["balance_faults", "counts_of", "counts_of_layers", "mask_faults", "undeclared_faults"]
 
 UNKNOWN = Kind(
     "label-unknown", "labels", "Values that no label declares",
@@ -57,6 +57,12 @@ RARE = Kind(
     "label-rare", "labels", "A value that no other mask has",
     why="a slip of the tool, or masks of two conventions (0/1 and 0/255), become a structure of their own",
     remedy="correct the mask, or declare the labels if it is right",
+    fatal=False,
+)  # fmt: skip
+CONVENTIONS = Kind(
+    "label-conventions", "labels", "Some masks hold 0 and 1, others 0 and 255",
+    why="one structure, written in two ways, is learned as two",
+    remedy="store all masks with the same numbers, or declare the labels if these are two structures",
     fatal=False,
 )  # fmt: skip
 EMPTY = Kind(
@@ -141,12 +147,33 @@ def counts_of(array: NDArray[Any]) -> dict[int, int]:
     return {int(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
+def counts_of_layers(layers: NDArray[Any], voxels: int) -> dict[int, int]:
+    """How many voxels each structure has, by its number from 1, and how many of so many none has.
+
+    Args:
+        layers: 0 and 1 of each structure, as last axis.
+        voxels: of the image.
+
+    Example:
+        >>> counts_of_layers(np.array([[1, 1], [1, 0], [0, 0]]), voxels=4)
+        {0: 2, 1: 2, 2: 1}
+    """
+    counts = {number: int(np.count_nonzero(layers[..., number - 1])) for number in range(1, layers.shape[-1] + 1)}
+    empty = voxels - int(np.count_nonzero(layers.any(axis=-1)))
+    return {number: count for number, count in {0: empty, **counts}.items() if count}
+
+
 def undeclared_faults(facts: Sequence[Facts], names: Mapping[int, str]) -> Iterator[Finding]:
-    """Values that one mask alone has, where nothing says which there should be."""
+    """Values that one mask alone has, and masks of two conventions, where nothing says which there should be."""
     masks = [(mask, set(counts) - {0}) for each in facts for mask, counts in each.masks.items()]
-    if names or len(masks) < _ENOUGH:
+    if names:
         return
     usual = Counter(value for _, values in masks for value in values)
+    if set(usual) == {1, 255} and all(len(values) < 2 for _, values in masks):
+        rarer = min((1, 255), key=lambda value: usual[value])
+        yield from (CONVENTIONS.at(mask, f"0 and {rarer}") for mask, values in masks if values == {rarer})
+    if len(masks) < _ENOUGH:
+        return
     for mask, values in masks:
         rare = [value for value in values if usual[value] == 1]
         if rare and len(rare) <= _MANY:

@@ -13,7 +13,7 @@ from dvpt_monai.verify.reading import Scan, read, scan_of
 from dvpt_monai.verify.stored import Header, stored
 from dvpt_monai.verify.stream import DamagedStream
 
-__all__ = ["MISSING", "Content", "opened"]
+__all__ = ["MISSING", "UNREADABLE", "Content", "opened"]
 
 MISSING = Kind(
     "missing", "files", "Listed, but not there",
@@ -58,14 +58,14 @@ def opened(path: Path, segments: Sequence[str] = ()) -> Content | Finding:
     """A file's header and its values, or what keeps them from being read.
 
     It is read as training and prediction read it. What they refuse is looked at a second time, with less severity, for
-    what exactly is wrong. Segments number the structures of a mask that names them.
+    what exactly is wrong. Segments number the structures of a mask that names them; each is a channel of its own there.
     """
     if not path.exists():
         return MISSING.at(path, "no such file")
     if path.is_file() and not path.stat().st_size:
         return UNREADABLE.at(path, "an empty file of 0 bytes")
     try:
-        scan = scan_of(formats.read(path, structures=segments or None))
+        scan = scan_of(formats.read(path, structures=segments or None, overlapping=True))
         return Content(stored(path, scan.array), scan)
     except DataError as refusal:
         return _second_look(path, refusal)
@@ -73,7 +73,7 @@ def opened(path: Path, segments: Sequence[str] = ()) -> Content | Finding:
 
 def _second_look(path: Path, refusal: DataError) -> Content | Finding:
     reason = _reason(refusal, path)
-    if formats.format_of(path) not in ("nifti", "photograph"):
+    if not path.is_file() or formats.format_of(path) not in ("nifti", "photograph"):
         return UNREADABLE.at(path, reason)
     try:
         scan = read(path)

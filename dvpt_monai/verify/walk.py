@@ -70,7 +70,7 @@ def _in_processes(
                 except BrokenProcessPool as error:
                     files = ", ".join(str(cases[place].image) for place in sorted(running.values()))
                     raise DataError(
-                        f"{files}: a process that read one of these was ended from outside; if the memory did not "
-                        "suffice, verify with --workers 1"
+                        f"{files}: a process that was to read one of these has ended; if the memory did not suffice, "
+                        "verify with --workers 1; a script has to call verify below if __name__ == '__main__':"
                     ) from error
                 yield running.pop(future), facts

@@ -6,6 +6,7 @@ import pytest
 
 from dvpt_monai.bundle import find_channels
 from dvpt_monai.errors import DataError
+from dvpt_monai.transforms import LoadImaged
 
 
 def write(folder, *names):
@@ -34,9 +35,12 @@ def test_folders_of_cases(tmp_path):
 
 
 def test_a_case_that_lacks_a_channel(tmp_path):
-    write(tmp_path, "a_t1.nii", "a_t2.nii", "b_t1.nii")
-    with pytest.raises(DataError, match=r"b_t1.nii: its case has no t2"):
-        find_channels(tmp_path, ["t1", "t2"], [".nii"])
+    """It is listed with the file that is not there, so that it fails alone."""
+    write(tmp_path, "a_t1.nii", "a_t2.nii", "b_t2.nii.gz")
+    a, b = (case["image"] for case in find_channels(tmp_path, ["t1", "t2"], [".nii", ".nii.gz"]))
+    assert [Path(path).name for path in (*a, *b)] == ["a_t1.nii", "a_t2.nii", "b_t1.nii.gz", "b_t2.nii.gz"]
+    with pytest.raises(DataError, match=r"b_t1\.nii\.gz'?: no such file"):
+        LoadImaged("image")({"image": b})
 
 
 def test_what_holds_none(tmp_path):

@@ -38,6 +38,23 @@ def test_folders_below_are_searched_and_masks_and_predictions_in_them_are_none(t
     assert names(tmp_path / "labels", [".png"]) == ["y.png"]
 
 
+def test_the_mask_in_the_folder_of_a_case_is_none(tmp_path):
+    """As KiTS and BraTS have them."""
+    touch(tmp_path, "case_0/imaging.nii.gz", "case_0/segmentation.nii.gz", "BraTS-1/BraTS-1_t1.nii.gz")
+    touch(tmp_path, "BraTS-1/BraTS-1_seg.nii.gz", "c/ct.nii", "c/Mask.nrrd", "alone/mask.nii.gz")
+    assert names(tmp_path) == ["BraTS-1/BraTS-1_t1.nii.gz", "alone/mask.nii.gz", "c/ct.nii", "case_0/imaging.nii.gz"]
+    touch(tmp_path, "photographs/label.jpg", "photographs/other.jpg")
+    assert len(names(tmp_path / "photographs", [".jpg"])) == 2
+
+
+def test_a_disc_of_dicom_and_links_that_lead_nowhere(tmp_path, caplog):
+    series(tmp_path / "PAT0" / "ST0" / "SE0")
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "gone.nii").symlink_to(tmp_path / "nowhere.nii")
+    assert names(tmp_path, series=True) == ["PAT0/ST0/SE0"]
+    assert "1 links lead nowhere, the first is" in caplog.text and "gone.nii" in caplog.text
+
+
 def test_a_class_that_is_called_mask_is_predicted(tmp_path):
     touch(tmp_path, "mask/1.jpg", "none/1.jpg", "labels/7.png")
     assert names(tmp_path, [".png", ".jpg"]) == ["labels/7.png", "mask/1.jpg", "none/1.jpg"]

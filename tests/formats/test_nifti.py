@@ -123,6 +123,13 @@ def test_a_number_that_is_none_is_an_error(tmp_path):
         read(path)
 
 
+def test_complex_numbers_are_refused(tmp_path):
+    """Whoever turns them into real ones drops a half without an error."""
+    path = file(tmp_path / "a.nii", sform=np.eye(4), voxels=(VOXELS + 1j * VOXELS).astype(np.complex64))
+    with pytest.raises(DataError, match=r"a\.nii: complex numbers, .* save their magnitude"):
+        read(path)
+
+
 def flips(data, number, seed=0):
     rng = np.random.default_rng(seed)
     for place in rng.integers(0, 8 * len(data), number):

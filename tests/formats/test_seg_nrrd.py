@@ -71,6 +71,16 @@ def test_a_structure_that_a_case_lacks_is_empty_but_a_misspelt_one_is_an_error(s
         read(segments, structures=["tumor"])
 
 
+def test_the_left_is_no_misspelling_of_the_right(tmp_path):
+    """A case that lacks one of two structures with names alike."""
+    path = tmp_path / "a.seg.nrrd"
+    write_seg_nrrd(path, LABELS, AFFINE, {"right kidney": 1, "liver": 2})
+    array = read(path, structures=["left kidney", "right kidney", "liver"]).array
+    assert sorted(np.unique(array)) == [0, 2, 3]
+    with pytest.raises(DataError, match="did you mean 'right kidney'"):
+        read(path, structures=["left kidney", "liver"])
+
+
 def test_files_without_names_or_with_one_twice_are_errors(tmp_path):
     path = tmp_path / "a.seg.nrrd"
     sitk.WriteImage(sitk.GetImageFromArray(LABELS), path)

@@ -3,7 +3,10 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +29,7 @@ from dvpt_monai.optimizers import one_cycle
 from dvpt_monai.tuning.trains import trained_tensors
 
 EPOCHS, BATCH, CASES = 3, 2, 7
+REPOSITORY = Path(__file__).parents[2]
 
 
 class Killed(BaseException):
@@ -274,6 +278,21 @@ def test_a_signal_for_the_whole_group_leaves_the_workers_alone():
             os.kill(int(worker), number)
         seen.append(int(case))
     assert seen == list(range(6))
+
+
+def test_an_error_leaves_no_process_that_waits_for_its_workers(tmp_path):
+    """The traceback of the error keeps the loader, and that its workers, until Python ends."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from dvpt_monai.data.replay import ReplayLoader\n"
+        "if __name__ == '__main__':\n"
+        "    batches = iter(ReplayLoader(range(1000), num_workers=2))\n"
+        "    next(batches)\n"
+        "    raise ValueError('a case')\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=REPOSITORY, timeout=60,
+                          env={**os.environ, "PYTHONPATH": str(REPOSITORY)})  # fmt: skip
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == "ValueError: a case"
 
 
 def test_the_state_before_a_damaged_one_serves(whole, tmp_path, caplog):

@@ -247,6 +247,23 @@ def segments(data, name, size=(12, 12, 3)):
     write_seg_nrrd(data.root / name, labels, np.diag([-1.0, -1, 2, 1]), {"tumour": 1})
 
 
+def slicer_with_layers(data):
+    import numpy as np
+
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    labels = np.zeros((20, 24, 18, 2), np.uint8)
+    labels[4:9, 4:9, 4:9, 0], labels[5:7, 5:7, 5:7, 1] = 1, 1
+    for i in range(3):
+        data.volume(f"{i}.nrrd")
+        apart = labels if i else labels * np.uint8([1, 0])  # the first file alone would tell nothing
+        write_seg_nrrd(data.root / f"{i}.seg.nrrd", apart, np.diag([1.0, 1, 1.5, 1]), ["a", "b"])
+    return {
+        "layout": "masks beside their images", "cases": 3, "files": 2, "names": {0: "background", 1: "a", 2: "b"},
+        "regions": {"a": (1,), "b": (2,)}, "order": (1, 2),
+    }  # fmt: skip
+
+
 TUMOUR = {"layout": "a folder per case", "cases": 3, "files": 2, "names": {0: "background", 1: "tumour"}}
 
 
@@ -330,8 +347,8 @@ LAYOUTS = [
     nnunet, nnunet_with_a_test, regions, kits, brats, brats_2023_in_parts, a_case_without_a_modality, amos, bids,
     ham10000, patients_as_folders, patients_by_letters, windows_table, table_in_a_subfolder, list_without_a_header,
     same_names_in_two_folders, metadata_beside_class_folders, every_kind_of_picture, dicom_series, slicer,
-    series_and_segments, series_called_otherwise_in_each_case, segments_among_the_slices, dicom_seg_beside_its_series,
-    dicom_seg_in_a_folder_of_its_own, dicom_seg_among_the_slices, masks_below_their_images,
+    slicer_with_layers, series_and_segments, series_called_otherwise_in_each_case, segments_among_the_slices,
+    dicom_seg_beside_its_series, dicom_seg_in_a_folder_of_its_own, dicom_seg_among_the_slices, masks_below_their_images,
     a_folder_of_masks_beside_any_other, pairs_in_several_places, busi,
 ]  # fmt: skip
 
@@ -428,6 +445,69 @@ def test_masks_of_slicer_and_others_do_not_mix(data):
     (data.root / "2.seg.nrrd").unlink()
     data.voxel_mask("2_mask.nrrd")
     with pytest.raises(DataError, match=r"2_mask.nrrd: names no segments"):
+        list_cases(data.root)
+
+
+def named(data, *files):
+    import numpy as np
+
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+
+    for i, names in enumerate(files):
+        data.volume(f"{i}.nrrd")
+        labels = np.zeros((20, 24, 18), np.uint8)
+        labels[4:9, 4:9, 4:9], labels[10:12, 4:9, 4:9] = 1, 2
+        write_seg_nrrd(data.root / f"{i}.seg.nrrd", labels, np.diag([1.0, 1, 1.5, 1]), names)
+    return data.root
+
+
+def test_one_structure_in_two_spellings(data):
+    with pytest.raises(DataError, match=r"1\.seg\.nrrd: 'Left kidney' in 1.* and 'left_kidney' in 0.* rename one"):
+        list_cases(named(data, ["left_kidney", "liver"], ["Left kidney", "liver"]))
+    notes = list_cases(named(data, ["tumor", "liver"], ["tumour", "liver"])).notes
+    assert [note.text for note in notes if note.warning] == [
+        "no mask has both 'tumour' in 1.seg.nrrd and 'tumor' in 0.seg.nrrd: is it one structure in two spellings?"
+    ]
+    notes = list_cases(named(data, ["left kidney", "right kidney"], ["right kidney", "liver"])).notes
+    assert not [note for note in notes if note.warning]
+
+
+def test_cases_are_no_classes(data):
+    """Where nothing tells the mask from the image; numbered files, as of classes, are another matter."""
+    for i in range(3):
+        data.volume(f"p{i}/ct.nrrd")
+        data.voxel_mask(f"p{i}/tumour.nrrd")
+    with pytest.raises(DataError, match="each of its 3 folders holds ct and tumour, as cases do and classes do not"):
+        list_cases(data.root)
+    for i in range(3):
+        (data.root / f"p{i}" / "tumour.nrrd").rename(data.root / f"p{i}" / "tumour_mask.nrrd")
+    assert list_cases(data.root).layout == "a folder per case"
+
+
+def test_classes_may_hold_files_of_the_same_numbers(data):
+    for name in ("mild", "moderate", "severe"):
+        for i in range(2):
+            data.photo(f"{name}/{i}.png")
+    assert list_cases(data.root).layout == "a folder per class"
+
+
+def test_a_list_of_windows(data):
+    """Its paths have backslashes, and begin as hidden files do."""
+    data.volume_pairs(4)
+    entries = [{"image": rf".\imagesTr\{i}.nii.gz", "label": rf".\labelsTr\{i}.nii.gz"} for i in range(4)]
+    data.text("dataset.json", json.dumps({"labels": {"0": "background", "1": "a", "2": "b"}, "training": entries}))
+    listing, left = read(data)
+    assert len(listing.cases) == 4 and not left
+    (data.root / "labelsTr" / "3.nii.gz").unlink()
+    listing, left = read(data)
+    assert len(listing.cases) == 3 and left["dataset.json lists it, but there is no such file"] == 1
+
+
+def test_a_list_of_hidden_files_alone(data):
+    data.volume_pairs(1, "imagesTr/._{i}.nii.gz")
+    entries = [{"image": "imagesTr/._0.nii.gz", "label": "labelsTr/0.nii.gz"}]
+    data.text("dataset.json", json.dumps({"training": entries}))
+    with pytest.raises(DataError, match=r"'training' lists hidden files alone, such as imagesTr/\._0"):
         list_cases(data.root)
 
 

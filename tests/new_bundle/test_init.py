@@ -437,6 +437,35 @@ def test_nrrd_with_segments_by_name(data, make):
     assert len(written) == 8 and list(read_segmentation(written[0]).masks) == ["liver", "gall"]
 
 
+def test_segments_that_overlap(data, make):
+    """A tumour inside a liver, as 3D Slicer saves it: learned as two channels, written as two layers."""
+    from dvpt_monai.formats import read_segmentation
+    from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+    from dvpt_monai.verify import verify
+
+    labels = np.zeros((20, 24, 18, 2), np.uint8)
+    labels[5:12, 5:12, 5:12, 0], labels[6:9, 6:9, 6:9, 1] = 1, 1
+    for i in range(8):
+        data.volume(f"c{i}.nrrd")
+        cut = slice(4, 13) if i % 2 else slice(None)  # 3D Slicer cuts off what is empty
+        affine = AFFINE.copy()
+        affine[2, 3] = 1.5 * (cut.start or 0)
+        write_seg_nrrd(data.root / f"c{i}.seg.nrrd", labels[:, :, cut], affine, ["liver", "tumour"])
+    folder = make(data.root)
+    train = config(folder, "train")
+    assert train["num_classes"] == 2 and train["structures"] == ["liver", "tumour"] and "regions" not in train
+    workflow = run(folder, "train")
+    for case in workflow.parser.get_parsed_content("validate#dataset"):
+        assert case["label"].sum((1, 2, 3)).tolist() == [7**3, 3**3] and (case["label"][0] >= case["label"][1]).all()
+    run(folder, "train", "evaluate")
+    assert {"dice_liver", "dice_tumour"} <= metrics(folder).keys()
+    run(folder, "inference", threshold=0.0)
+    written = sorted((folder / "output" / "inference").glob("*.seg.nrrd"))
+    masks = read_segmentation(written[0]).masks
+    assert len(written) == 8 and [*masks] == ["liver", "tumour"] and all(mask.all() for mask in masks.values())
+    assert verify(folder, workers=1, progress=False).findings == ()
+
+
 def test_masks_beside_their_images_are_not_predicted(data, make):
     from monai.bundle import ConfigParser
 

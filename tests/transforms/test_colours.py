@@ -8,6 +8,7 @@ from PIL import Image
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.transforms import EnsureRGBd, LoadImaged
+from dvpt_monai.verify import verify
 
 
 def load(path, window=False, **settings):
@@ -20,6 +21,16 @@ def test_floats_whose_white_nobody_knows_are_no_black_pictures(tmp_path):
     with pytest.raises(DataError, match=r"a\.tif: values from 0 to 0\.05, of which nobody knows what white is"):
         load(tmp_path / "a.tif", floats=False)
     assert load(tmp_path / "a.tif").max() == pytest.approx(0.05)  # init measures the range itself
+
+
+@pytest.mark.parametrize("size", [(3, 3000), (3000, 3)])
+def test_a_sliver_is_refused_before_nothing_is_left_of_it(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=rf"a\.png: {size[0]} x {size[1]} pixels, a sliver"):
+        load(tmp_path / "a.png")
+    assert verify(tmp_path, workers=1, progress=False).fatal[0].kind.code == "sliver"
+    Image.new("RGB", (3, 150)).save(tmp_path / "a.png")
+    assert load(tmp_path / "a.png").shape == (3, 150, 3) and not verify(tmp_path, workers=1, progress=False).fatal
 
 
 def test_sixteen_bits_of_png_are_no_floats(tmp_path):

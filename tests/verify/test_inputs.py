@@ -1,7 +1,11 @@
 """What may be given: folders, lists, tables and bundles."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +13,14 @@ from PIL import Image
 
 from dvpt_monai.errors import BundleError, DataError
 from dvpt_monai.formats.seg_nrrd import write_seg_nrrd
+from dvpt_monai.layouts import list_cases
 from dvpt_monai.new_bundle import Columns
 from dvpt_monai.verify import verify
 from tests.verify import damages
 from tests.verify.data_sets import AFFINE, SIZE, eyes, photographs, save_volume, smooth, volumes
+
+REPOSITORY = Path(__file__).parents[2]
+PLACES = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
 def codes(data, **options):
@@ -23,6 +31,15 @@ def test_images_alone(tmp_path):
     folder = photographs(tmp_path / "data", count=3) / "images"
     report = verify(folder, workers=1, progress=False)
     assert report.findings == () and report.data.layout == "images alone" and len(report.facts) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_among_the_images_is_named_and_not_waited_for(tmp_path):
+    folder = photographs(tmp_path / "data", count=3) / "images"
+    for name in ("pipe.png", "pipe"):
+        os.mkfifo(folder / name)
+    [finding] = verify(folder, workers=1, progress=False).findings
+    assert (finding.kind.code, finding.file.name) == ("unreadable", "pipe.png") and "a pipe" in finding.what
 
 
 def test_a_list_in_text(tmp_path):
@@ -135,6 +152,29 @@ def test_patients_by_their_names(tmp_path):
     assert "patient" in codes(folder, group_pattern=r"p\d+")
 
 
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [
+        ({"num_classes": 3}, set()),
+        ({"num_classes": 2}, {"label-unknown"}),
+        ({"num_classes": 2, "label_values": [0, 1, 2]}, set()),
+        ({"num_classes": 2, "label_values": [0, 1]}, {"label-unknown"}),
+        ({"num_classes": 2, "label_values": [0, 1], "prepare": [{"_target_": "x", "ignored": 2}]}, set()),
+        ({"num_classes": 1, "regions": [[1, 2]]}, set()),
+    ],
+)
+def test_a_bundle_tells_the_values_of_its_masks(tmp_path, own, left):
+    folder = volumes(tmp_path / "data", count=2)  # with 0, 1 and 2
+    entries = json.loads((folder / "dataset.json").read_text())["training"]
+    cases = [{key: str(folder / file) for key, file in case.items()} for case in entries]
+    content = {"bundle_root": ".", "dataset_dir": str(folder), "cases": cases, **own}
+    content |= {"train": {"dataset": {"data": "$@cases[:1]"}}, "validate": {"dataset": {"data": "$@cases[1:]"}}}
+    config = tmp_path / "bundle" / "configs" / "train.json"
+    config.parent.mkdir(parents=True)
+    config.write_text(json.dumps(content))
+    assert codes(config) == left
+
+
 def test_a_bundle_tells_its_parts(tmp_path):
     folder = volumes(tmp_path / "data", count=4)
     training = [{key: str(folder / file) for key, file in case.items()} for case in
@@ -165,6 +205,54 @@ def test_nothing_to_verify(tmp_path):
         verify(tmp_path / "gone")
     with pytest.raises(DataError, match="no images here"):
         verify(tmp_path)
+
+
+def test_five_axes_are_named(tmp_path):
+    folder = volumes(tmp_path / "data", count=3)
+    path = damages.image(folder, 1)
+    save_volume(np.zeros((*SIZE, 2, 3), np.float32) + damages.values(path)[..., None, None], path)
+    assert ("refused", path) in {(each.kind.code, each.file) for each in verify(folder, progress=False).findings}
+
+
+def test_a_case_that_nobody_foresaw_hides_none_of_the_others(tmp_path, monkeypatch):
+    folder = photographs(tmp_path / "data", count=3) / "images"
+
+    def stumble(array):
+        raise KeyError(4)
+
+    monkeypatch.setattr("dvpt_monai.verify.inspect.sketch", stumble)
+    found = verify(folder, workers=1, progress=False).findings
+    assert [(each.kind.code, each.what) for each in found] == [("unreadable", "KeyError: 4")] * 3
+
+
+def test_a_script_that_starts_itself_again_says_why(tmp_path):
+    """Processes import the script that calls verify, which then calls it once more."""
+    photographs(tmp_path / "data", count=3)
+    script = tmp_path / "script.py"
+    call = f"verify({str(tmp_path / 'data')!r}, workers=2, progress=False)"
+    for text, words in ((call, "if __name__ == '__main__'"), (f"if __name__ == '__main__':\n    {call}", "")):
+        script.write_text(f"from dvpt_monai.verify import verify\n{text}\n")
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=REPOSITORY, env=PLACES)
+        assert words in done.stderr.splitlines()[-1] if words else done.returncode == 0, done.stderr
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "data.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"data\.zip: neither a table nor a dataset\.json; unpack it first"):
+        list_cases(tmp_path / "data.zip")
+
+
+def test_masks_of_two_conventions(tmp_path):
+    folder = photographs(tmp_path / "data", count=5)
+    for number in (1, 3):
+        path = damages.mask(folder, number)
+        Image.fromarray(damages.pixels(path) // 255).save(path)
+    found = verify(folder, workers=1, progress=False).findings
+    assert [(each.kind.code, each.file) for each in found] == [
+        ("label-conventions", damages.mask(folder, number)) for number in (1, 3)
+    ]
+    Image.fromarray(damages.pixels(path) + np.uint8(2) * (damages.pixels(path) == 0)).save(path)  # with 2: structures
+    assert "label-conventions" not in codes(folder)
 
 
 def test_more_memory_than_the_budget(tmp_path):
