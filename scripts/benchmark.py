@@ -6,15 +6,15 @@
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_saliency_folds`` (the same on another
-backbone), ``fundus_inside`` and ``fundus_inside_folds``
-(the same for methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
+backbone), ``fundus_edema_folds`` (another question to the same photographs), ``fundus_inside`` and
+``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
 ``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice and plane by plane), ``fundus_edema_folds`` (another question to the same
-photographs), ``hippocampus`` (40 held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the
-tuner are worth, at equal and shorter time) and ``hippocampus_folds`` (tuned inside the backbone, beside it, and slice
-by slice, in 5-fold cross-validation inside the training volumes).
+``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
+``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
+``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold cross-validation inside the
+training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
