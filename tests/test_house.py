@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "features": {"data", "tuning"},
     "handlers": {"checkpoints", "data", "formats", "metrics", "networks", "reports", "tuning"},
     # what stands on top
-    "bundle": {"formats", "networks", "phantoms", "tuning"},
+    "bundle": {"checkpoints", "formats", "networks", "phantoms", "tuning"},
     "predict": {"data", "formats", "handlers", "inferers", "transforms"},
     "recipes": {"data", "formats"},
     "ship": {"networks", "tuning"},

@@ -39,7 +39,7 @@ class ProgressBar(ignite.handlers.ProgressBar):
         super().__init__(*arguments, **options)
         self._logs = disable is None and self.pbar_cls is tqdm and not sys.stderr.isatty()
         self._losses: list[float] = []
-        self._start = 0.0
+        self._start: float | None = None
         self.tqdm_kwargs["disable"] = disable or self._logs
 
     def attach(self, engine: Engine, *arguments: Any, **options: Any) -> None:  # type: ignore[override]
@@ -59,11 +59,14 @@ class ProgressBar(ignite.handlers.ProgressBar):
         self._losses += _loss(engine.state.output).values()
 
     def _log(self, engine: Engine) -> None:
+        if self._start is None:  # a training goes on behind the last step of an epoch
+            return
         words = [str(self.tqdm_kwargs.get("desc") or "Epoch")]
         if self._losses:
             words[0] += f" [{engine.state.epoch}/{engine.state.max_epochs}]"
             words.append(f"mean loss {sum(self._losses) / len(self._losses):.3g}")
         logger.info("%s", ", ".join([*words, f"{time.perf_counter() - self._start:.1f} s"]))
+        self._start = None
 
 
 def _loss(output: Any) -> dict[str, float]:

@@ -238,12 +238,14 @@ class Resume:
             best.best_metric, best.best_metric_epoch = state["best"]
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
-        logger.info(
-            "Going on at epoch %d of %d, step %d of %d",
-            *(state["epoch"], state["epochs"], state["iteration"] % state["epoch_length"], state["epoch_length"]),
-        )
+        step = state["iteration"] % state["epoch_length"]
+        if step or state["validated"]:
+            place = f"at epoch {state['epoch']} of {state['epochs']}, step {step} of {state['epoch_length']}"
+        else:
+            place = f"with the validation of epoch {state['epoch']} of {state['epochs']}"
+        logger.info("Going on %s", place)
         set_random_states(state["random"][idist.get_rank() % len(state["random"])])
-        if state["iteration"] % state["epoch_length"] == 0 and not state["validated"]:
+        if not step and not state["validated"]:
             self.unvalidated = state["iteration"], serialized(state)
             engine.fire_event(Events.EPOCH_COMPLETED)
 

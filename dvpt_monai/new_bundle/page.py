@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from string import Template
 
@@ -114,11 +115,15 @@ little, and changes brightness, contrast and noise."""
 )
 
 
+OPTION = re.compile(r"--[\w-]+(?: (?:[A-Z\d/.][^\s;,]*|inflate\b))?|\w+(?:_\w+)+|\w+\.json")
+"""What of a note's remedy a person types: options with their values, and names in a config."""
+
+
 def page(proposal: Proposal) -> str:
     """The page, filled with what is known."""
     counts = {part: proposal.parts.count(part) for part in ("train", "validation", "test")}
     of_classes = _counts(proposal)
-    options = {note: f" (`{note.option}`)" if note.option else "" for note in proposal.notes}
+    remedies = {note: OPTION.sub(r"`\g<0>`", note.option) for note in proposal.notes}
     classification = proposal.task == "classification"
     return PAGE.substitute(
         commands(proposal, "."),
@@ -134,7 +139,7 @@ def page(proposal: Proposal) -> str:
             f"| {number} | {name} | {of_classes[number]} |" for number, name in enumerate(proposal.classes)
         ),
         table=CASES[proposal.task],
-        assumed="\n".join(f"- {note.text}{option}" for note, option in options.items()),
+        assumed="\n".join(f"- {note.text}{f' ({remedy})' if remedy else ''}" for note, remedy in remedies.items()),
         preprocessing=_preprocessing(proposal),
         method=proposal.strategy.page,
         channels=proposal.channels,

@@ -65,7 +65,7 @@ def run(unit: str) -> Config:
             CHECK_WRITABLE,
             f"$print(@counts[0], '{unit} to train on,', @counts[1], 'to validate on.', @note)",
             "$print(dvpt_monai.report(@network))",
-            "$bundle.warn_of_replacing(@models_dir)",
+            "$bundle.warn_of_replacing(@models_dir, @resume)",
             *STARTING,
             "$@train#trainer.run()",
             "$print('Wrote the best network and adapter to', @models_dir, 'and the curves to', @output_dir)",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_class", "draw_labels"]
 
 RIGHT, WRONG, UNKNOWN = "darkgreen", "firebrick", "black"
+TITLE = 34
+"""Letters in a line above a panel, at most."""
 
 
 def draw_class(
@@ -38,9 +40,10 @@ def draw_class(
     """
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
     names = [str(number) if classes is None else classes[number] for number in (truth, predicted) if number is not None]
-    known = "" if truth is None else f"true {names[0]}, "
+    lines = [*([] if truth is None else [f"true {names[0]}"]), f"predicted {names[-1]} ({probability:.2f})"]
+    separator = ", " if sum(map(len, lines)) <= TITLE else "\n"
     colour = UNKNOWN if truth is None else RIGHT if truth == predicted else WRONG
-    axes.set_title(f"{name}\n{known}predicted {names[-1]} ({probability:.2f})", fontsize=8, color=colour)
+    axes.set_title(f"{name}\n{separator.join(lines)}", fontsize=8, color=colour)
 
 
 def draw_labels(

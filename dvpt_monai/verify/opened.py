@@ -85,4 +85,4 @@ def _second_look(path: Path, refusal: DataError) -> Content | Finding:
 
 
 def _reason(error: DataError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ").replace(f"'{path}'", "this file")
+    return str(error).removeprefix(f"{path}: ").replace(f"image file '{path}'", "it").replace(f"'{path}'", "this file")

@@ -70,7 +70,8 @@ def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
 def _same(each: Facts, other: Facts) -> Iterator[Finding]:
     one, two = each.case, other.case
     if one.label != two.label:
-        yield CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {two.image.name}", two.image)
+        where = two.image.name if two.image.parent == one.image.parent else "/".join(two.image.parts[-2:])
+        yield CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {where}", two.image)
     if one.part != two.part:
         yield LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
     elif one.label == two.label:

@@ -28,3 +28,19 @@ def test_nothing_is_said_of_an_empty_folder(tmp_path, caplog):
         warn_of_replacing(tmp_path)
         warn_of_replacing(tmp_path / "none")
     assert caplog.text == ""
+
+
+def test_a_training_that_goes_on_replaces_its_own(tmp_path, caplog):
+    (tmp_path / "adapter.safetensors").write_bytes(b"of this training")
+    with caplog.at_level(logging.WARNING):
+        warn_of_replacing(tmp_path, "auto")
+    assert "will be replaced" in caplog.text, "there is no state to go on from"
+    caplog.clear()
+    (tmp_path / "resume").mkdir()
+    (tmp_path / "resume" / "state_1_1_1.pt").touch()
+    with caplog.at_level(logging.WARNING):
+        warn_of_replacing(tmp_path, "auto")
+        warn_of_replacing(tmp_path, str(tmp_path / "state.pt"))
+    assert caplog.text == ""
+    warn_of_replacing(tmp_path, "never")
+    assert "will be replaced" in caplog.text

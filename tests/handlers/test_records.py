@@ -346,6 +346,14 @@ def test_the_bar_shows_the_loss(engine, capsys):
     assert "Training [2/2]" in said and "loss=0.125" in said
 
 
+def test_an_epoch_that_ended_in_another_process_has_no_line(engine, caplog):
+    caplog.set_level("INFO")
+    ProgressBar(desc="Training", persist=True).attach(engine)
+    engine.add_event_handler(Events.STARTED, lambda: engine.fire_event(Events.EPOCH_COMPLETED))
+    engine.run([0.25], max_epochs=1)
+    assert [line.partition(",")[0] for line in logged(caplog)] == ["Training [1/1]"]
+
+
 def test_a_log_has_a_line_for_each_epoch_and_no_bars(engine, capsys, caplog):
     caplog.set_level("INFO")
     ProgressBar(desc="Training", persist=True).attach(engine)

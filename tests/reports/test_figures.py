@@ -40,17 +40,17 @@ def test_the_true_and_the_most_probable_labels_are_named():
 
 
 @pytest.mark.parametrize(
-    ("truth", "title", "colour"),
+    ("truth", "lines", "colour"),
     [
-        (0, "true mole, predicted melanoma (0.80)", "firebrick"),
-        (1, "true melanoma, predicted melanoma (0.80)", "darkgreen"),
-        (None, "predicted melanoma (0.80)", "black"),
+        (0, ["true mole, predicted melanoma (0.80)"], "firebrick"),
+        (1, ["true melanoma", "predicted melanoma (0.80)"], "darkgreen"),
+        (None, ["predicted melanoma (0.80)"], "black"),
     ],
 )
-def test_a_class_is_green_where_it_is_right(truth, title, colour):
+def test_a_class_is_green_where_it_is_right(truth, lines, colour):
     axes = Figure().subplots()
     draw_class(axes, GRAY, "a", truth, 1, 0.8, ["mole", "melanoma"])
-    assert axes.get_title().splitlines() == ["a", title] and axes.title.get_color() == colour
+    assert axes.get_title().splitlines() == ["a", *lines] and axes.title.get_color() == colour
 
 
 def test_contours_lie_around_their_labels_in_the_colours_of_the_legend():
