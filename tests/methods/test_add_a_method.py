@@ -50,10 +50,11 @@ def python(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_contract_suite_runs_on_the_new_method_and_passes(copied):
-    done = python(copied, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_contract.py", "-k", "IA3 or public")
+    done = python(copied, "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow", "tests/test_contract.py",
+                  "-k", "IA3 and (registers or unetr-2d or swin-2d) or public")  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     passed = int(re.search(r"(\d+) passed", done.stdout).group(1))
-    assert passed >= 50, "all of the default suite, on every network"
+    assert passed >= 50, "all of the suite, on a network of each kind"
     assert "failed" not in done.stdout
 
 
