@@ -36,7 +36,10 @@ def tiny(request):
 
     def of(bundle):
         if bundle.startswith("fundus"):
-            data, more = request.getfixturevalue("fundus").data, {"image_size": 28, "folds": 2, "backbone#num_layers": 6}
+            data, more = (
+                request.getfixturevalue("fundus").data,
+                {"image_size": 28, "folds": 2, "backbone#num_layers": 6},
+            )
         elif bundle.startswith("adrenal"):
             more = {"image_size": 16, "patch_size": 8, "folds": 2, "backbone#num_layers": 8}
             data = request.getfixturevalue("adrenal").data
