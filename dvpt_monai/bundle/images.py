@@ -100,7 +100,7 @@ def _in_folder(folder: Path, suffixes: Sequence[str], series: bool, structures: 
 
 def _is_image(path: Path, suffixes: Sequence[str]) -> bool:
     # macOS leaves "._name" beside each file that it unpacks.
-    if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or not path.is_file():
+    if path.name.startswith(".") or not path.is_file():
         return False
     kind = format_of(path)
     named = path.name.lower().endswith(tuple(suffixes))

@@ -80,9 +80,9 @@ def init(
         group_pattern,
         options,
         overwrite,
-        layout or "",
-        leave_out,
-        None,
-        modality or "",
+        layout=layout or "",
+        leave_out=leave_out,
+        workers=None,
+        modality=modality or "",
     )
     return account(proposal, out)

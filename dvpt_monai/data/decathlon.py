@@ -89,10 +89,11 @@ def read_decathlon(
             )
         if section == "training" and paths["label"] is None:
             raise DataError(f"{path}: {section}[{number}], {paths['image']}, has no label; add it or delete the entry")
-        if PurePosixPath(slashed(files[0], folder)).name.startswith("."):
+        files = [slashed(file, folder) for file in files]
+        if PurePosixPath(files[0]).name.startswith("."):
             hidden.append(files[0])
             continue
-        images = [str(folder / slashed(file, folder)) for file in files]
+        images = [str(folder / file) for file in files]
         case: Case = {"image": images[0] if isinstance(entry["image"], str) else images}
         if paths["label"] is not None:
             case["label"] = str(folder / slashed(str(paths["label"]), folder))

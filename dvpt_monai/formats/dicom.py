@@ -46,8 +46,8 @@ Header = dict[str, str]
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is DICOM, by its first bytes, or by its name where it has no preamble."""
-    if not Path(path).is_file():  # a pipe would be waited for
+    """Whether a file is DICOM, by its first bytes, or by its name where it has no preamble; DICOMDIR lists others."""
+    if not Path(path).is_file() or Path(path).name.upper() == "DICOMDIR":  # a pipe would be waited for
         return False
     try:
         with Path(path).open("rb") as file:

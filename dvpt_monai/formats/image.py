@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Image"]
+__all__ = ["Image", "is_sliver"]
+
+SLIVER = 50
+"""Times its shorter side that the longer one of a picture may have."""
+
+
+def is_sliver(size: Sequence[int]) -> bool:
+    """Whether a picture is a line, of which nothing is left in a network's input.
+
+    Example:
+        >>> is_sliver((3, 3000)), is_sliver((300, 3000))
+        (True, False)
+    """
+    return max(size) > SLIVER * min(size)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def series_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: no such folder")
     hidden = (path for path in sorted(Path(folder).iterdir()) if not path.name.startswith("."))
-    files = [path for path in hidden if path.is_file() and path.name.upper() != "DICOMDIR" and is_dicom(path)]
+    files = [path for path in hidden if is_dicom(path)]
     files = [path for path in files if not is_dicom_seg(path)]
     if not files:
         raise DataError(f"{folder}: no DICOM files; folders below are not searched")

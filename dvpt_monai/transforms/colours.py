@@ -15,12 +15,9 @@ from torch import Tensor
 
 from dvpt_monai.data.source import source_of
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats.image import is_sliver
 
 __all__ = ["EnsureRGBd"]
-
-
-SLIVER = 50
-"""Times its shorter side that the longer one of an image may have: of others nothing is left in a network's input."""
 
 
 _MODES = ("1", "L", "LA", "I", "I;16", "F", "P", "RGB", "RGBA")
@@ -71,11 +68,10 @@ def _rgb(image: Tensor, key: Hashable, floats: bool) -> Tensor:
             f"{key} {source_of(image)}: shape {tuple(image.shape)} is no 2D image of 1 to 4 channels, channel first; "
             "load it with ensure_channel_first=True, or choose the channels yourself"
         )
-    height, width = image.shape[1:]
-    if max(height, width) > SLIVER * min(height, width):
+    if is_sliver(image.shape[1:]):
         raise DataError(
-            f"{key} {source_of(image)}: {width} x {height} pixels, a sliver of which nothing is left in a network's "
-            "input; crop or export it again"
+            f"{key} {source_of(image)}: {image.shape[2]} x {image.shape[1]} pixels, a sliver of which nothing is left "
+            "in a network's input; crop or export it again"
         )
     image = image.float()
     if not isinstance(image, MetaTensor):

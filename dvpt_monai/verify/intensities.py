@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dvpt_monai.formats.image import is_sliver
 from dvpt_monai.verify.facts import Facts, ImageFacts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan
@@ -119,7 +120,7 @@ _DEVIATIONS = 8.0
 
 def image_faults(path: Path, header: Header, scan: Scan) -> Iterator[Finding]:
     """Faults of one image."""
-    sliver = scan.dims == 2 and max(scan.size) > 50 * min(scan.size)
+    sliver = scan.dims == 2 and is_sliver(scan.size)
     if sliver:
         yield SLIVER.at(path, f"{scan.size[0]} x {scan.size[1]} pixels")
     if isinstance(header, Photograph):

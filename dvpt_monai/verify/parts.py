@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from dvpt_monai.verify.case import Case
 from dvpt_monai.verify.facts import Facts
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.sketch import alike
@@ -70,20 +71,24 @@ def copy_faults(facts: Sequence[Facts]) -> Iterator[Finding]:
 def _same(each: Facts, other: Facts) -> Iterator[Finding]:
     one, two = each.case, other.case
     if one.label != two.label:
-        where = two.image.name if two.image.parent == one.image.parent else "/".join(two.image.parts[-2:])
-        yield CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {where}", two.image)
+        yield CONTRADICTION.at(one.image, f"{one.label!r}, but {two.label!r} as {_seen_from(one, two)}", two.image)
     if one.part != two.part:
-        yield LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
+        yield LEAK.at(one.image, f"in {one.part}; {_seen_from(one, two)} in {two.part}", two.image)
     elif one.label == two.label:
-        what = f"the values of {two.image.name}" if one.image != two.image else "listed twice"
+        what = f"the values of {_seen_from(one, two)}" if one.image != two.image else "listed twice"
         yield COPY.at(one.image, what, two.image)
 
 
 def _similar(each: Facts, other: Facts) -> Finding:
     one, two = each.case, other.case
     if one.part != two.part:
-        return LIKELY_LEAK.at(one.image, f"in {one.part}; {two.image.name} in {two.part}", two.image)
-    return LIKELY_COPY.at(one.image, f"looks like {two.image.name}", two.image)
+        return LIKELY_LEAK.at(one.image, f"in {one.part}; {_seen_from(one, two)} in {two.part}", two.image)
+    return LIKELY_COPY.at(one.image, f"looks like {_seen_from(one, two)}", two.image)
+
+
+def _seen_from(one: Case, two: Case) -> str:
+    """The name of another case's image, with its folder where that is another."""
+    return two.image.name if two.image.parent == one.image.parent else "/".join(two.image.parts[-2:])
 
 
 def group_faults(facts: Sequence[Facts]) -> Iterator[Finding]:

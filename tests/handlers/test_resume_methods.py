@@ -3,16 +3,12 @@
 import pytest
 import torch
 
-from dvpt_monai.tuning.method import METHODS
 from tests.handlers.test_resume import Training
-from tests.test_contract import METHOD_SAMPLES, SAMPLES
-
-FIRST = {name: next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
-"""The first sample of each method; the others, which are slow, differ in their arguments."""
+from tests.test_contract import FIRST, METHOD_SAMPLES
 
 
 @pytest.mark.parametrize(
-    "label", [pytest.param(x, marks=[] if x in FIRST.values() else [pytest.mark.slow]) for x in METHOD_SAMPLES]
+    "label", [pytest.param(x, marks=[] if x in FIRST else [pytest.mark.slow]) for x in METHOD_SAMPLES]
 )
 def test_a_killed_training_ends_as_if_nothing_had_happened(tmp_path, label):
     whole = Training(tmp_path / "whole", method=METHOD_SAMPLES[label]).run()
