@@ -44,7 +44,8 @@ def tiny(request):
             more = {"image_size": 16, "patch_size": 8, "folds": 2, "backbone#num_layers": 8}
             data = request.getfixturevalue("adrenal").data
         else:
-            data, more = request.getfixturevalue("hippocampus").data, {"feature_size": 2, "tap": "$None"}
+            more = {"feature_size": 2, "folds": 2, "tap": "$None"}
+            data = request.getfixturevalue("hippocampus").data
         return {**TINY, "dataset_dir": str(data), "backbone_weights": "random", **more}
 
     return of
