@@ -122,6 +122,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
+    "fundus_whole_labels": {**WHOLE, "seeds": 1, "score": "folds", "fractions": (0.4,)},
     "fundus_inside": {**INSIDE, "seeds": 3},
     "fundus_inside_folds": {**INSIDE, "seeds": 1, "score": "folds"},
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
