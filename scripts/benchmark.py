@@ -3,13 +3,15 @@
     python scripts/benchmark.py run STUDY [--jobs 2] [--device cuda] [--OPTION VALUE]
     python scripts/benchmark.py keep STUDY    # into benchmarks/
     python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
+    python scripts/benchmark.py difference STUDY:METHOD[:FRACTION] STUDY:METHOD[:FRACTION]   # also of two studies
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_saliency_folds`` (the same on another
 backbone), ``fundus_edema_folds`` (another question to the same photographs), ``fundus_inside`` and
 ``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
-them on the official split), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or
+them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels, in folds), ``fundus_labels``
+(shares of the labels), ``fundus_few`` (ten images of each grade, or
 ``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
 ``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
 ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
@@ -26,7 +28,9 @@ from typing import Any
 import fire
 
 from dvpt_monai import DTL, DVPT, EPT, LST, METHODS, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
-from dvpt_monai.compare import Entrant, compare, compared
+from dvpt_monai.compare import Comparison, Entrant, compare, compared
+from dvpt_monai.compare.scores import Scores
+from dvpt_monai.compare.scores import difference as score_difference
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNDUS = {
@@ -189,11 +193,40 @@ def keep(study: str, out: str | None = None) -> str:
 
 def table(study: str) -> str:
     """The table of a study that is kept; makes ``table.md`` and its figures again."""
+    return _compared(study).table()
+
+
+def difference(one: str, other: str) -> str:
+    """How much better one method of a kept study is than another, paired by the cases that both were scored on.
+
+    Args:
+        one: STUDY:METHOD, or STUDY:METHOD:FRACTION of the labels.
+        other: likewise; of another study too, where the same cases are scored.
+    """
+    first, second = _scores(one), _scores(other)
+    if (first.metric, first.cases, first.row["stage"]) != (second.metric, second.cases, second.row["stage"]):
+        raise SystemExit(f"{one} and {other} were not scored on the same cases by the same metric")
+    gap, ends = score_difference(first, second)
+    return f"{one} minus {other}: {gap:+.3f} [{ends.low:+.3f}, {ends.high:+.3f}] {first.metric}, {first.cases} cases"
+
+
+def _scores(name: str) -> Scores:
+    study, _, rest = str(name).partition(":")
+    method, _, fraction = rest.partition(":")
+    there = {(each.method, each.fraction): each for each in _compared(study).scores}
+    try:
+        return there[method, float(fraction or 1)]
+    except (KeyError, ValueError):
+        known = ", ".join(f"{study}:{method}:{share:g}" for method, share in there)
+        raise SystemExit(f"no {name!r}; there is {known}") from None
+
+
+def _compared(study: str) -> Comparison:
     bundle = ROOT / "bundles" / _settings(study)["bundle"]
     kept = ROOT / "benchmarks" / study
     if not (kept / "runs.csv").is_file():
         raise SystemExit(f"nothing of {study} is kept; python scripts/benchmark.py keep {study} does, after its runs")
-    return compared(kept, bundle / "configs" / "train.json").table()
+    return compared(kept, bundle / "configs" / "train.json")
 
 
 def _settings(study: str) -> dict[str, Any]:
@@ -203,4 +236,4 @@ def _settings(study: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    fire.Fire({"run": run, "keep": keep, "table": table})
+    fire.Fire({"run": run, "keep": keep, "table": table, "difference": difference})

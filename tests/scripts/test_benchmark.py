@@ -23,6 +23,7 @@ def loaded():
 
 
 STUDIES = list(loaded().STUDIES)
+COMMANDS = ("run", "table", "difference")
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_the_page_names_studies_that_there_are(repository, benchmark, monkeypatc
     monkeypatch.setattr(benchmark, "compare", lambda *arguments, **settings: taken.append(settings) or Told())
     lines = named(repository)
     for line in lines:
-        fire.Fire({"run": benchmark.run, "table": benchmark.table}, command=shlex.split(line))
+        fire.Fire({name: getattr(benchmark, name) for name in COMMANDS}, command=shlex.split(line))
     assert (
         len(taken) == sum(line.startswith("run ") for line in lines)
         and {"device": "cuda"}.items()
@@ -107,6 +108,25 @@ def test_what_is_not_there_is_neither_kept_nor_shown(benchmark, tmp_path, monkey
     with pytest.raises(SystemExit, match=r"nothing of fundus is kept; .* keep fundus"):
         benchmark.table("fundus")
     assert not list(tmp_path.iterdir())
+
+
+def test_two_methods_of_kept_studies_differ_as_the_table_says(benchmark, repository):
+    table = (repository / "benchmarks" / "fundus_methods_folds" / "table.md").read_text()
+    (row,) = re.findall(r"\| FullFineTuning \|.*?(-[\d.]+ \[-[\d.]+, \+[\d.]+\])", table)
+    told = benchmark.difference("fundus_methods_folds:FullFineTuning", "fundus_methods_folds:DVPT:1")
+    assert told.endswith(f"FullFineTuning minus fundus_methods_folds:DVPT:1: {row} quadratic_kappa, 413 cases")
+    across = "fundus_labels:SideDVPT:0.4", "fundus_methods_folds:FullFineTuning"
+    gap, low, high = map(float, re.findall(r"[-+]0\.\d+", benchmark.difference(*across)))
+    assert low < gap < high < 0 and abs(gap - (0.805 - 0.861)) < 0.001
+
+
+def test_methods_that_nothing_pairs_do_not_differ(benchmark):
+    with pytest.raises(SystemExit, match="no 'fundus_few:EPTT'; there is fundus_few:SideDVPT:1, fundus_few:DVPT:1"):
+        benchmark.difference("fundus_few:EPTT", "fundus_few:EPT")
+    with pytest.raises(SystemExit, match=r"no 'fundus_labels:SideDVPT:0\.5'"):
+        benchmark.difference("fundus_labels:SideDVPT:0.5", "fundus_few:EPT")
+    with pytest.raises(SystemExit, match="were not scored on the same cases by the same metric"):
+        benchmark.difference("fundus_few:EPT", "adrenal_folds:linear probe")
 
 
 def test_what_is_kept_gives_its_table_without_a_run(benchmark, repository):
