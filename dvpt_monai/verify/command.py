@@ -44,6 +44,8 @@ def run(
     terminal = sys.stdout.isatty()
     width = min(100, shutil.get_terminal_size((100, 24)).columns) if terminal else 100
     sys.stdout.write(table(report, fixed, terminal, width))
+    if fix is not None and not any(each.copy for each in fixed):
+        print(f"Nothing that can be mended with certainty: {fix} was not written")
     if report.exit_code:
         sys.stdout.flush()
         raise SystemExit(report.exit_code)

@@ -29,12 +29,19 @@ def test_fatal_findings_end_with_1_and_all_stands_in_the_json(damaged, tmp_path,
     assert all(each[key] for each in written["findings"] for key in ("what", "why", "remedy"))
     assert len(written["files"]) == 12 and written["files"][11]["size"] == [16, 14, 12]
     assert [each["copy"] is not None for each in written["fixed"]].count(True) == 1
-    assert "labelsTr/v008.nii.gz" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "labelsTr/v008.nii.gz" in printed and "Nothing that can be mended" not in printed
 
 
 def test_clean_data_end_with_0(tmp_path, capsys):
     run(str(volumes(tmp_path / "data", count=2)), workers=1)
     assert capsys.readouterr().out.endswith("Nothing found\n")
+
+
+def test_fix_says_that_there_is_nothing_to_mend(tmp_path, capsys):
+    run(str(volumes(tmp_path / "data", count=2)), fix=str(tmp_path / "fixed"), workers=1)
+    assert f"Nothing that can be mended with certainty: {tmp_path / 'fixed'} was not written" in capsys.readouterr().out
+    assert not (tmp_path / "fixed").exists()
 
 
 def test_the_table_fits_a_terminal_and_a_log(damaged, tmp_path):
