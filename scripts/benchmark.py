@@ -11,9 +11,9 @@ backbone), ``fundus_edema_folds`` (another question to the same photographs), ``
 ``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
 ``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
 them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels, in folds), ``fundus_labels``
-(shares of the labels), ``fundus_few`` (ten images of each grade, or
-``--shots`` of them, with such a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
+(shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with such a search),
+``fundus_few_gate`` (DVPT there, its gate from 0.1), ``adrenal_folds`` (5-fold cross-validation inside the training
+shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
 ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
 ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold cross-validation inside the
 training volumes).
@@ -88,6 +88,8 @@ FEW = {
     ),
     "options": {"tap": 6, "image_size": 168, "epochs": 15, "batch_size": 16, "shots": 10, "precision": "bfloat16"},
 }
+# DVPT alone there: its update at a tenth of its size, for rates that would not last otherwise.
+GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT()))}
 # Volumes, each side where it does best: a gradient through four blocks, or many epochs of what they give.
 ADRENAL = {
     "bundle": "adrenal_ct_classification",
@@ -132,6 +134,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_labels": {**FUNDUS, "seeds": 1, "score": "folds", "fractions": (0.2, 0.4, 0.6, 0.8, 1.0)},
     "fundus_edema_folds": {**EDEMA, "seeds": 1, "score": "folds"},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
+    "fundus_few_gate": {**GATE, "seeds": 1, "score": "folds", "trials": 4},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
     "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},

@@ -204,7 +204,11 @@ def candidates(key: str) -> dict[str, tuple[type[Candidate], Method]]:
             f"{name}(layers={late})": cls(layers=late) for name, cls in (("DVPT", DVPT), ("LoRA", LoRA))
         }
         forms |= {name: (Candidate, method) for name, method in some.items()}
+        every_second = range(1, depth, 2)
+        ladder = f"LST(layers={every_second})"
+        forms[ladder] = (Candidate, LST(layers=every_second))
         some |= {f"{cls.__name__}()": cls() for cls in (DTL, FPTPlus, LinearProbe, LST, SideDVPT)}
+        some[ladder] = LST(layers=every_second)
         forms |= {f"{name} cached": (Cached, method) for name, method in some.items()}
         forms["the floor"] = (Floor, LinearProbe())
         if find_spec("peft") is not None:

@@ -8,9 +8,9 @@ Beside the MLP of a block, with x its input (B, N, d), the normed residual strea
     y = MLP(x) + g * U            U: q (and z) aggregated and projected back by W_u, b_u
 
 Exactly one factor of g * U starts at 0, so that the tuned network begins as the frozen one: with both at 0 neither
-would ever get a gradient. We start W_u and b_u at 0 and g at 1; the authors start g at 0, behind which everything else
-learns slowly (after 2,400 images of fundus photographs or 240 volumes no gate had passed 0.05). P is drawn from
-N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the attention is a plain mean.
+would ever get a gradient. We start W_u and b_u at 0 and g at 1, or at ``gate``; the authors start g at 0, behind which
+everything else learns slowly (after 2,400 images of fundus photographs or 240 volumes no gate had passed 0.05). P is
+drawn from N(0, 1): with the usual 0.02 every prompt attends to all tokens alike and the attention is a plain mean.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Bottleneck(Tuner):
         super().__init__()
         self.down = nn.Linear(width, method.bottleneck)
         self.up = nn.Linear(method.bottleneck, width)
-        self.gate = nn.Parameter(torch.zeros(1) if method.zero == "gate" else torch.ones(1))
+        self.gate = nn.Parameter(torch.full((1,), 0.0 if method.zero == "gate" else method.gate))
         if method.zero == "up":
             nn.init.zeros_(self.up.weight)
             nn.init.zeros_(self.up.bias)
@@ -160,6 +160,8 @@ class DVPT(Method):
             pre-trained ViT is small in its first blocks (0.2 in DINOv2's), where the attention then is a plain mean.
         zero: which factor of g * U starts at 0, ``"up"`` (W_u and b_u) or, as in the authors' code, ``"gate"``. With
             ``"up"`` train at about 3e-4, as the bundles do: at 2e-3 the attention flattens (entropies up to 1).
+        gate: where g starts if W_u and b_u start at 0. 0.1 shortens the steps of U by ten and not those of prompts and
+            bottleneck, so that 2e-3 holds where few images give few steps.
         layers: indices of the blocks to tune; ``None`` is every one.
         quick_gelu: x sigmoid(1.702 x), as in the authors' code, in place of GELU.
         cross_attention: ``False`` is for :meth:`released_vit` alone.
@@ -190,6 +192,7 @@ class DVPT(Method):
     temperature: float = 0.7
     input: str = "norm"
     zero: str = "up"
+    gate: float = 1.0
     layers: Sequence[int] | None = None
     quick_gelu: bool = False
     cross_attention: bool = True
@@ -202,7 +205,9 @@ class DVPT(Method):
             raise TuningError(f"DVPT: input must be 'residual' or 'norm', not {self.input!r}")
         if self.zero not in ("up", "gate"):
             raise TuningError(f"DVPT: zero must be 'up' or 'gate', not {self.zero!r}")
-        positive(self, "temperature")
+        positive(self, "temperature", "gate")
+        if self.zero == "gate" and self.gate != 1.0:
+            raise TuningError(f"DVPT: with zero='gate' g starts at 0; leave gate={self.gate} out, or give zero='up'")
         if not self.cross_attention and self.aggregate != "tokens":
             raise TuningError("DVPT: cross_attention=False exists for aggregate='tokens' alone (released_vit)")
         checked_layers(self)

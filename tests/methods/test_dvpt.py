@@ -11,7 +11,17 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import DVPT, UNETR, TuningError, ViTClassifier, attention_entropy, parameter_groups, report, tune
+from dvpt_monai import (
+    DVPT,
+    UNETR,
+    Method,
+    TuningError,
+    ViTClassifier,
+    attention_entropy,
+    parameter_groups,
+    report,
+    tune,
+)
 from dvpt_monai.methods.dvpt import Attend, Bottleneck, PositionedPrompts
 from dvpt_monai.tuning import trained_tensors
 
@@ -100,6 +110,7 @@ METHODS = [
     DVPT(num_prompts=1, bottleneck=1, aggregate="tokens", share=4),
     DVPT(num_prompts=4, bottleneck=3, layers=[3, 1]),
     DVPT(num_prompts=4, bottleneck=3, quick_gelu=True),
+    DVPT(num_prompts=4, bottleneck=3, gate=0.1),
     DVPT.released_vit(),
 ]
 
@@ -219,6 +230,31 @@ def test_the_completed_tokens_form_does_attend():
     assert not torch.allclose(completed(image), released(image), atol=1e-3)
 
 
+def test_a_small_gate_shortens_the_first_steps_of_the_update_alone():
+    image = torch.rand(2, 1, 24, 24, dtype=torch.float64)
+    changes = []
+    for gate in (1.0, 0.1):
+        plain = vit()
+        torch.manual_seed(1)
+        tuned = tune(copy.deepcopy(plain), DVPT(num_prompts=4, bottleneck=3, layers=[3], gate=gate))
+        assert torch.equal(tuned(image), plain(image)) and tuned.vit.blocks[3].mlp.tuner.gate.item() == pytest.approx(
+            gate
+        )
+        optimizer = torch.optim.Adam([value for value in tuned.vit.parameters() if value.requires_grad], lr=1e-3)
+        tuned(image).square().sum().backward()
+        optimizer.step()
+        tuner = tuned.vit.blocks[3].mlp.tuner
+        assert float(tuner.up.weight.detach().abs().max()) == pytest.approx(1e-3, rel=1e-3)
+        changes.append((tuned.vit(image)[0] - plain.vit(image)[0]).detach())
+    torch.testing.assert_close(changes[1], 0.1 * changes[0], rtol=1e-2, atol=1e-6)
+
+
+def test_an_adapter_that_knows_no_gate_is_of_gate_1():
+    arguments = DVPT().arguments()
+    del arguments["gate"]
+    assert Method.from_arguments(arguments) == DVPT()
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +268,8 @@ def test_the_completed_tokens_form_does_attend():
         ({"aggregate": "add"}, r"aggregate must be one of \('attend', 'prefix', 'tokens'\), not 'add'"),
         ({"input": "stream"}, "input must be 'residual' or 'norm', not 'stream'"),
         ({"zero": "down"}, "zero must be 'up' or 'gate', not 'down'"),
+        ({"gate": 0}, "gate must be a positive number, not 0"),
+        ({"gate": 0.1, "zero": "gate"}, "with zero='gate' g starts at 0; leave gate=0.1 out, or give zero='up'"),
         ({"temperature": 0}, "temperature must be a positive number, not 0"),
         ({"temperature": -1.0}, "temperature must be a positive number"),
         ({"temperature": "hot"}, "temperature must be a positive number, not 'hot'"),
