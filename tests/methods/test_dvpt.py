@@ -240,13 +240,15 @@ def test_a_small_gate_shortens_the_first_steps_of_the_update_alone():
         assert torch.equal(tuned(image), plain(image)) and tuned.vit.blocks[3].mlp.tuner.gate.item() == pytest.approx(
             gate
         )
-        optimizer = torch.optim.Adam([value for value in tuned.vit.parameters() if value.requires_grad], lr=1e-3)
+        optimizer = torch.optim.Adam(
+            [value for value in tuned.vit.parameters() if value.requires_grad], lr=1e-6, eps=1e-20
+        )
         tuned(image).square().sum().backward()
         optimizer.step()
         tuner = tuned.vit.blocks[3].mlp.tuner
-        assert float(tuner.up.weight.detach().abs().max()) == pytest.approx(1e-3, rel=1e-3)
+        assert float(tuner.up.weight.detach().abs().max()) == pytest.approx(1e-6, rel=1e-3)
         changes.append((tuned.vit(image)[0] - plain.vit(image)[0]).detach())
-    torch.testing.assert_close(changes[1], 0.1 * changes[0], rtol=1e-2, atol=1e-6)
+    torch.testing.assert_close(changes[1], 0.1 * changes[0], rtol=1e-3, atol=1e-10)
 
 
 def test_an_adapter_that_knows_no_gate_is_of_gate_1():
