@@ -88,8 +88,9 @@ FEW = {
     ),
     "options": {"tap": 6, "image_size": 168, "epochs": 15, "batch_size": 16, "shots": 10, "precision": "bfloat16"},
 }
-# DVPT alone there: its update at a tenth of its size, for rates that would not last otherwise.
-GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT()))}
+# DVPT alone there: its update at a tenth of its size, and at its whole size with the settings that won.
+WON = {"learning_rate": 9.14e-4, "head_learning_rate": 0.0137}
+GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT(), WON, "DVPT(), the same settings"))}
 # Volumes, each side where it does best: a gradient through four blocks, or many epochs of what they give.
 ADRENAL = {
     "bundle": "adrenal_ct_classification",

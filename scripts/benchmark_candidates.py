@@ -203,12 +203,10 @@ def candidates(key: str) -> dict[str, tuple[type[Candidate], Method]]:
         some: dict[str, Method] = {
             f"{name}(layers={late})": cls(layers=late) for name, cls in (("DVPT", DVPT), ("LoRA", LoRA))
         }
-        forms |= {name: (Candidate, method) for name, method in some.items()}
         every_second = range(1, depth, 2)
-        ladder = f"LST(layers={every_second})"
-        forms[ladder] = (Candidate, LST(layers=every_second))
+        some |= {f"LST(layers={every_second})": LST(layers=every_second), "LST(num_heads=3)": LST(num_heads=3)}
+        forms |= {name: (Candidate, method) for name, method in some.items()}
         some |= {f"{cls.__name__}()": cls() for cls in (DTL, FPTPlus, LinearProbe, LST, SideDVPT)}
-        some[ladder] = LST(layers=every_second)
         forms |= {f"{name} cached": (Cached, method) for name, method in some.items()}
         forms["the floor"] = (Floor, LinearProbe())
         if find_spec("peft") is not None:

@@ -8,9 +8,10 @@ import torch
 from dvpt_monai import LST, TuningError, report, tune
 
 
+@pytest.mark.parametrize("num_heads", [None, 3])
 @pytest.mark.parametrize("dims", [2, 3])
-def test_the_network_computes_the_formula(vit, wake, formula, image, dims):
-    tuned = wake(tune(vit(dims), LST(reduction=2, layers=[0, 2])), by=0.1)
+def test_the_network_computes_the_formula(vit, wake, formula, image, dims, num_heads):
+    tuned = wake(tune(vit(dims), LST(reduction=2, layers=[0, 2], num_heads=num_heads)), by=0.1)
 
     class Beside(formula):
         def rung(self, own, s):
@@ -21,7 +22,10 @@ def test_the_network_computes_the_formula(vit, wake, formula, image, dims):
                 x = (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, False, keepdim=True) + 1e-6)
                 return x * own[f"block.{name}.weight"] + own[f"block.{name}.bias"]
 
-            q, k, v = (self.split(part) for part in linear("attn.qkv", norm("norm1", s)).chunk(3, -1))
+            def split(x):
+                return x.unflatten(-1, (num_heads or self.heads, -1)).transpose(1, 2)
+
+            q, k, v = (split(part) for part in linear("attn.qkv", norm("norm1", s)).chunk(3, -1))
             read = self.softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])) @ v
             s = s + linear("attn.out_proj", read.transpose(1, 2).flatten(2))
             return s + linear("mlp.linear2", self.gelu(linear("mlp.linear1", norm("norm2", s))))
@@ -52,6 +56,21 @@ def test_rungs_beside_every_block_by_default(vit):
 def test_parameters_on_vit_b_16(vit_b):
     rung = 768 * 96 + 96 + 1 + 12 * 96**2 + 13 * 96
     assert report(vit_b(LST())).method == 12 * rung + 96 * 768 + 768
+
+
+def test_heads_change_no_parameter(vit):
+    shapes = [{key: value.shape for key, value in tune(vit(), LST(reduction=2, num_heads=heads)).state_dict().items()}
+              for heads in (None, 1, 3)]  # fmt: skip
+    assert shapes[0] == shapes[1] == shapes[2]
+
+
+def test_heads_that_do_not_divide_the_ladder_are_refused(vit):
+    with pytest.raises(
+        TuningError, match="LST: 4 heads do not divide the ladder's width of 6; give num_heads a divisor"
+    ):
+        tune(vit(), LST(reduction=2, num_heads=4))
+    with pytest.raises(TuningError, match="LST: num_heads must be a whole number of at least 1, not 0"):
+        LST(num_heads=0)
 
 
 def test_a_reduction_that_does_not_divide_the_width_is_refused(vit):
