@@ -161,7 +161,7 @@ class DVPT(Method):
         zero: which factor of g * U starts at 0, ``"up"`` (W_u and b_u) or, as in the authors' code, ``"gate"``. With
             ``"up"`` train at about 3e-4, as the bundles do: at 2e-3 the attention flattens (entropies up to 1).
         gate: where g starts if W_u and b_u start at 0. 0.1 shortens the steps of U by ten and not those of prompts and
-            bottleneck, so that 2e-3 holds where few images give few steps.
+            bottleneck, so that rates of 1e-3 to 2e-3 hold where few images give few steps (docs/results.md).
         layers: indices of the blocks to tune; ``None`` is every one.
         quick_gelu: x sigmoid(1.702 x), as in the authors' code, in place of GELU.
         cross_attention: ``False`` is for :meth:`released_vit` alone.
