@@ -2,7 +2,7 @@
 
 =============  =========================================================================================
 ``format``     2; files of format 1 are read as if they were of format 2
-``method``     the method and its arguments
+``method``     the method and its arguments; those that came later are read with their defaults
 ``train``      patterns of the parts that trained beside it
 ``tensors``    dtype and shape of each tensor
 ``network``    class, heads, eps, activation, pooling, sizes: :mod:`dvpt_monai.tuning.architecture`
@@ -28,8 +28,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dvpt_monai.errors import AdapterError
+from dvpt_monai.errors import AdapterError, TuningError
 from dvpt_monai.tuning.content import content
+from dvpt_monai.tuning.method import Method
 from dvpt_monai.version import __version__
 from dvpt_monai.whole_file import whole_file
 
@@ -110,7 +111,8 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
         intact = not tensors or (header["sha256"] == _digest(header, held) and header["tensors"] == _shapes(held))
         if header["format"] == 1:
             header, held = _from_format_1(header, held)
-        header["method"], header["train"], header["backbone"]["fingerprint"]
+        header["train"], header["backbone"]["fingerprint"]
+        header["method"] = _complete(header["method"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AdapterError(f"read: {path} has no readable dvpt_monai header; it is no adapter, or damaged") from error
     if not known:
@@ -118,6 +120,15 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
     if not intact:
         raise AdapterError(f"read: {path} is damaged, its sha256 does not agree with its content; copy it again")
     return header, held
+
+
+def _complete(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a method with the defaults of those that it got since; what is unknown stays as it is."""
+    try:
+        known = Method.from_arguments(arguments)
+    except TuningError:
+        return dict(arguments)
+    return dict(json.loads(json.dumps(known.arguments())))
 
 
 def _from_format_1(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -14,7 +14,6 @@ from torch.nn import functional
 from dvpt_monai import (
     DVPT,
     UNETR,
-    Method,
     TuningError,
     ViTClassifier,
     attention_entropy,
@@ -249,12 +248,6 @@ def test_a_small_gate_shortens_the_first_steps_of_the_update_alone():
         assert float(tuner.up.weight.detach().abs().max()) == pytest.approx(1e-6, rel=1e-3)
         changes.append((tuned.vit(image)[0] - plain.vit(image)[0]).detach())
     torch.testing.assert_close(changes[1], 0.1 * changes[0], rtol=1e-3, atol=1e-10)
-
-
-def test_an_adapter_that_knows_no_gate_is_of_gate_1():
-    arguments = DVPT().arguments()
-    del arguments["gate"]
-    assert Method.from_arguments(arguments) == DVPT()
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

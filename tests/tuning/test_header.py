@@ -7,7 +7,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from dvpt_monai import AdapterError, DoRA, LoRA, Stack, ViTClassifier, load_adapter, read_header, save_adapter, tune
+from dvpt_monai import (
+    DVPT,
+    LST,
+    AdapterError,
+    DoRA,
+    LoRA,
+    Stack,
+    ViTClassifier,
+    load_adapter,
+    read_header,
+    save_adapter,
+    tune,
+)
 from dvpt_monai.tuning import header as module
 from dvpt_monai.tuning import trained_tensors
 
@@ -69,6 +81,29 @@ def test_a_file_of_format_1_with_a_changed_byte_or_other_names_is_refused(tmp_pa
         load_adapter(vit(), path)
     with pytest.raises(AdapterError, match=r"it lacks vit.*tuner\.A"):
         load_adapter(vit(), format_1(today, tmp_path / "old.safetensors", names=("first", "second")))
+
+
+def test_arguments_that_came_later_have_their_defaults(tmp_path):
+    method = Stack(DVPT(num_prompts=3), LST(reduction=2))
+    path = save_adapter(tune(vit(), method), tmp_path / "a.safetensors")
+    header = read_header(path)
+    dvpt, lst = header["method"]["methods"]
+    assert dvpt.pop("gate") == 1.0 and lst.pop("num_heads") is None  # as before they were arguments
+    header["sha256"] = module._digest(header, load_file(path))
+    save_file(load_file(path), path, metadata={"dvpt_monai": json.dumps(header)})
+    assert read_header(path)["method"] == json.loads(json.dumps(method.arguments()))
+    load_adapter(vit(), path)
+
+
+def test_arguments_of_another_version_are_named_and_not_dropped(tmp_path):
+    path = save_adapter(tune(vit(), DVPT(num_prompts=3)), tmp_path / "a.safetensors")
+    header = read_header(path)
+    header["method"]["depth"] = 2
+    header["sha256"] = module._digest(header, load_file(path))
+    save_file(load_file(path), path, metadata={"dvpt_monai": json.dumps(header)})
+    assert read_header(path)["method"]["depth"] == 2
+    with pytest.raises(AdapterError, match=r"method DVPT: .*'depth'"):
+        load_adapter(vit(), path)
 
 
 def test_format_2_has_no_other_names(tmp_path):
