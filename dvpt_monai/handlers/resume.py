@@ -24,6 +24,7 @@ from dvpt_monai.handlers.processes import alone, first_process, gather, highest
 from dvpt_monai.handlers.random_states import random_states, set_random_states
 from dvpt_monai.handlers.trained import trained
 from dvpt_monai.tuning.fingerprint import check_backbone, fingerprint
+from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import recorded
 
 __all__ = ["Resume"]
@@ -258,6 +259,8 @@ class Resume:
         check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
+        if then.get("method"):
+            then["method"] = Method.completed(then["method"])
         differ = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
         if "cases" in differ:
             differ = [name for name in differ if name != "list of cases"]  # a hash, which then tells no more

@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dvpt_monai.errors import AdapterError, TuningError
+from dvpt_monai.errors import AdapterError
 from dvpt_monai.tuning.content import content
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.version import __version__
@@ -112,7 +112,7 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
         if header["format"] == 1:
             header, held = _from_format_1(header, held)
         header["train"], header["backbone"]["fingerprint"]
-        header["method"] = _complete(header["method"])
+        header["method"] = json.loads(json.dumps(Method.completed(header["method"])))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AdapterError(f"read: {path} has no readable dvpt_monai header; it is no adapter, or damaged") from error
     if not known:
@@ -120,15 +120,6 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
     if not intact:
         raise AdapterError(f"read: {path} is damaged, its sha256 does not agree with its content; copy it again")
     return header, held
-
-
-def _complete(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a method with the defaults of those that it got since; what is unknown stays as it is."""
-    try:
-        known = Method.from_arguments(arguments)
-    except TuningError:
-        return dict(arguments)
-    return dict(json.loads(json.dumps(known.arguments())))
 
 
 def _from_format_1(header: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -114,6 +114,22 @@ class Method:
         except TypeError as error:
             raise TuningError(f"method {name}: {error}") from error
 
+    @staticmethod
+    def completed(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What :meth:`arguments` gave in an earlier version, with the defaults of arguments that came later.
+
+        A method or an argument that this version does not know stays as it is.
+
+        Example:
+            >>> from dvpt_monai import LST, Method
+            >>> Method.completed({"method": "LST", "reduction": 4}) == LST(reduction=4).arguments()
+            True
+        """
+        try:
+            return Method.from_arguments(arguments).arguments()
+        except TuningError:
+            return dict(arguments)
+
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Stack(Method):

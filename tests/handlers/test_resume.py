@@ -312,6 +312,19 @@ def test_the_state_before_a_damaged_one_serves(whole, tmp_path, caplog):
         latest_state(tmp_path)
 
 
+def test_a_training_of_before_an_argument_of_its_method_goes_on(tmp_path):
+    whole = Training(tmp_path / "whole").run()
+    begun = Training(tmp_path / "begun")
+    assert begun.resume.settings["method"].pop("gate") == 1.0
+    begun.run(3)
+    assert begun.losses[:3] + Training(tmp_path / "begun", "auto").run().losses == whole.losses
+    begun = Training(tmp_path / "other")
+    begun.resume.settings["method"]["gate"] = 0.1
+    begun.run(3)
+    with pytest.raises(CheckpointError, match=r"method .*'gate': 0\.1"):
+        Training(tmp_path / "other", "auto").run()
+
+
 def test_another_training_is_refused_by_name(tmp_path):
     Training(tmp_path, learning_rate=0.1).run(3)
     with pytest.raises(CheckpointError, match=r"learning_rate 0\.1, this one 0\.2"):
