@@ -259,8 +259,9 @@ class Resume:
         check_backbone(self.network, state["backbone"], self.folder)
         now = {**self.settings, "epochs": engine.state.max_epochs, "epoch_length": engine.state.epoch_length}
         then = {**state["settings"], "epochs": state["epochs"], "epoch_length": state["epoch_length"]}
-        if then.get("method"):
-            then["method"] = Method.completed(then["method"])
+        for each in (then, now):
+            if each.get("method"):
+                each["method"] = Method.completed(each["method"])
         differ = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
         if "cases" in differ:
             differ = [name for name in differ if name != "list of cases"]  # a hash, which then tells no more

@@ -18,7 +18,7 @@ from dvpt_monai.ship.contents import contents, metadata_of
 from dvpt_monai.ship.fit import settings_of, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
-from dvpt_monai.tuning import read_header, trained_tensors
+from dvpt_monai.tuning import Method, read_header, trained_tensors
 from dvpt_monai.tuning.agreement import check_agreement
 from dvpt_monai.tuning.architecture import check_architecture
 from dvpt_monai.tuning.trains import frozen_tensors, recorded
@@ -118,7 +118,7 @@ def _check_adapter(root: Path) -> None:
     trained = {name: shape for name, (_, *shape) in header["tensors"].items()}
     frozen = {name: description["shape"] for name, description in header["backbone"]["fingerprint"].items()}
     if (
-        header["method"] != tuning.method.arguments()
+        Method.completed(header["method"]) != Method.completed(tuning.method.arguments())
         or trained != _shapes(trained_tensors(network))
         or frozen != _shapes(frozen_tensors(network))
     ):

@@ -318,6 +318,12 @@ def test_a_training_of_before_an_argument_of_its_method_goes_on(tmp_path):
     assert begun.resume.settings["method"].pop("gate") == 1.0
     begun.run(3)
     assert begun.losses[:3] + Training(tmp_path / "begun", "auto").run().losses == whole.losses
+    lists = Training(tmp_path / "lists")  # as JSON has what a method keeps as a tuple, or the other way round
+    lists.resume.settings["method"]["layers"] = [0]
+    lists.run(3)
+    again = Training(tmp_path / "lists", "auto")
+    again.resume.settings["method"]["layers"] = (0,)
+    again.run()
     begun = Training(tmp_path / "other")
     begun.resume.settings["method"]["gate"] = 0.1
     begun.run(3)

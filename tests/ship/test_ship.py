@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import dvpt_monai
 from dvpt_monai import AdapterError, PretrainedError, ViTEncoder, read_header, save_adapter
@@ -26,6 +28,7 @@ from dvpt_monai.ship import complete as completing
 from dvpt_monai.ship.complete import complete
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.ship.pack import pack
+from dvpt_monai.tuning.header import write_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -228,6 +231,22 @@ def test_what_cannot_be_shipped_is_refused(copy, tmp_path, breaks, slim, words):
 def test_a_network_that_computes_the_same_is_packed(copy, tmp_path):
     """The negative control of the three above: its config says what is so anyway."""
     other_backbone(num_heads=2, eps=1e-6, activation="gelu")(copy)
+    assert pack(copy, tmp_path / "out", slim=True).is_file()
+
+
+def test_a_method_of_some_blocks_is_packed(copy, tmp_path):
+    """Its tuple is a list in the header; the blocks are those of the trained network, which named none."""
+    adapter, config = copy / "models" / "adapter.safetensors", copy / "configs" / "inference.json"
+    tensors, header = load_file(adapter), read_header(adapter)
+    blocks = sorted({int(found[1]) for name in tensors if (found := re.search(r"beside\.(\d+)\.", name))})
+    assert blocks and header["method"]["layers"] is None
+    header["method"]["layers"] = blocks
+    write_adapter(adapter, header, tensors)
+    with pytest.raises(BundleError, match=r'settings of its training .*"layers": \['):
+        pack(copy, tmp_path / "out", slim=True)
+    content = json.loads(config.read_text())
+    content["method"] = {"_target_": "dvpt_monai.SideDVPT", "layers": blocks}
+    config.write_text(json.dumps(content))
     assert pack(copy, tmp_path / "out", slim=True).is_file()
 
 
