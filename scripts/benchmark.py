@@ -28,8 +28,9 @@ from typing import Any
 import fire
 
 from dvpt_monai import DTL, DVPT, EPT, LST, METHODS, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
-from dvpt_monai.compare import Comparison, Entrant, compare, compared
-from dvpt_monai.compare.scores import Scores
+from dvpt_monai.compare import Entrant, compare, compared
+from dvpt_monai.compare.recommend import scored_rows
+from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.scores import difference as score_difference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,7 +198,7 @@ def keep(study: str, out: str | None = None) -> str:
 
 def table(study: str) -> str:
     """The table of a study that is kept; makes ``table.md`` and its figures again."""
-    return _compared(study).table()
+    return compared(_kept(study), ROOT / "bundles" / _settings(study)["bundle"] / "configs" / "train.json").table()
 
 
 def difference(one: str, other: str) -> str:
@@ -217,7 +218,8 @@ def difference(one: str, other: str) -> str:
 def _scores(name: str) -> Scores:
     study, _, rest = str(name).partition(":")
     method, _, fraction = rest.partition(":")
-    there = {(each.method, each.fraction): each for each in _compared(study).scores}
+    kept = _kept(study)
+    there = {(each.method, each.fraction): each for each in scores(scored_rows(kept), kept)}
     try:
         return there[method, float(fraction or 1)]
     except (KeyError, ValueError):
@@ -225,12 +227,12 @@ def _scores(name: str) -> Scores:
         raise SystemExit(f"no {name!r}; there is {known}") from None
 
 
-def _compared(study: str) -> Comparison:
-    bundle = ROOT / "bundles" / _settings(study)["bundle"]
+def _kept(study: str) -> Path:
+    _settings(study)
     kept = ROOT / "benchmarks" / study
     if not (kept / "runs.csv").is_file():
         raise SystemExit(f"nothing of {study} is kept; python scripts/benchmark.py keep {study} does, after its runs")
-    return compared(kept, bundle / "configs" / "train.json")
+    return kept
 
 
 def _settings(study: str) -> dict[str, Any]:

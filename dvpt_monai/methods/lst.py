@@ -59,8 +59,8 @@ class LST(Method):
     Args:
         reduction: the ladder's width c is the backbone's over this, the paper's 8.
         layers: indices of the blocks that have a rung; ``None`` is every one.
-        num_heads: of a rung's attention; ``None`` is the backbone's, as far as it divides c. On a ViT-B these are 12
-            of 8 channels, two fifths of a step from a cache; 3 of 32 cost a third of that.
+        num_heads: of a rung's attention; ``None`` is the backbone's, as far as it divides c. Those of a ViT-B, 12 of 8
+            channels, take the largest part of a step from a cache; fewer cost less (docs/methods.md).
 
     Raises:
         TuningError: an argument out of range, heads that do not divide the ladder's width, or a network without one

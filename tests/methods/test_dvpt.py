@@ -11,16 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from dvpt_monai import (
-    DVPT,
-    UNETR,
-    TuningError,
-    ViTClassifier,
-    attention_entropy,
-    parameter_groups,
-    report,
-    tune,
-)
+from dvpt_monai import DVPT, UNETR, TuningError, ViTClassifier, attention_entropy, parameter_groups, report, tune
 from dvpt_monai.methods.dvpt import Attend, Bottleneck, PositionedPrompts
 from dvpt_monai.tuning import trained_tensors
 
@@ -236,15 +227,13 @@ def test_a_small_gate_shortens_the_first_steps_of_the_update_alone():
         plain = vit()
         torch.manual_seed(1)
         tuned = tune(copy.deepcopy(plain), DVPT(num_prompts=4, bottleneck=3, layers=[3], gate=gate))
-        assert torch.equal(tuned(image), plain(image)) and tuned.vit.blocks[3].mlp.tuner.gate.item() == pytest.approx(
-            gate
-        )
-        optimizer = torch.optim.Adam(
-            [value for value in tuned.vit.parameters() if value.requires_grad], lr=1e-6, eps=1e-20
-        )
+        tuner = tuned.vit.blocks[3].mlp.tuner
+        assert torch.equal(tuned(image), plain(image))
+        assert tuner.gate.item() == pytest.approx(gate)
+        trained = [value for value in tuned.vit.parameters() if value.requires_grad]
+        optimizer = torch.optim.Adam(trained, lr=1e-6, eps=1e-20)
         tuned(image).square().sum().backward()
         optimizer.step()
-        tuner = tuned.vit.blocks[3].mlp.tuner
         assert float(tuner.up.weight.detach().abs().max()) == pytest.approx(1e-6, rel=1e-3)
         changes.append((tuned.vit(image)[0] - plain.vit(image)[0]).detach())
     torch.testing.assert_close(changes[1], 0.1 * changes[0], rtol=1e-3, atol=1e-10)
