@@ -128,8 +128,10 @@ NETWORKS = {
         pooling="cls+mean",
         in_channels=1,
         img_size=(16, 8, 16),
-        num_layers=2,
+        num_layers=3,
+        tap=2,
         spatial_dims=3,
+        depth_embedding=True,
         planes=True,
         num_registers=1,
         **SMALL,
@@ -270,13 +272,15 @@ def applies(network, method):
 
 FIRST = {next(iter(SAMPLES.get(name) or {name: None})) for name in METHODS}
 """One sample of each method; the others are its variants."""
+SPANNING = ("vit-3d-primus", "vit-3d-planes", "unetr-2d", "unetr-3d-slices", "swin-2d")
+"""Networks that between them have all that tells networks apart: taps, depth, rotations, gates, slices, windows."""
 
 
 def marks(network, label, quick):
-    """By default what is quick; slow are one sample of each method and, on the first network, its variants."""
+    """By default what is quick; slow is one sample of each method on some networks that have what the others have."""
     if quick:
         return []
-    return [pytest.mark.slow if label in FIRST or network == "vit-2d-registers" else pytest.mark.product]
+    return [pytest.mark.slow if label in FIRST and network in SPANNING else pytest.mark.product]
 
 
 def cases():
@@ -562,7 +566,8 @@ def deployments():
         if first and (method == "DVPT-attend" or form is scripted):
             chosen = []
         else:
-            chosen = [pytest.mark.slow if method in KINDS or (first and method in FIRST) else pytest.mark.product]
+            sampled = method in KINDS and network in SPANNING or first and method in FIRST
+            chosen = [pytest.mark.slow if sampled else pytest.mark.product]
         yield pytest.param(network, method, form, marks=[pytest.mark.export, *chosen], id=name)
 
 

@@ -28,7 +28,12 @@ def monai_bundle(*words, folder):
     return done.stdout
 
 
-@pytest.fixture(params=["fundus", "hippocampus", "chest", "adrenal", "lesions"])
+@pytest.fixture(
+    params=[
+        *("fundus", "hippocampus"),
+        *(pytest.param(name, marks=pytest.mark.product) for name in ("chest", "adrenal", "lesions")),
+    ]
+)
 def bundle(request):
     return request.getfixturevalue(request.param)
 

@@ -50,8 +50,14 @@ def trained(fundus, tmp_path, options):
     return train
 
 
+def marks(method, tap, size):
+    if (method, size) == ("SideDVPT", 224):
+        return ()
+    return pytest.mark.slow if (tap, size) == ("$None", 336) else pytest.mark.product
+
+
 CASES = [
-    pytest.param(method, tap, size, marks=() if (method, size) == ("SideDVPT", 224) else pytest.mark.slow)
+    pytest.param(method, tap, size, marks=marks(method, tap, size))
     for method in METHODS
     for tap, size in ((6, 224), ("$None", 224), (6, 336), ("$None", 336))
 ]

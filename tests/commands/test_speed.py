@@ -67,12 +67,12 @@ def test_what_needs_no_network_is_answered_without_monai(loaded, request, file):
 
 @pytest.mark.slow
 def test_no_slower_than_pytorch_is_imported(process, request, file):
-    """Medians of five runs each, in turns, so that what else the machine does falls on all alike."""
+    """Medians of three runs each, in turns, so that what else the machine does falls on all alike."""
     request.getfixturevalue("backbone_file")
     commands = {line: ["-m", "dvpt_monai", *words(line, file)] for line in (*QUICK, "--version", "init --help")}
     commands |= {"import torch": ["-c", "import torch"], "import dvpt_monai": ["-c", "import dvpt_monai"]}
     seconds = {line: [] for line in commands}
-    for _ in range(5):
+    for _ in range(3):
         for line, arguments in commands.items():
             start = time.perf_counter()
             running = process(*arguments)

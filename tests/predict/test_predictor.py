@@ -90,7 +90,7 @@ def test_a_second_run_does_only_what_is_missing_or_changed(tmp_path):
     assert rerun(spacing=(1.5, 1.5, 1.5))[0] == []
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.product)])
 def test_killed_three_times_it_ends_as_if_never(tmp_path, count):
     """One in twenty is bad, and the process is killed wherever it happens to be."""
     bad = set(range(0, count, 20))
@@ -235,7 +235,7 @@ def test_errors_in_words():
 @pytest.mark.slow
 def test_throughput_is_that_of_a_bare_loop(tmp_path):
     """At least nine tenths, of volumes and a network that take as long as small ones do."""
-    for number in range(24):
+    for number in range(8):
         volume(tmp_path / "in" / f"case_{number:04}.nii.gz", number, shape=(64, 64, 64))
     torch.manual_seed(0)
     layers = [torch.nn.Conv3d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv3d(16, 3, 3, padding=1)]

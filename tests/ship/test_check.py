@@ -90,9 +90,14 @@ def content(folder):
 # --- the whole table
 
 
-@pytest.mark.slow
 @pytest.mark.export
-@pytest.mark.parametrize("name", ["fundus", "hippocampus", "adrenal", "lesions", "chest"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("fundus", "hippocampus")),
+        *(pytest.param(name, marks=pytest.mark.product) for name in ("adrenal", "lesions", "chest")),
+    ],
+)
 def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
     before = content(bundle.root)
