@@ -566,7 +566,7 @@ def deployments():
         if first and (method == "DVPT-attend" or form is scripted):
             chosen = []
         else:
-            sampled = method in KINDS and network in SPANNING or first and method in FIRST
+            sampled = (method in KINDS and network in SPANNING) or (first and method in FIRST)
             chosen = [pytest.mark.slow if sampled else pytest.mark.product]
         yield pytest.param(network, method, form, marks=[pytest.mark.export, *chosen], id=name)
 
