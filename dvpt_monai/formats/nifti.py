@@ -6,8 +6,8 @@ import gzip
 import logging
 import os
 import zlib
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ __all__ = ["load_nifti", "read_nifti", "write_nifti"]
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its words name no file, and the errors have them
 
+_LONGEST_HEADER = 540
+_PIECE = 1 << 24
 _UNITS = {1: "metres", 3: "micrometres"}  # of the header's code; 0 and 2 are millimetres
 
 
@@ -52,19 +54,14 @@ def load_nifti(path: str | os.PathLike[str]) -> Any:
     Raises:
         DataError: on a file that is missing or damaged.
     """
-    from nibabel.nifti1 import Nifti1Image
-    from nibabel.nifti2 import Nifti2Image
-
     data = _bytes(path)
-    second = 540 in (int.from_bytes(data[:4], "little"), int.from_bytes(data[:4], "big"))
     try:
-        image: Any = (Nifti2Image if second else Nifti1Image).from_bytes(data)
-        size = int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize
-        extra = len(data) - image.dataobj.offset - size
+        image: Any = _kind(data).from_bytes(data)
+        extra = len(data) - _described(data)
     except Exception as error:  # nibabel raises much
         raise DataError(f"{path}: no NIfTI file, or a damaged one ({error}); copy or export it again") from error
     if extra:
-        wrong = f"{-extra} bytes are missing" if extra < 0 else f"{extra} bytes more than its header describes"
+        wrong = f"{-extra} bytes are missing" if extra < 0 else "more bytes than its header describes"
         raise DataError(f"{path}: {wrong}; copy or export it again")
     return image
 
@@ -90,13 +87,41 @@ def write_nifti(path: str | os.PathLike[str], array: NDArray[Any], affine: NDArr
 
 
 def _bytes(path: str | os.PathLike[str]) -> bytes:
+    """What the file holds, up to the first byte more than its header describes: it may unpack to any size."""
     try:
-        data = Path(path).read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" or str(path).lower().endswith(".gz") else data
+        with open(path, "rb") as stored:
+            packed = stored.read(2) == b"\x1f\x8b" or str(path).lower().endswith(".gz")
+            stored.seek(0)
+            file = cast(BinaryIO, gzip.GzipFile(fileobj=stored)) if packed else stored
+            pieces = [file.read(_LONGEST_HEADER)]
+            try:
+                left = _described(pieces[0]) + 1 - len(pieces[0])
+            except Exception:  # nibabel raises much
+                return pieces[0]
+            while left > 0 and (piece := file.read(min(left, _PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
+            return b"".join(pieces)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, zlib.error) as error:  # gzip's own is an OSError
         raise DataError(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
+
+
+def _kind(data: bytes) -> Any:
+    """The class of nibabel for the version of the format that the first four bytes name."""
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.nifti2 import Nifti2Image
+
+    second = 540 in (int.from_bytes(data[:4], "little"), int.from_bytes(data[:4], "big"))
+    return Nifti2Image if second else Nifti1Image
+
+
+def _described(data: bytes) -> int:
+    """The bytes that a file has, by its header."""
+    header = _kind(data).header_class.from_fileobj(BytesIO(data))
+    voxels = int(np.prod(header.get_data_shape(), dtype=np.int64))
+    return int(header.get_data_offset()) + voxels * int(header.get_data_dtype().itemsize)
 
 
 def _header(image: Any) -> dict[str, Any]:

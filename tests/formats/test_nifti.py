@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import nibabel
 import numpy as np
@@ -178,6 +179,25 @@ def test_a_file_that_is_cut_or_too_long_is_an_error(tmp_path, suffix, cut):
             read(path)
     path.write_bytes(data)
     assert read(path).shape == VOXELS.shape
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_no_more_is_read_than_the_header_describes(tmp_path, suffix):
+    path = file(tmp_path / f"a{suffix}", sform=OBLIQUE)
+    data = path.read_bytes() if suffix == ".nii" else gzip.decompress(path.read_bytes())
+    more = data + bytes(1 << 28)
+    path.write_bytes(more if suffix == ".nii" else gzip.compress(more))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="more bytes than its header describes"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 25
+    finally:
+        tracemalloc.stop()
+    lies = data[:42] + np.array([30000] * 3, "<i2").tobytes() + data[48:]
+    path.write_bytes(lies if suffix == ".nii" else gzip.compress(lies))
+    with pytest.raises(DataError, match="bytes are missing"):
+        read(path)
 
 
 def test_what_is_no_nifti_says_so(tmp_path):
