@@ -87,7 +87,7 @@ def write_nifti(path: str | os.PathLike[str], array: NDArray[Any], affine: NDArr
 
 
 def _bytes(path: str | os.PathLike[str]) -> bytes:
-    """What the file holds, up to the first byte more than its header describes: it may unpack to any size."""
+    """What the file holds, up to the first byte more than its header describes, since it may unpack to any size."""
     try:
         with open(path, "rb") as stored:
             packed = stored.read(2) == b"\x1f\x8b" or str(path).lower().endswith(".gz")
@@ -101,6 +101,8 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
             while left > 0 and (piece := file.read(min(left, _PIECE))):
                 pieces.append(piece)
                 left -= len(piece)
+            while file.read(_PIECE):  # to the checksum
+                pass
             return b"".join(pieces)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
