@@ -22,7 +22,7 @@ __all__ = ["load_nifti", "read_nifti", "write_nifti"]
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its words name no file, and the errors have them
 
 _LONGEST_HEADER = 540
-_PIECE = 1 << 24
+_PIECE = 1 << 20
 _UNITS = {1: "metres", 3: "micrometres"}  # of the header's code; 0 and 2 are millimetres
 
 

@@ -225,6 +225,7 @@ def test_a_case_that_nobody_foresaw_hides_none_of_the_others(tmp_path, monkeypat
     assert [(each.kind.code, each.what) for each in found] == [("unreadable", "KeyError: 4")] * 3
 
 
+@pytest.mark.slow
 def test_a_script_that_starts_itself_again_says_why(tmp_path):
     """Processes import the script that calls verify, which then calls it once more."""
     photographs(tmp_path / "data", count=3)
