@@ -17,13 +17,17 @@ from dvpt_monai.formats.grid import apart, check_affine, tolerance
 from dvpt_monai.formats.image import Image
 from dvpt_monai.whole_file import whole_file
 
-__all__ = ["load_nifti", "read_nifti", "write_nifti"]
+__all__ = ["DamagedStream", "load_nifti", "read_nifti", "write_nifti"]
 
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # its words name no file, and the errors have them
 
 _LONGEST_HEADER = 540
 _PIECE = 1 << 20
 _UNITS = {1: "metres", 3: "micrometres"}  # of the header's code; 0 and 2 are millimetres
+
+
+class DamagedStream(DataError):
+    """A file that cannot be read as it was written: cut off, or its checksum tells."""
 
 
 def read_nifti(path: str | os.PathLike[str]) -> Image:
@@ -52,6 +56,7 @@ def load_nifti(path: str | os.PathLike[str]) -> Any:
     nibabel itself stops at the last voxel, before the checksum of a gzip stream.
 
     Raises:
+        DamagedStream: on compressed bytes that are not those that were written.
         DataError: on a file that is missing or damaged.
     """
     data = _bytes(path)
@@ -106,8 +111,10 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
             return b"".join(pieces)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (OSError, EOFError, zlib.error) as error:  # gzip's own is an OSError
-        raise DataError(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedStream(f"{path}: cannot be read (damaged: {error}); copy or export it again") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _kind(data: bytes) -> Any:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dvpt_monai import formats
 from dvpt_monai.errors import DataError
+from dvpt_monai.formats.nifti import DamagedStream
 from dvpt_monai.verify.finding import Finding, Kind
 from dvpt_monai.verify.reading import Scan, read, scan_of
 from dvpt_monai.verify.stored import Header, stored
-from dvpt_monai.verify.stream import DamagedStream
 
 __all__ = ["MISSING", "UNREADABLE", "Content", "opened"]
 

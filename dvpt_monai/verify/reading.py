@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from dvpt_monai import formats
 from dvpt_monai.errors import DataError
-from dvpt_monai.verify.stream import unpacked
+from dvpt_monai.formats.nifti import load_nifti
 
 __all__ = ["Scan", "read", "scan_of"]
 
@@ -73,14 +71,8 @@ def read(path: Path) -> Scan:
 
 
 def _volume(path: Path) -> Scan:
-    content = unpacked(path) if path.name.lower().endswith(".gz") else path.read_bytes()
-    kind = nib.Nifti2Image if content[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nib.Nifti1Image
-    image: Any = kind.from_stream(BytesIO(content))
-    proxy = image.dataobj
-    expected = int(proxy.offset) + proxy.dtype.itemsize * int(np.prod(proxy.shape, dtype=np.int64))
-    if len(content) != expected:
-        raise DataError(f"{path}: holds {len(content):,} bytes, but its header describes {expected:,}")
-    array = np.asanyarray(proxy)
+    image = load_nifti(path)
+    array = np.asanyarray(image.dataobj)
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return Scan(array.reshape(array.shape + (1,) * (3 - array.ndim)), image.affine)

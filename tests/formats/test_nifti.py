@@ -9,7 +9,7 @@ from monai.transforms import LoadImage
 
 from dvpt_monai.errors import DataError
 from dvpt_monai.formats import read
-from dvpt_monai.formats.nifti import write_nifti
+from dvpt_monai.formats.nifti import DamagedStream, read_nifti, write_nifti
 
 VOXELS = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
 
@@ -208,6 +208,9 @@ def test_what_is_no_nifti_says_so(tmp_path):
             read(path)
     with pytest.raises(DataError, match="no such file"):
         read(tmp_path / "b.nii")
+    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)") as error:
+        read_nifti(tmp_path)
+    assert not isinstance(error.value, DamagedStream)
 
 
 def test_channels_are_the_last_axis(tmp_path):
