@@ -12,11 +12,12 @@ photographs), ``fundus_inside`` and ``fundus_inside_folds`` (methods inside the 
 networks against each other), ``fundus_methods_folds`` (every method, with a search of the learning rates for each),
 ``fundus_whole`` (the first of them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels,
 in folds), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them,
-with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``adrenal_folds`` (5-fold cross-validation
-inside the training shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40
-held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and
-shorter time) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold
-cross-validation inside the training volumes).
+with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``fundus_few_edema`` (the same DVPT on the
+other question, without a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
+``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
+``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
+``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold cross-validation inside the
+training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -103,6 +104,16 @@ FEW = {
 # DVPT alone there: its update at a tenth of its size, and at its whole size with the settings that won.
 WON = {"learning_rate": 9.14e-4, "head_learning_rate": 0.0137}
 GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT(), WON, "DVPT(), the same settings"))}
+# Few images of each level of another question, which chose none of these settings, and the 40 epochs of `init`.
+FEW_EDEMA = {
+    **EDEMA,
+    "entrants": (
+        Entrant(DVPT(gate=0.1), {**INSIDE["options"], **WON, "epochs": 40, "batch_size": 16, "precision": "float32"}),
+        Entrant(SideDVPT()),
+        Entrant(LinearProbe(), {"head_learning_rate": 5e-3}, "linear probe"),
+    ),
+    "options": {**EDEMA["options"], "precision": "float32", "epochs": 40, "batch_size": 16, "shots": 10},
+}
 # Volumes, each side where it does best: a gradient through four blocks, or many epochs of what they give.
 ADRENAL = {
     "bundle": "adrenal_ct_classification",
@@ -149,6 +160,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_edema_folds": {**EDEMA, "seeds": 1, "score": "folds"},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "fundus_few_gate": {**GATE, "seeds": 1, "score": "folds", "trials": 4},
+    "fundus_few_edema": {**FEW_EDEMA, "seeds": 1, "score": "folds"},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
     "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},
