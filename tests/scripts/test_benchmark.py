@@ -13,6 +13,9 @@ from dvpt_monai.compare.runs import read_rows
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
 
+DEEP = {"fundus_sizes_folds": {"tap": "$None", "backbone#num_layers": 11}}
+"""Studies that read blocks which TINY has not."""
+
 
 def loaded():
     script = Path(__file__).parents[2] / "scripts" / "benchmark.py"
@@ -87,7 +90,7 @@ def test_a_study_runs(benchmark, tiny, study, tmp_path):
     settings = benchmark.STUDIES[study]
     settings |= {"seeds": 1} | ({"trials": 2} if "trials" in settings else {})
     settings["entrants"] = settings["entrants"][:6]  # all methods, of which one study has each, would take minutes
-    text = benchmark.run(study, out=str(tmp_path), **tiny(settings["bundle"]))
+    text = benchmark.run(study, out=str(tmp_path), **{**tiny(settings["bundle"]), **DEEP.get(study, {})})
     rows = read_rows(tmp_path / "runs.csv").values()
     entrants = settings["entrants"]
     assert not [row["error"] for row in rows if row["error"]]
