@@ -49,7 +49,7 @@ def test_positions_are_interpolated_once(fundus, tmp_path, monkeypatch):
 
 @pytest.mark.bundle
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [448, 672])
+@pytest.mark.parametrize("size", [448, pytest.param(672, marks=pytest.mark.product)])
 def test_a_small_machine_is_enough(fundus, tmp_path, size, capsys):
     """The bundle as it is, all twelve blocks of ViT-S, eight images."""
     config = BUNDLES / "fundus_dr_classification" / "configs" / "train.json"

@@ -66,7 +66,9 @@ def test_a_score_is_given_with_every_adapter(name):
 
 @pytest.mark.bundle
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.product] * name.startswith("fundus_lesion")) for name in SHIPPED]
+)
 def test_an_adapter_scores_on_real_data_what_the_metadata_say(name, tmp_path, real_data, backbone_file):
     from monai.bundle import ConfigWorkflow
 

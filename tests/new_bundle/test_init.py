@@ -156,7 +156,9 @@ def test_it_passes_the_gate(write, data, make, monkeypatch):
 
 @pytest.mark.bundle
 @pytest.mark.export
-@pytest.mark.parametrize("write", [moles, nodules, skin, livers])
+@pytest.mark.parametrize(
+    "write", [moles, *(pytest.param(each, marks=pytest.mark.product) for each in (nodules, skin)), livers]
+)
 def test_it_passes_the_whole_gate(write, data, make):
     rows = {row.check: row for row in check.check_bundle(make(write(data)))}
     results = {title: row.result for title, row in rows.items()}
