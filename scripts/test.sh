@@ -18,6 +18,6 @@ stage "Types: mypy"
 .venv/bin/python -m mypy
 
 stage "Tests: pytest $*"
-.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"
+.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 "$@"
 
 stage "All passed"
