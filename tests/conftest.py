@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+SAMPLED = [
+    *("fundus", "hippocampus"),
+    *(pytest.param(name, marks=pytest.mark.product) for name in ("adrenal", "lesions", "chest")),
+]
+"""Small bundles by the names of their fixtures: two of them stand for all where the code is the same."""
 LOCALE = locale.setlocale(locale.LC_ALL)
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports pyplot
 if (REPOSITORY.parent / "shared" / "data").is_dir():  # real data beside the checkout, also for processes of the tests

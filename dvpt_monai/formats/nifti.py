@@ -101,8 +101,8 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
             pieces = [file.read(_LONGEST_HEADER)]
             try:
                 left = _described(pieces[0]) + 1 - len(pieces[0])
-            except Exception:  # nibabel raises much
-                return pieces[0]
+            except Exception:  # nibabel raises much, and does so again once the checksum is compared
+                left = 0
             while left > 0 and (piece := file.read(min(left, _PIECE))):
                 pieces.append(piece)
                 left -= len(piece)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SAMPLED
+
 pytestmark = pytest.mark.bundle
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -28,12 +30,7 @@ def monai_bundle(*words, folder):
     return done.stdout
 
 
-@pytest.fixture(
-    params=[
-        *("fundus", "hippocampus"),
-        *(pytest.param(name, marks=pytest.mark.product) for name in ("chest", "adrenal", "lesions")),
-    ]
-)
+@pytest.fixture(params=SAMPLED)
 def bundle(request):
     return request.getfixturevalue(request.param)
 

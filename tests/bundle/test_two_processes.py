@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.conftest import SAMPLED
+
 pytestmark = pytest.mark.bundle
 
 
@@ -30,15 +32,7 @@ def together(bundle, *names, fails=False, processes=2, **overrides):
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "trained",
-    [
-        "fundus",
-        "hippocampus",
-        *(pytest.param(name, marks=pytest.mark.product) for name in ("chest", "adrenal", "lesions")),
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("trained", SAMPLED, indirect=True)
 def test_evaluation_gives_the_tables_of_one_process(trained, tmp_path):
     compare_tables(trained, tmp_path, processes=2)
 

@@ -13,6 +13,7 @@ import torch
 from dvpt_monai import __main__ as command_line
 from dvpt_monai.errors import BundleError
 from dvpt_monai.ship import check
+from tests.conftest import SAMPLED
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -90,14 +91,9 @@ def content(folder):
 # --- the whole table
 
 
+@pytest.mark.slow
 @pytest.mark.export
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("fundus", "hippocampus")),
-        *(pytest.param(name, marks=pytest.mark.product) for name in ("adrenal", "lesions", "chest")),
-    ],
-)
+@pytest.mark.parametrize("name", SAMPLED)
 def test_a_sound_bundle_passes_and_is_not_touched(name, request, tmp_path):
     bundle = request.getfixturevalue(name)
     before = content(bundle.root)
