@@ -31,8 +31,6 @@ __all__ = ["Options", "Proposal", "propose"]
 WORK = {("classification", 2): 5000, ("classification", 3): 2500, ("segmentation", 2): 3000, ("segmentation", 3): 1600}
 """Images to show in a whole training: minutes on a laptop, not hours; of the fundus bundle's 330 it makes 15 epochs."""
 BATCH = {("classification", 2): 8, ("classification", 3): 4, ("segmentation", 2): 4, ("segmentation", 3): 2}
-WHOLE_BATCH = 16
-"""Where no step trains a block."""
 SKEW = 3
 """Weigh the classes where the largest has more than so many times the cases of the smallest."""
 
@@ -212,11 +210,11 @@ def propose(survey: Survey, architecture: Architecture, name: str, options: Opti
         notes.append(Note(f"slices lie {apart} times as far apart as pixels, so the backbone reads each by itself",
                           "--volume inflate makes patches of cubes"))  # fmt: skip
     spacing = spacing_of(survey, options.spacing, notes, coarse)
-    strategy = strategy_of(task, dims, architecture)
+    learning = parts.training
+    strategy = strategy_of(task, dims, architecture, learning)
     size = size_of(survey, spacing, patch, options.image_size, strategy.whole)
     notes += [*unseen(survey, size, window_of(survey), strategy.whole), *strategy.notes]
-    learning = parts.training
-    batch = WHOLE_BATCH if strategy.whole else BATCH[task, dims]
+    batch = strategy.batch or BATCH[task, dims]
     epochs = options.epochs or min(40, max(4, round(WORK[task, dims] / max(1, learning))))
     counts = Counter(str(case.label) for case in parts.cases if case.part == "train")
     skewed = bool(numbers) and min(counts.values()) >= 5 and max(counts.values()) > SKEW * min(counts.values())

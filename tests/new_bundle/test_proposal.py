@@ -21,6 +21,7 @@ from dvpt_monai.new_bundle.page import page
 from dvpt_monai.new_bundle.parts import place
 from dvpt_monai.new_bundle.proposal import Options, propose
 from dvpt_monai.new_bundle.recipe import recipe
+from dvpt_monai.new_bundle.strategy import MOST
 from dvpt_monai.new_bundle.survey import Survey, survey
 from dvpt_monai.new_bundle.write import _rows
 from dvpt_monai.recipes import BUNDLES, files
@@ -48,15 +49,19 @@ def settings(header, count, task, hounsfield=False, window=(-57.3, 164.2), archi
     return propose(found, architecture, f"mine_{task}", Options(**options))
 
 
-@pytest.mark.parametrize(("side", "expected"), [(28, 112), (150, 154), (512, 224), (4000, 224)])
-def test_photographs_to_classify(side, expected):
+@pytest.mark.parametrize(
+    ("side", "expected", "few"), [(28, 112, 112), (150, 154, 154), (512, 224, 168), (4000, 224, 168)]
+)
+def test_photographs_to_classify(side, expected, few):
     """A multiple of the backbone's patch, of the longer side, and of as many patches as a laptop bears."""
-    assert photographs((side // 2, side)).image_size == (expected, expected)
+    assert photographs((side // 2, side), count=400).image_size == (expected, expected)
+    assert photographs((side // 2, side), count=40).image_size == (few, few)
 
 
 @pytest.mark.parametrize(("patch", "side"), [(8, 128), (14, 224), (16, 224), (32, 224)])
 def test_a_photograph_to_classify_has_at_most_sixteen_patches_or_224_pixels_a_side(patch, side):
-    assert photographs((900, 900), architecture=replace(VIT, patch=patch)).image_size == (side, side)
+    found = photographs((900, 900), count=400, architecture=replace(VIT, patch=patch))
+    assert found.image_size == (side, side)
 
 
 def test_photographs_are_classified_as_those_of_the_fundus():
@@ -68,7 +73,21 @@ def test_photographs_are_classified_as_those_of_the_fundus():
     assert abs(found.epochs - fundus.epochs) <= 1 and found.images.size == fundus.images.size
     assert found.network.method == fundus.network.method and found.network.ids["tap"] is None
     deep = replace(VIT, arguments={**VIT.arguments, "num_layers": 24})
-    assert photographs((512, 512), architecture=deep).tap is None
+    assert photographs((512, 512), count=400, architecture=deep).tap is None
+
+
+def test_few_photographs_are_classified_as_those_of_the_study():
+    """Inside half of the blocks, at rates that last for few steps; one image more is beside them."""
+    at = {photographs((512, 512), count=count).parts.training: count for count in range(60, 130)}
+    few, more = (recipe(photographs((512, 512), count=at[count])) for count in (MOST, MOST + 1))
+    assert few.network.method == {"_target_": "dvpt_monai.DVPT", "gate": 0.1}
+    assert (few.network.ids["tap"], few.images.size, few.epochs, few.batch_size) == (6, 168, 40, 16)
+    assert (few.learning_rate, few.head_learning_rate, few.cache_features) == (9e-4, 0.014, 0)
+    assert more.network.method == {"_target_": "dvpt_monai.SideDVPT"} and more.network.ids["tap"] is None
+    found = photographs((512, 512), count=40)
+    said = " ".join((account(found, Path("out")) + page(found)).split())
+    assert "as for tens of images" in said and f"for {MOST} images to train on or fewer" in said
+    assert "kept on the disk" not in said
 
 
 @pytest.mark.parametrize(
@@ -92,7 +111,7 @@ def test_all_else_trains_from_images(proposal, method, tap, size, words):
 
 def test_what_is_kept_is_told():
     """On the terminal and on the page, and no reason that only a training from images has."""
-    found = photographs((900, 900))
+    found = photographs((900, 900), count=400)
     said = " ".join(account(found, Path("out")).split())
     assert "SideDVPT beside the frozen backbone, from cached activations" in said and "--cache_features 0" in said
     assert "shrunk to 224 pixels; larger ones" in said and "so that a laptop" not in said
