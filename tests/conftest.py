@@ -180,7 +180,9 @@ def tiny(name, folder, **values):
         path = root / "configs" / f"{config}.json"
         content = json.loads(path.read_text())
         content["backbone"].update(NETWORK)
-        content.update({key: value for key, value in values.items() if key in content})
+        for key in values.keys() & content.keys():
+            told = str(content[key]).startswith("$bundle.trained(")
+            content[key] = f"$bundle.trained({key!r}, @trained_files[0], {values[key]!r})" if told else values[key]
         path.write_text(json.dumps(content))
     path = root / "configs" / "metadata.json"
     content = json.loads(path.read_text())

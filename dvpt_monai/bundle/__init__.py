@@ -13,7 +13,7 @@ from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
-from dvpt_monai.bundle.trained_settings import check_trained, trained
+from dvpt_monai.bundle.trained_settings import check_trained, trained, trained_method
 from dvpt_monai.bundle.volumes import volume_classifier, volume_unetr
 from dvpt_monai.bundle.writable import check_writable
 from dvpt_monai.bundle.written import written
@@ -37,6 +37,7 @@ __all__ = [
     "shows_phantoms",
     "trained",
     "trained_files",
+    "trained_method",
     "volume_classifier",
     "volume_unetr",
     "warn_of_replacing",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import Any
 
 import torch
@@ -15,12 +17,15 @@ AUTOMATIC = ("cache_features",)
 OR_NONE = (*AUTOMATIC, "backbone#num_registers")
 """Options that may be 0, whatever the config has."""
 
+TRAINED = re.compile(r"\$bundle\.trained\('\w+', @trained_files\[0\], (.+)\)")
+"""What a config has for a setting of the training; last, what it is where there was none."""
+
 
 def check_value(option: str, value: Any, own: Any) -> None:
     """Compare a value from the command line with the config's own.
 
     Expressions (``$``, ``@``, ``%``) may become anything, and nothing is known of what the config has ``null`` or an
-    expression for, but that ``..._dir`` is a path.
+    expression for, but that ``..._dir`` is a path, and that a setting of the training is as it is without one.
 
     Args:
         option: its name.
@@ -40,6 +45,8 @@ def check_value(option: str, value: Any, own: Any) -> None:
         raise BundleError(f"--{option} None: MONAI passes over None; write it as --{option} '$None'")
     if _is_expression(value) or (option in AUTOMATIC and value == "auto"):
         return
+    if isinstance(own, str) and (told := TRAINED.fullmatch(own)):
+        own = ast.literal_eval(told[1])
     automatic = option in AUTOMATIC
     wanted = _wanted(value, 0 if option.replace("::", "#") in OR_NONE else own)
     if _is_expression(own) and option.endswith("_dir") and not isinstance(value, str):

@@ -17,7 +17,7 @@ from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 from dvpt_monai.tuning.spelled import spelled
 
-__all__ = ["check_trained", "method_option", "trained", "trained_settings"]
+__all__ = ["check_trained", "method_option", "trained", "trained_method", "trained_settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +40,40 @@ def trained(name: str, path: str | os.PathLike[str], otherwise: Any) -> Any:
     return trained_settings(path).get(name, otherwise)
 
 
+def trained_method(path: str | os.PathLike[str], otherwise: str) -> Method:
+    """The method of a training, with its arguments.
+
+    Args:
+        path: as :func:`trained`.
+        otherwise: where there is no adapter: a method as a person types it.
+
+    Raises:
+        AdapterError: as :func:`trained`.
+        TuningError: ``otherwise`` is no method.
+
+    Example:
+        >>> trained_method("gone/model.pt", "LoRA(rank=2)").changed()
+        {'rank': 2}
+    """
+    header = _header_of(path)
+    return Method.from_arguments(header["method"]) if header else spelled(otherwise)
+
+
 def trained_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """All settings that a training wrote into the header of its adapter; none where there is no adapter.
 
     Raises:
         AdapterError: as :func:`trained`.
     """
+    header = _header_of(path)
+    return dict(header["settings"]) if header else {}
+
+
+def _header_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The header of an adapter, or of the one beside a checkpoint; ``None`` where there is none."""
     path = Path(path)
     adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
-    return dict(read_header(adapter)["settings"]) if adapter.is_file() else {}
+    return read_header(adapter) if adapter.is_file() else None
 
 
 def check_trained(

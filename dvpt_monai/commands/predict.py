@@ -21,7 +21,7 @@ __all__ = ["predict"]
 @click.option("--adapter", type=click.Path(), help="An adapter, in place of models/model.pt.")
 @click.option("--adapters", help="Several, with commas between them: the mean of what they say, and their spread.")
 @click.option("--checkpoint", type=click.Path(), help="A trained network, likewise.")
-@click.option("--method", help="That of the training, as typed there, where it was another than the bundle's.")
+@click.option("--method", help="That of the training, where no adapter beside the checkpoint tells it.")
 @click.option("--backbone-weights", help="The adapter's backbone, by name or path.")
 @click.option("--window", is_flag=True, default=None, help="Scale the window that single files of DICOM name.")
 @click.option("--memory", type=GIB, metavar="GIB", help="Memory that an image may take; else what is free.")

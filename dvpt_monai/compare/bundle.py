@@ -22,10 +22,12 @@ __all__ = ["Bundle", "logged"]
 
 TRAIN, EVALUATE = "train.json", "evaluate.json"
 OBSERVERS = {
-    *("AdapterSaver", "ClassificationFigure", "Curves", "LabelsFigure", "MetricsLog", "MetricsTable", "OverlayFigure"),
+    *("ClassificationFigure", "Curves", "LabelsFigure", "MetricsLog", "MetricsTable", "OverlayFigure"),
     *("ProgressBar", "SegmentationFigure", "StatsHandler", "TensorBoardStatsHandler"),
 }
 """Handlers that change no result."""
+SAVERS = {"AdapterSaver", "CheckpointSaver"}
+"""Handlers that write what an evaluation reads: the network, and how it was trained."""
 IDLE = ("$print(", "$bundle.warn_of_replacing(", "$bundle.lock(", "$@resumption.")
 """How steps of a program begin that change none, either; a run that is killed begins anew."""
 SHARED = "dvpt_monai.compare.images.SharedImages"
@@ -120,7 +122,7 @@ class Bundle:
         """
         config = self._config(test)
         given = {**self.options, **options}
-        left_out = OBSERVERS if saves or test else {*OBSERVERS, "CheckpointSaver"}
+        left_out = OBSERVERS if saves or test else OBSERVERS | SAVERS
         changes: dict[str, Any] = {
             f"{part}#handlers#{place}#_disabled_": True
             for part in ("train", "validate")

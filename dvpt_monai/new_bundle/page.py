@@ -48,8 +48,9 @@ $method
 
 Every name at the top of `train.json` is an option of the command line, for instance `--epochs 1`, `--learning_rate
 0.001`, `--fold 1`, `--device cpu`, `--precision bfloat16`, or another method, `--method "{'_target_':
-'dvpt_monai.LoRA'}"` (`python -m dvpt_monai methods` lists them). Options that change the network (`method`,
-`num_classes`, `image_size`, `tap`, `backbone#...`) are given again to the commands after the training.
+'dvpt_monai.LoRA'}"` (`python -m dvpt_monai methods` lists them). The commands after a training read in its
+adapter how the network was tuned and what it saw; another backbone (`backbone_weights`, `backbone#...`) is given to
+them again.
 
 ### Input
 

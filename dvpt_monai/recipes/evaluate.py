@@ -8,11 +8,11 @@ from dvpt_monai.recipes.parts import (
     CHECK_TRAINED,
     CHECK_WRITABLE,
     TRAINED_FILES,
+    as_trained,
     dataset,
     normalization,
     predictions_figure,
     progress,
-    trained_reading,
     trained_weights,
     with_adapters,
 )
@@ -32,7 +32,7 @@ def evaluate(recipe: Recipe) -> list[Config]:
             **TRAINED_FILES,
             **recipe.task.scored_at,
             **normalization(recipe),
-            **trained_reading(recipe.network),
+            **as_trained(recipe, _trained_with(recipe)),
         },
         {"test_cases": _test_cases(recipe.cases.test_cases), **with_adapters(recipe.task), **_postprocessing(recipe)},
         {
@@ -66,6 +66,20 @@ def evaluate(recipe: Recipe) -> list[Config]:
             "run": "%evaluating",
         },
     ]
+
+
+def _trained_with(recipe: Recipe) -> Config:
+    """What ``train.json`` has of the network and its input."""
+    images, network = recipe.images, recipe.network
+    return dict(
+        method=network.method,
+        image_size=images.size,
+        **recipe.task.ids,
+        **images.reading,
+        **images.ids,
+        **network.reading,
+        **network.ids,
+    )
 
 
 def _scores(recipe: Recipe) -> Config:

@@ -8,6 +8,7 @@ from dvpt_monai.recipes.parts import (
     DEVICE,
     OPENING,
     TRAINED_FILES,
+    as_trained,
     dataset,
     network_def,
     network_ids,
@@ -16,7 +17,6 @@ from dvpt_monai.recipes.parts import (
     predictions_figure,
     progress,
     settings,
-    trained_reading,
     trained_weights,
     whole_images,
     with_adapters,
@@ -31,14 +31,14 @@ def inference(recipe: Recipe) -> list[Config]:
     """The paragraphs of a bundle's ``inference.json``."""
     images, network, task = recipe.images, recipe.network, recipe.task
     changed = _changed(recipe)
-    built = dict(**trained_reading(network), **network_ids(network))
+    built = dict(**network.reading, **network_ids(network))
     seen = dict(**task.ids, **images.reading, **images.ids, **normalization(recipe), **images.normalized)
     return [
         OPENING,
-        changed,
+        changed | as_trained(recipe, changed),
         TRAINED_FILES,
-        seen,
-        built,
+        seen | as_trained(recipe, seen),
+        built | as_trained(recipe, built),
         {
             "workers": 0,
             "memory": None,

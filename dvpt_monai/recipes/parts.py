@@ -11,6 +11,7 @@ __all__ = [
     "DEVICE",
     "OPENING",
     "TRAINED_FILES",
+    "as_trained",
     "autocast",
     "dataset",
     "from_features",
@@ -22,7 +23,6 @@ __all__ = [
     "progress",
     "settings",
     "taking_features",
-    "trained_reading",
     "trained_weights",
     "whole_images",
     "with_adapters",
@@ -104,16 +104,38 @@ def network_ids(network: Network) -> Config:
     return dict(**network.ids, train_patterns=None)
 
 
-def trained_reading(network: Network) -> Config:
-    """How the network reads an image, as the training had it."""
-    return {name: f"$bundle.trained({name!r}, @trained_files[0], {value!r})" for name, value in network.reading.items()}
+def as_trained(recipe: Recipe, ids: Config) -> Config:
+    """Those of these ids that the header of an adapter tells, but for what an expression computes from others."""
+    told: Config = {
+        name: f"$bundle.trained({name!r}, @trained_files[0], {value!r})"
+        for name, value in ids.items()
+        if name in _recorded(recipe) and not (isinstance(value, str) and value.startswith("$"))
+    }
+    if "method" in ids:
+        told["method"] = f"$bundle.trained_method(@trained_files[0], {_spelled(ids['method'])!r})"
+    return told
+
+
+def _spelled(method: Config) -> str:
+    """A method as a person types it.
+
+    Example:
+        >>> _spelled({"_target_": "dvpt_monai.DVPT", "gate": 0.1}), _spelled({"_target_": "dvpt_monai.LoRA"})
+        ('DVPT(gate=0.1)', 'LoRA')
+    """
+    arguments = ", ".join(f"{name}={value!r}" for name, value in method.items() if name != "_target_")
+    name = str(method["_target_"]).rpartition(".")[2]
+    return f"{name}({arguments})" if arguments else name
+
+
+def _recorded(recipe: Recipe) -> tuple[str, ...]:
+    return (*recipe.recorded, *recipe.images.reading, *recipe.network.reading)
 
 
 def settings(recipe: Recipe, *paragraphs: Config) -> Config:
     """What the adapter's header says of a training: the recorded ids; of them those of these paragraphs, if any."""
     known = {name for paragraph in paragraphs for name in paragraph}
-    recorded = (*recipe.recorded, *recipe.images.reading, *recipe.network.reading)
-    return {name: f"@{name}" for name in recorded if not paragraphs or name in known}
+    return {name: f"@{name}" for name in _recorded(recipe) if not paragraphs or name in known}
 
 
 def autocast(inferer: Config) -> Config:

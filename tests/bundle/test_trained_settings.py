@@ -1,11 +1,15 @@
 """What is evaluated or predicted with must be what was trained."""
 
+import json
+
 import pytest
 from monai.bundle import ConfigParser
 
 from dvpt_monai import DVPT, LoRA, ViTClassifier, save_adapter, tune
+from dvpt_monai.bundle.option_values import check_value
 from dvpt_monai.bundle.trained_settings import check_trained, method_option
 from dvpt_monai.errors import BundleError, reason
+from tests.conftest import BUNDLES
 
 
 def warned(caplog):
@@ -40,14 +44,45 @@ def test_another_setting_is_warned_of(trained_fundus, configs, tmp_path, caplog)
 
 
 def test_a_method_by_its_name(fundus, tmp_path):
-    """Trained, and then evaluated, with nothing but a name."""
+    """Trained with nothing but a name; evaluated with it, and refused with another."""
     where = {"models_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "output"), "epochs": 1}
     fundus.run("train", method="LoRA", **where)
     evaluated = fundus.run("train", "evaluate", method="LoRA", **where)
     assert type(evaluated.parser.get_parsed_content("network").tuning.method).__name__ == "LoRA"
     with pytest.raises(RuntimeError) as raised:
-        fundus.run("train", "evaluate", **where)
+        fundus.run("train", "evaluate", method="DVPT", **where)
     assert str(reason(raised.value)).endswith("add --method LoRA")
+
+
+def test_what_a_training_changed_is_not_given_again(fundus, tmp_path, caplog):
+    """The adapter tells evaluation and inference its method, its cut, its images, and how a grade is decided."""
+    method = {"_target_": "dvpt_monai.DVPT", "gate": 0.1, "num_prompts": 3, "bottleneck": 2}
+    changed = {"method": method, "image_size": 84, "tap": 1, "pooling": "mean", "decision": "argmax"}
+    models, output = str(tmp_path / "models"), str(tmp_path / "output")
+    fundus.run("train", **changed, models_dir=models, output_dir=output, epochs=1)
+    runs = [
+        fundus.run("train", "evaluate", models_dir=models, output_dir=output),
+        fundus.run("inference", checkpoint=f"{models}/model.pt", output_dir=str(tmp_path / "predicted")),
+    ]
+    for each in runs:
+        network = each.parser.get_parsed_content("network")
+        assert network.tuning.method == DVPT(gate=0.1, num_prompts=3, bottleneck=2)
+        assert len(network.vit.blocks) == 1 and network.pooling == "mean"
+        now = each.parser.get_parsed_content("settings")
+        assert (now["image_size"], now["tap"], now["decision"]) == (84, 1, "argmax")
+    assert not warned(caplog)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [("image_size", "large", "give a whole number of at least 1, such as 224"), ("decision", 3, "give .*a word")],
+)
+def test_what_an_adapter_tells_is_checked_by_kind_as_before(option, value, words):
+    config = json.loads((BUNDLES / "fundus_dr_classification" / "configs" / "inference.json").read_text())
+    assert config[option].startswith("$bundle.trained(")
+    with pytest.raises(BundleError, match=words):
+        check_value(option, value, config[option])
+    check_value("tap", 3, config["tap"])
 
 
 def test_the_option_has_what_differs_from_the_defaults():

@@ -623,7 +623,7 @@ def test_photographs_are_classified_from_activations(data, make, tmp_path, caplo
     """Of all training cases and those that validate; a method that changes every block trains from images."""
     caplog.set_level("INFO", "dvpt_monai")
     features = tmp_path / "cache" / "features"
-    folder = make(moles(data))
+    folder = make(data.class_folders(each=60))
     network = run(folder, "train", epochs=2, method="DVPT", models_dir=str(tmp_path / "models")).parser
     assert not features.exists() and "Activations are not cached: blocks.0" in caplog.text
     assert type(network.get_parsed_content("network").tuning.method).__name__ == "DVPT"
@@ -631,6 +631,28 @@ def test_photographs_are_classified_from_activations(data, make, tmp_path, caplo
     assert len(list(features.glob("*/cache.json"))) == 2  # draws to train on, and images to validate on
     header = read_header(folder / "models" / "adapter.safetensors")
     assert header["method"]["method"] == "SideDVPT" and header["settings"]["tap"] is None
+
+
+def test_few_photographs_are_classified_from_images(data, make, tmp_path):
+    folder = make(moles(data))
+    run(folder, "train")
+    assert not (tmp_path / "cache" / "features").exists()
+    header = read_header(folder / "models" / "adapter.safetensors")
+    assert (header["method"]["method"], header["method"]["gate"]) == ("DVPT", 0.1)
+    assert {"learning_rate": 9e-4, "head_learning_rate": 0.014, "cache_features": 0}.items() <= config(
+        folder, "train"
+    ).items()
+
+
+def test_what_a_training_changed_is_predicted_with_by_the_checkpoint_and_by_the_adapter(data, make, tmp_path):
+    from dvpt_monai.predict.command import run as predict
+
+    folder = make(moles(data))
+    run(folder, "train", method="LoRA(rank=2)", tap=2, image_size=84)
+    for out, given in (("whole", {}), ("adapter", {"adapter": str(folder / "models" / "adapter.safetensors")})):
+        predict(folder, data.root, tmp_path / out, **given)
+    whole, adapter = ((tmp_path / out / "predictions.csv").read_text() for out in ("whole", "adapter"))
+    assert whole == adapter and len(whole.splitlines()) == 21
 
 
 def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, monkeypatch):

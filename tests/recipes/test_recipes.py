@@ -104,15 +104,17 @@ def test_what_people_change_stands_first(name):
 
 
 def test_one_change_reaches_all_its_places():
-    """The size of the images stands in the metadata, too; the method in both configs."""
+    """The size of the images stands in the metadata, too; the method in all configs that build it."""
     recipe = BUNDLES[NAMES.index("fundus_dr_classification")]
     images, network = replace(recipe.images, size=224), replace(recipe.network, method={"_target_": "dvpt_monai.LoRA"})
     made = files(replace(recipe, images=images, network=network))
-    train, inference, metadata = (
-        json.loads(made[f"configs/{name}.json"]) for name in ("train", "inference", "metadata")
+    train, evaluate, inference, metadata = (
+        json.loads(made[f"configs/{name}.json"]) for name in ("train", "evaluate", "inference", "metadata")
     )
-    assert train["image_size"] == inference["image_size"] == 224
-    assert train["method"] == inference["method"] == {"_target_": "dvpt_monai.LoRA"}
+    assert train["image_size"] == 224 and train["method"] == {"_target_": "dvpt_monai.LoRA"}
+    for after in (evaluate, inference):
+        assert after["image_size"] == "$bundle.trained('image_size', @trained_files[0], 224)"
+        assert after["method"] == "$bundle.trained_method(@trained_files[0], 'LoRA')"
     assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [224, 224]
 
 

@@ -169,14 +169,14 @@ def other_method(folder):
 
 def other_classes(folder):
     path = folder / "configs" / "inference.json"
-    path.write_text(path.read_text().replace('"num_classes": 5', '"num_classes": 4'))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "num_classes": 4}))
 
 
 def other_image_size(folder):
     """SideDVPT's tensors do not depend on the image: only the backbone's positions tell."""
     path = folder / "configs" / "inference.json"
     content = json.loads(path.read_text())
-    content["image_size"] += 28
+    content["image_size"] = 56 + 28
     path.write_text(json.dumps(content))
 
 
@@ -242,12 +242,13 @@ def test_a_method_of_some_blocks_is_packed(copy, tmp_path):
     assert blocks and header["method"]["layers"] is None
     header["method"]["layers"] = blocks
     write_adapter(adapter, header, tensors)
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps({**content, "method": {"_target_": "dvpt_monai.SideDVPT"}}))
     with pytest.raises(BundleError, match=r'settings of its training .*"layers": \['):
         pack(copy, tmp_path / "out", slim=True)
-    content = json.loads(config.read_text())
-    content["method"] = {"_target_": "dvpt_monai.SideDVPT", "layers": blocks}
-    config.write_text(json.dumps(content))
-    assert pack(copy, tmp_path / "out", slim=True).is_file()
+    for method in ({"_target_": "dvpt_monai.SideDVPT", "layers": blocks}, content["method"]):
+        config.write_text(json.dumps({**content, "method": method}))
+        assert pack(copy, tmp_path / "out", slim=True).is_file()
 
 
 def test_without_a_bundle(tmp_path):
