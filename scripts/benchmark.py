@@ -13,11 +13,11 @@ networks against each other), ``fundus_methods_folds`` (every method, with a sea
 ``fundus_whole`` (the first of them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels,
 in folds), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them,
 with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``fundus_few_edema`` (the same DVPT on the
-other question, without a search), ``adrenal_folds`` (5-fold cross-validation inside the training shapes),
-``adrenal_slices`` (the same, slice by slice and plane by plane), ``hippocampus`` (40 held-out cases),
-``hippocampus_controls`` (what the backbone, its pre-training and the tuner are worth, at equal and shorter time) and
-``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it, in 5-fold cross-validation inside the
-training volumes).
+other question, without a search; ``fundus_twenty_edema`` and ``fundus_forty_edema`` with more), ``adrenal_folds``
+(5-fold cross-validation inside the training shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane),
+``hippocampus`` (40 held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are
+worth, at equal and shorter time) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it,
+in 5-fold cross-validation inside the training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -114,6 +114,13 @@ FEW_EDEMA = {
     ),
     "options": {**EDEMA["options"], "precision": "float32", "epochs": 40, "batch_size": 16, "shots": 10},
 }
+
+
+def _shots(study: dict[str, Any], count: int) -> dict[str, Any]:
+    """The same study with so many images of each class."""
+    return {**study, "options": {**study["options"], "shots": count}}
+
+
 # Volumes, each side where it does best: a gradient through four blocks, or many epochs of what they give.
 ADRENAL = {
     "bundle": "adrenal_ct_classification",
@@ -161,6 +168,8 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "fundus_few_gate": {**GATE, "seeds": 1, "score": "folds", "trials": 4},
     "fundus_few_edema": {**FEW_EDEMA, "seeds": 1, "score": "folds"},
+    "fundus_twenty_edema": {**_shots(FEW_EDEMA, 20), "seeds": 1, "score": "folds"},
+    "fundus_forty_edema": {**_shots(FEW_EDEMA, 40), "seeds": 1, "score": "folds"},
     "adrenal_folds": {**ADRENAL, "seeds": 1, "score": "folds"},
     "adrenal_slices": {**SLICES, "seeds": 1, "score": "folds"},
     "hippocampus": {**HIPPOCAMPUS, "entrants": (Entrant(DVPT()),), "seeds": 1},

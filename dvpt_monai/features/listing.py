@@ -21,12 +21,14 @@ HEAD = ("name", "of", "cases x views", "size", "last used", "backbone", "network
 
 
 def table(root: Path, names: Sequence[str] = ()) -> str:
-    """One line for each cache, or for each of these, the largest first.
+    """One line for each cache that holds something, or for each of these, the largest first.
 
     Raises:
         CacheError: there is none of a name.
     """
-    folders = sorted(_chosen(root, names), key=bytes_of, reverse=True)
+    chosen = _chosen(root, names)
+    held = chosen if names else [folder for folder in chosen if bytes_of(folder)]  # not what was refused at its start
+    folders = sorted(held, key=bytes_of, reverse=True)
     if not folders:
         return f"{root}: no cached activations"
     rows = [HEAD, *(_row(folder) for folder in folders)]

@@ -205,6 +205,17 @@ def test_a_cache_without_its_header_is_listed_and_cleared(small, store, cases):
     assert [path.name for path in store.iterdir()] == ["mine"] and not kept_bytes(store)
 
 
+def test_a_cache_that_was_never_filled_is_cleared_and_not_listed(small, store, cases):
+    """Such as that of a training that was refused for want of room once its folder was held."""
+    small.Training(store, cases).run()
+    [folder] = caches_in(store)
+    empty = store / ("0" * len(folder.name))
+    empty.mkdir()
+    assert folder.name in table(store) and empty.name not in table(store)
+    assert empty.name in table(store, [empty.name]) and "Deleted 2 caches" in clear(store)
+    assert not empty.exists() and table(store).endswith("no cached activations")
+
+
 @pytest.mark.parametrize("wrong", [7, ["a"], "\x1b[31mred", "two\nlines"])
 def test_what_a_header_says_does_not_break_the_list(small, store, cases, wrong):
     small.Training(store, cases).run()
