@@ -19,6 +19,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DvptError",
+    "NetworkError",
     "PredictionError",
     "PretrainedError",
     "TuningError",
@@ -40,6 +41,10 @@ class DataError(DvptError):
 
 class PredictionError(DvptError):
     """Some cases could not be predicted; all others were."""
+
+
+class NetworkError(DvptError):
+    """A network cannot be built with these arguments."""
 
 
 class PretrainedError(DvptError):

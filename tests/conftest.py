@@ -176,10 +176,11 @@ def tiny(name, folder, **values):
     """Copy a bundle with a tiny network as its default."""
     root = folder / name
     shutil.copytree(BUNDLES / name, root, ignore=shutil.ignore_patterns("models", "output", "eval"))
-    for config in ("train", "inference"):
+    for config in ("train", "evaluate", "inference"):
         path = root / "configs" / f"{config}.json"
         content = json.loads(path.read_text())
-        content["backbone"].update(NETWORK)
+        if "backbone" in content:
+            content["backbone"].update(NETWORK)
         for key in values.keys() & content.keys():
             told = str(content[key]).startswith("$bundle.trained(")
             content[key] = f"$bundle.trained({key!r}, @trained_files[0], {values[key]!r})" if told else values[key]

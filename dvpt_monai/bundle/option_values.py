@@ -10,7 +10,7 @@ import torch
 
 from dvpt_monai.errors import BundleError
 
-__all__ = ["check_device", "check_fold", "check_value"]
+__all__ = ["check_device", "check_fold", "check_value", "wanted"]
 
 AUTOMATIC = ("cache_features",)
 """Options that are a whole number, or ``auto``."""
@@ -48,11 +48,11 @@ def check_value(option: str, value: Any, own: Any) -> None:
     if isinstance(own, str) and (told := TRAINED.fullmatch(own)):
         own = ast.literal_eval(told[1])
     automatic = option in AUTOMATIC
-    wanted = _wanted(value, 0 if option.replace("::", "#") in OR_NONE else own)
+    needed = wanted(value, 0 if option.replace("::", "#") in OR_NONE else own)
     if _is_expression(own) and option.endswith("_dir") and not isinstance(value, str):
-        wanted = _text(value)
-    if wanted:
-        raise BundleError(f"--{option} {value}: give {wanted}{', or auto' if automatic else ''}")
+        needed = _text(value)
+    if needed:
+        raise BundleError(f"--{option} {value}: give {needed}{', or auto' if automatic else ''}")
 
 
 def check_device(device: Any) -> None:
@@ -83,8 +83,13 @@ def check_fold(fold: Any, folds: Any) -> None:
         raise BundleError(f"--fold {fold} --folds {folds}: the folds are 0 to {folds - 1}; give one of them")
 
 
-def _wanted(value: Any, own: Any) -> str:
-    """What would do in place of a value; empty if it does."""
+def wanted(value: Any, own: Any) -> str:
+    """What would do in place of a value, where a config has its own; empty if it does.
+
+    Example:
+        >>> wanted("large", 224), wanted(336, 224)
+        ('a whole number of at least 1, such as 224', '')
+    """
     if isinstance(own, bool):
         return "" if isinstance(value, bool) else "True or False"
     if isinstance(own, (int, float)):

@@ -12,7 +12,8 @@ from typing import Any
 
 from dvpt_monai.bundle.adapters import trained_files
 from dvpt_monai.bundle.callers import asking_config
-from dvpt_monai.errors import AdapterError, BundleError
+from dvpt_monai.bundle.option_values import wanted
+from dvpt_monai.errors import AdapterError, BundleError, TuningError
 from dvpt_monai.tuning import METHODS, Method, read_header
 from dvpt_monai.tuning.adapter import adapter_beside
 from dvpt_monai.tuning.spelled import spelled
@@ -31,13 +32,18 @@ def trained(name: str, path: str | os.PathLike[str], otherwise: Any) -> Any:
         otherwise: where there is no adapter, or one that does not tell.
 
     Raises:
-        AdapterError: the adapter is damaged.
+        AdapterError: the adapter is damaged, or has the setting of another kind than the config.
 
     Example:
         >>> trained("volume", "gone/model.pt", "inflate")
         'inflate'
     """
-    return trained_settings(path).get(name, otherwise)
+    value = trained_settings(path).get(name, otherwise)
+    needed = "" if value is None else wanted(value, otherwise)
+    if needed:
+        said = f"its training had {name} {_word(value)}, this bundle needs {needed}"
+        raise AdapterError(f"{_adapter_of(path)}: {said}; give an adapter of this bundle, or --{name}")
+    return value
 
 
 def trained_method(path: str | os.PathLike[str], otherwise: str) -> Method:
@@ -48,7 +54,7 @@ def trained_method(path: str | os.PathLike[str], otherwise: str) -> Method:
         otherwise: where there is no adapter: a method as a person types it.
 
     Raises:
-        AdapterError: as :func:`trained`.
+        AdapterError: the adapter is damaged, or of a method that this version does not know.
         TuningError: ``otherwise`` is no method.
 
     Example:
@@ -56,7 +62,14 @@ def trained_method(path: str | os.PathLike[str], otherwise: str) -> Method:
         {'rank': 2}
     """
     header = _header_of(path)
-    return Method.from_arguments(header["method"]) if header else spelled(otherwise)
+    if header is None:
+        return spelled(otherwise)
+    try:
+        return Method.from_arguments(header["method"])
+    except TuningError as error:
+        raise AdapterError(
+            f"{_adapter_of(path)}: {error}; a newer version may know what it was trained with"
+        ) from error
 
 
 def trained_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -71,9 +84,13 @@ def trained_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _header_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The header of an adapter, or of the one beside a checkpoint; ``None`` where there is none."""
-    path = Path(path)
-    adapter = path if path.suffix == ".safetensors" else adapter_beside(path)
+    adapter = _adapter_of(path)
     return read_header(adapter) if adapter.is_file() else None
+
+
+def _adapter_of(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".safetensors" else adapter_beside(path)
 
 
 def check_trained(
@@ -106,6 +123,11 @@ def check_trained(
         adapter = trained_files(checkpoint, adapter, adapters)[0]
     path = Path(adapter) if adapter else adapter_beside(checkpoint)
     if not path.is_file():
+        if Path(checkpoint).is_file() and not adapter:
+            logger.warning(
+                "%s is not there to tell how %s was trained: its method and its images are taken to be as %s",
+                *(path, checkpoint, "inference.json and evaluate.json have them, or the options that are given"),
+            )
         return
     try:
         header = read_header(path)

@@ -18,6 +18,8 @@ __all__ = ["Chances", "advice", "chances", "choice", "recommended", "scored_rows
 SURE = 0.95
 NEAR = 0.01
 """What is level: a hundredth of a kappa, a Dice or an AUC."""
+FEW = 30
+"""Cases of which each moves a score by more than three hundredths."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +88,22 @@ def advice(ranked: Sequence[Chances]) -> str:
     name = first.scores.method
     if len(ranked) == 1:
         return f"{name} alone has been measured; a comparison needs another method"
+    seeds, cases = len(first.scores.values), first.scores.cases
+    measured = f"of {cases} cases and {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    few = "; so few cases decide little" if cases < FEW else ""
     if first.best >= SURE:
-        return f"Take {name}: it is the best in {first.best:.0%} of the resamples"
+        return f"Take {name}: it is the best in {first.best:.0%} of the resamples {measured}{few}"
     level = _level(ranked)
     if level:
         least = choice(ranked)
         others = [each.scores.method for each in level if each is not least]
         beside = f", as {' and '.join(others)}, and trains the least of these, which are level" if others else ""
-        return (
-            f"Take {least.scores.method}: it is within {NEAR} of the best in {least.near:.0%} of the resamples{beside}"
-        )
+        near = f"it is within {NEAR} of the best in {least.near:.0%} of the resamples {measured}"
+        return f"Take {least.scores.method}: {near}{beside}{few}"
     second = ranked[1]
-    seeds, cases = len(first.scores.values), first.scores.cases
     return (
         f"Not decided: {name} is the best in {first.best:.0%} of the resamples, {second.scores.method} in "
-        f"{second.best:.0%}, of {cases} cases and {seeds} {'seed' if seeds == 1 else 'seeds'}; more of either may tell"
+        f"{second.best:.0%}, {measured}; more of either may tell"
     )
 
 

@@ -94,10 +94,13 @@ def read_masks(
 
 
 def distinct(structures: Sequence[str]) -> list[str]:
-    """The names of structures as a list, if there are any and each comes once."""
+    """The names of structures as a list, if there are any, each comes once, and files can be called after them."""
     names = [structures] if isinstance(structures, str) else [str(name) for name in structures]
     if not names or len(set(names)) < len(names):
         raise DataError(f"structures={names}: give at least one name, and each once")
+    for name in names:
+        if not name or set(name) & set("/\\\0"):  # from an adapter, it could lead out of the folder of predictions
+            raise DataError(f"structures: {name!r} cannot be a part of the name of a file; rename it")
     return names
 
 

@@ -17,6 +17,7 @@ from dvpt_monai.handlers.label_scores import LabelScores
 from dvpt_monai.handlers.processes import in_order
 from dvpt_monai.handlers.scores import Scores, scores_of
 from dvpt_monai.metrics import Interval, interval, resample, reweighted
+from dvpt_monai.metrics.bootstrap import RESAMPLES
 
 __all__ = ["intervals_of", "patients_of", "resampled"]
 
@@ -44,7 +45,7 @@ def intervals_of(
         return {}
     measured = {**scores_of(engine), **engine.state.metrics}
     result = {}
-    partial: dict[tuple[int, int], list[str]] = {}
+    partial: dict[str, int] = {}
     for name, values in resampled(engine, counts, seed, patients).items():
         metric, whole = _number(measured.get(name)), float(values[0])
         if math.isnan(metric):
@@ -55,12 +56,21 @@ def intervals_of(
             continue
         ends = interval(values[1:], units)
         if ends.resamples < len(values) - 1:
-            partial.setdefault((ends.resamples, len(values) - 1), []).append(name)
+            partial[name] = ends.resamples
         alone = ends.low == ends.high and ends.resamples < len(values) - 1
         if ends and not alone:  # a score that one case has is the same in each resample with that case
             result[name] = ends
-    for (some, drawn), names in partial.items():
-        logger.warning("%s: a value in %d of %d resamples", ", ".join(names), some, drawn)
+    if partial:
+        name = min(partial, key=partial.__getitem__)
+        more = (
+            f", as {len(partial) - 1} more scores in {max(partial.values())} or fewer"
+            if partial.keys() > {name}
+            else ""
+        )
+        logger.warning(
+            "few cases: %s has a value in %d of %d resamples%s; in the others no case of its class was drawn",
+            *(name, partial[name], RESAMPLES, more),
+        )
     return result
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import NetworkError
 from dvpt_monai.networks.rotary import Rotation
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "PatchEmbedding",
     "Residual",
     "ScaledDotProduct",
+    "check_whole_patches",
     "per_axis",
 ]
 
@@ -250,7 +252,7 @@ def per_axis(size: int | Sequence[int], dims: int, name: str) -> tuple[int, ...]
     """One number for each axis: a single one holds for all.
 
     Raises:
-        ValueError: there are as many numbers as neither one nor the axes.
+        NetworkError: there are as many numbers as neither one nor the axes.
 
     Example:
         >>> per_axis(96, 3, "img_size")
@@ -258,5 +260,24 @@ def per_axis(size: int | Sequence[int], dims: int, name: str) -> tuple[int, ...]
     """
     sizes = tuple(int(s) for s in size) if isinstance(size, Iterable) else (int(size),) * dims
     if len(sizes) != dims:
-        raise ValueError(f"ViTEncoder: {name} {sizes} must be one number or {dims}, one for each axis")
+        raise NetworkError(f"ViTEncoder: {name} {sizes} must be one number or {dims}, one for each axis")
     return sizes
+
+
+def check_whole_patches(size: Sequence[int], patch: Sequence[int]) -> None:
+    """Refuse an image that patches do not cover, with the nearest sizes that they do.
+
+    Raises:
+        NetworkError: a side is no multiple of the patch's.
+
+    Example:
+        >>> check_whole_patches((100,), (14,))
+        Traceback (most recent call last):
+        dvpt_monai.errors.NetworkError: ViTEncoder: img_size (100,) is no multiple of patch_size (14,); 98 and 112 are
+    """
+    for side, step in zip(size, patch, strict=True):
+        if side < step or side % step:
+            below = side // step * step
+            near = f"{below} and {below + step} are" if below else f"{step} is"
+            sizes = f"img_size {tuple(size)} is no multiple of patch_size {tuple(patch)}"
+            raise NetworkError(f"ViTEncoder: {sizes}; {near}")

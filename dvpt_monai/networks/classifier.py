@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import NetworkError
 from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.vit import ViTEncoder
 
@@ -107,12 +108,12 @@ class ViTClassifier(FromPretrained):
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
-            raise ValueError(f"ViTClassifier: pooling must be one of {POOLINGS}, not {pooling!r}")
+            raise NetworkError(f"ViTClassifier: pooling must be one of {POOLINGS}, not {pooling!r}")
         if num_classes < 1:
-            raise ValueError(f"ViTClassifier: num_classes must be at least 1, not {num_classes}")
+            raise NetworkError(f"ViTClassifier: num_classes must be at least 1, not {num_classes}")
         self.vit = ViTEncoder(**encoder)
         if pooling != "mean" and self.vit.cls_token is None:
-            raise ValueError(f"ViTClassifier: pooling {pooling!r} reads CLS; choose 'mean' or cls_token=True")
+            raise NetworkError(f"ViTClassifier: pooling {pooling!r} reads CLS; choose 'mean' or cls_token=True")
         self.pooling = pooling
         width = self.vit.hidden_size * (2 if pooling == "cls+mean" else 1)
         self.head = Head(width, num_classes, head_dropout, standardize)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import NetworkError
+
 __all__ = ["LocalContrast"]
 
 FLOOR = 0.05
@@ -27,7 +29,7 @@ class LocalContrast(nn.Module):
         (B, C, *size) to the same.
 
     Raises:
-        ValueError: a sigma that is no finite number above 0.
+        NetworkError: a sigma that is no finite number above 0.
 
     Example:
         >>> import torch
@@ -41,7 +43,7 @@ class LocalContrast(nn.Module):
     def __init__(self, sigma: float, spatial_dims: int) -> None:
         super().__init__()
         if not isinstance(sigma, (int, float)) or not 0 < sigma < math.inf:
-            raise ValueError(f"LocalContrast: sigma must be a finite number above 0, not {sigma}")
+            raise NetworkError(f"LocalContrast: sigma must be a finite number above 0, not {sigma}")
         self.sigma = float(sigma)
         self.spatial_dims = spatial_dims
         self.floor = FLOOR  # TorchScript sees no globals

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dvpt_monai.errors import NetworkError
+
 __all__ = [
     "INFLATIONS",
     "POSITION_RESIZES",
@@ -48,7 +50,8 @@ def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int], 
         (1, prod(old), C) to (1, prod(new), C).
 
     Raises:
-        ValueError: the number of tokens is not that of the old grid, 3D is asked to become 2D, or there is no such way.
+        NetworkError: the number of tokens is not that of the old grid, 3D is asked to become 2D, or there is no such
+            way.
 
     Example:
         >>> import torch
@@ -56,11 +59,13 @@ def resize_positions(positions: Tensor, old: Sequence[int], new: Sequence[int], 
         torch.Size([1, 8, 4])
     """
     if positions.shape[1] != prod(old):
-        raise ValueError(f"resize_positions: {positions.shape[1]} positions are not a grid of {tuple(old)}")
+        raise NetworkError(f"resize_positions: {positions.shape[1]} positions are not a grid of {tuple(old)}")
     if len(new) < len(old):
-        raise ValueError(f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; use spatial_dims={len(old)}")
+        raise NetworkError(
+            f"resize_positions: a {len(old)}D grid cannot become {len(new)}D; use spatial_dims={len(old)}"
+        )
     if how not in POSITION_RESIZES or (how != "plain" and len(old) != 2):
-        raise ValueError(f"resize_positions: a {len(old)}D grid cannot be resized {how!r}; 'plain' always works")
+        raise NetworkError(f"resize_positions: a {len(old)}D grid cannot be resized {how!r}; 'plain' always works")
     grid = positions.detach().to(torch.float64).transpose(1, 2).unflatten(2, tuple(old))
     plane = tuple(new[: len(old)])
     if plane != tuple(old):
@@ -119,7 +124,7 @@ def inflate_kernel(kernel: Tensor, depth: int, inflation: str = "average") -> Te
         (C_out, C_in, H, W) to (C_out, C_in, H, W, depth).
 
     Raises:
-        ValueError: another inflation.
+        NetworkError: another inflation.
 
     Example:
         >>> import torch
@@ -129,7 +134,7 @@ def inflate_kernel(kernel: Tensor, depth: int, inflation: str = "average") -> Te
         [0.0, 0.0, 1.0, 0.0]
     """
     if inflation not in INFLATIONS:
-        raise ValueError(f"inflate_kernel: inflation must be one of {INFLATIONS}, not {inflation!r}")
+        raise NetworkError(f"inflate_kernel: inflation must be one of {INFLATIONS}, not {inflation!r}")
     along = torch.full((depth,), 1 / depth, dtype=torch.float64)
     if inflation == "center":
         along = functional.one_hot(torch.tensor(depth // 2), depth).to(torch.float64)

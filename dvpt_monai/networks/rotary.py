@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dvpt_monai.errors import NetworkError
+
 __all__ = ["Rotation", "complete_rotary"]
 
 OWN = "own"
@@ -37,7 +39,7 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
         dims: axes of the grid.
 
     Raises:
-        ValueError: a setting is unknown or does not fit the grid.
+        NetworkError: a setting is unknown or does not fit the grid.
 
     Example:
         >>> complete_rotary({}, 2)
@@ -46,19 +48,19 @@ def complete_rotary(rotary: Mapping[str, Any], dims: int) -> dict[str, Any]:
     settings = {**DEFAULTS, "axes": dims, **rotary}
     unknown = sorted(settings.keys() - {*DEFAULTS, "axes", "spectrum"})
     if unknown:
-        raise ValueError(f"rotary: no setting {unknown[0]!r}; there are axes, spectrum, {', '.join(DEFAULTS)}")
+        raise NetworkError(f"rotary: no setting {unknown[0]!r}; there are axes, spectrum, {', '.join(DEFAULTS)}")
     if not 1 <= settings["axes"] <= dims:
-        raise ValueError(f"rotary: axes must be between 1 and the {dims} of the grid, not {settings['axes']}")
+        raise NetworkError(f"rotary: axes must be between 1 and the {dims} of the grid, not {settings['axes']}")
     if settings.get("spectrum", 1) not in (1, 2, 3):
-        raise ValueError(f"rotary: spectrum must be a number of axes, 1 to 3, not {settings['spectrum']}")
+        raise NetworkError(f"rotary: spectrum must be a number of axes, 1 to 3, not {settings['spectrum']}")
     if settings.get("spectrum") == settings["axes"]:
         del settings["spectrum"]
     if not settings["base"] > 0:
-        raise ValueError(f"rotary: base must be positive, not {settings['base']}")
+        raise NetworkError(f"rotary: base must be positive, not {settings['base']}")
     reference = settings["reference"]
     if reference not in (None, OWN):
         if isinstance(reference, str) or len(reference) != settings["axes"]:
-            raise ValueError(
+            raise NetworkError(
                 f"rotary: reference {reference!r} must have a number for each of {settings['axes']} axes, or be 'own'"
             )
         reference = list(reference)
@@ -97,7 +99,7 @@ class Rotation(nn.Module):
         self.across = across
         self.bands = channels // (2 * self.axes)
         if channels % 2 or not self.bands:
-            raise ValueError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
+            raise NetworkError(f"rotary: heads of {channels} channels cannot turn along {self.axes} axes")
         self.spread: float = channels / (2 * rotary["spectrum"]) if "spectrum" in rotary else self.bands
         self.base: float = rotary["base"]
         self.interleaved: bool = rotary["interleaved"]

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from dvpt_monai.errors import NetworkError
 from dvpt_monai.networks.classifier import ViTClassifier
 
 __all__ = ["SliceAttention", "SliceClassifier"]
@@ -88,8 +89,8 @@ class SliceClassifier(ViTClassifier):
         (B, in_channels, H, W, D) to logits (B, num_classes); across axis 2, H x W is the size of a slice, and D is any.
 
     Raises:
-        ValueError: axes, step, chunk or sizes out of range, or an encoder of volumes; in ``forward`` slices of another
-            size.
+        NetworkError: axes, step, chunk or sizes out of range, or an encoder of volumes.
+        ValueError: in ``forward``, slices of another size.
 
     Source:
         AnyMC3D (Liu et al., arXiv 2512.12887): a frozen 2D backbone with a tuner, and attention over its slices. The
@@ -121,11 +122,11 @@ class SliceClassifier(ViTClassifier):
         **classifier: Any,
     ) -> None:
         if not axes or len(set(axes)) < len(axes) or not set(axes) <= {0, 1, 2}:
-            raise ValueError(f"SliceClassifier: axes must be different ones of 0, 1 and 2, not {tuple(axes)}")
+            raise NetworkError(f"SliceClassifier: axes must be different ones of 0, 1 and 2, not {tuple(axes)}")
         if min(step, chunk) < 1:
-            raise ValueError(f"SliceClassifier: step and chunk must be at least 1, not {step} and {chunk}")
+            raise NetworkError(f"SliceClassifier: step and chunk must be at least 1, not {step} and {chunk}")
         if classifier.get("spatial_dims", 2) != 2:
-            raise ValueError("SliceClassifier: its encoder reads slices, so spatial_dims is 2; leave it out")
+            raise NetworkError("SliceClassifier: its encoder reads slices, so spatial_dims is 2; leave it out")
         super().__init__(num_classes, img_size=of_slices(img_size, axes), **classifier)
         self.slice_axes = list(axes)
         self.step = step
@@ -229,7 +230,7 @@ def of_slices(img_size: int | Sequence[int], axes: Sequence[int]) -> tuple[int, 
     """The size of slices, from theirs or from that of a volume.
 
     Raises:
-        ValueError: slices across several axes have several sizes.
+        NetworkError: slices across several axes have several sizes.
 
     Example:
         >>> of_slices(32, (2,)), of_slices((32, 48), (0,)), of_slices((32, 48, 9), (2,))
@@ -240,7 +241,7 @@ def of_slices(img_size: int | Sequence[int], axes: Sequence[int]) -> tuple[int, 
         return size
     sizes = {tuple(side for other, side in enumerate(size) if other != axis) for axis in axes}
     if len(size) != 3 or len(sizes) > 1:
-        raise ValueError(
+        raise NetworkError(
             f"SliceClassifier: img_size {size} gives slices of the sizes {sorted(sizes)} across axes {tuple(axes)}; "
             "give a cube, or one axis"
         )

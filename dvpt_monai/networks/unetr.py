@@ -10,6 +10,7 @@ from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.blocks.unetr_block import UnetrBasicBlock, UnetrPrUpBlock, UnetrUpBlock
 from torch import Tensor
 
+from dvpt_monai.errors import NetworkError
 from dvpt_monai.networks.from_pretrained import FromPretrained
 from dvpt_monai.networks.local_contrast import LocalContrast
 from dvpt_monai.networks.vit import ViTEncoder
@@ -47,7 +48,7 @@ class UNETR(FromPretrained):
         (B, in_channels, *img_size) to (B, out_channels, *img_size).
 
     Raises:
-        ValueError: another patch size, a grid of one patch along an axis, or an encoder too shallow for the taps.
+        NetworkError: another patch size, a grid of one patch along an axis, or an encoder too shallow for the taps.
 
     Example:
         >>> import torch
@@ -76,14 +77,16 @@ class UNETR(FromPretrained):
     ) -> None:
         super().__init__()
         if patch_size not in (8, 16):
-            raise ValueError(f"UNETR: patch_size must be 8 or 16, not {patch_size}; load_pretrained resizes the kernel")
+            raise NetworkError(
+                f"UNETR: patch_size must be 8 or 16, not {patch_size}; load_pretrained resizes the kernel"
+            )
         if slices and spatial_dims != 3:
-            raise ValueError("UNETR: slices is for spatial_dims=3")
+            raise NetworkError("UNETR: slices is for spatial_dims=3")
         layers, tap = encoder.get("num_layers", 12), encoder.get("tap")
         depth = layers if tap is None else tap
         parts = 4 if patch_size == 16 else 3
         if depth < parts:
-            raise ValueError(f"UNETR: {depth} blocks are too few for {parts} maps; give at least {parts}")
+            raise NetworkError(f"UNETR: {depth} blocks are too few for {parts} maps; give at least {parts}")
         taps = [depth * i // parts for i in range(1, parts)]
         self.vit = ViTEncoder(
             in_channels=in_channels,
@@ -94,7 +97,7 @@ class UNETR(FromPretrained):
             **encoder,
         )
         if min(self.vit.grid) < 2:
-            raise ValueError(
+            raise NetworkError(
                 f"UNETR: img_size {tuple(self.vit.img_size)} with patch_size {patch_size} leaves a grid of "
                 f"{tuple(self.vit.grid)}; give at least {2 * patch_size} along every axis, or patches of 8"
             )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dvpt_monai.errors import NetworkError
 from dvpt_monai.networks.block import (
     ACTIVATIONS,
     MLP,
@@ -24,6 +25,7 @@ from dvpt_monai.networks.block import (
     PatchEmbedding,
     Residual,
     ScaledDotProduct,
+    check_whole_patches,
     per_axis,
 )
 from dvpt_monai.networks.from_pretrained import FromPretrained
@@ -75,7 +77,8 @@ class ViTEncoder(FromPretrained):
         (B, C, *grid) for each of ``taps``.
 
     Raises:
-        ValueError: sizes that do not fit each other, and in ``forward`` an image of another size.
+        NetworkError: sizes that do not fit each other.
+        ValueError: in ``forward``, an image of another size.
 
     Example:
         >>> import torch
@@ -115,24 +118,23 @@ class ViTEncoder(FromPretrained):
     ) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
-            raise ValueError(f"ViTEncoder: spatial_dims must be 2 or 3, not {spatial_dims}")
+            raise NetworkError(f"ViTEncoder: spatial_dims must be 2 or 3, not {spatial_dims}")
         size = per_axis(img_size, spatial_dims, "img_size")
         patch = per_axis(patch_size, spatial_dims, "patch_size")
-        if any(s < p or s % p for s, p in zip(size, patch, strict=True)):
-            raise ValueError(f"ViTEncoder: img_size {size} is not a multiple of patch_size {patch}")
+        check_whole_patches(size, patch)
         if hidden_size % num_heads:
-            raise ValueError(f"ViTEncoder: hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
+            raise NetworkError(f"ViTEncoder: hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
         if tap is not None and not 1 <= tap <= num_layers:
-            raise ValueError(f"ViTEncoder: tap must be between 1 and num_layers={num_layers}, not {tap}")
+            raise NetworkError(f"ViTEncoder: tap must be between 1 and num_layers={num_layers}, not {tap}")
         depth = num_layers if tap is None else tap
         if any(not 0 <= t < depth for t in taps):
-            raise ValueError(f"ViTEncoder: taps {tuple(taps)} must be blocks between 0 and {depth - 1}")
+            raise NetworkError(f"ViTEncoder: taps {tuple(taps)} must be blocks between 0 and {depth - 1}")
         if depth_embedding and spatial_dims != 3:
-            raise ValueError("ViTEncoder: depth_embedding is for spatial_dims=3")
+            raise NetworkError("ViTEncoder: depth_embedding is for spatial_dims=3")
         if planes and spatial_dims != 3:
-            raise ValueError("ViTEncoder: planes is for spatial_dims=3")
+            raise NetworkError("ViTEncoder: planes is for spatial_dims=3")
         if activation not in ACTIVATIONS:
-            raise ValueError(f"ViTEncoder: activation must be one of {ACTIVATIONS}, not {activation!r}")
+            raise NetworkError(f"ViTEncoder: activation must be one of {ACTIVATIONS}, not {activation!r}")
 
         self.in_channels = in_channels
         self.img_size = list(size)
@@ -275,8 +277,7 @@ class ViTEncoder(FromPretrained):
     def resize(self, img_size: int | Sequence[int]) -> ViTEncoder:
         """Take images of another size from now on, in place; positions, and prompts tied to them, are interpolated."""
         size = per_axis(img_size, len(self.grid), "img_size")
-        if any(s < p or s % p for s, p in zip(size, self.patch_size, strict=True)):
-            raise ValueError(f"ViTEncoder.resize: {size} is not a multiple of patch_size {tuple(self.patch_size)}")
+        check_whole_patches(size, self.patch_size)
         grid = [s // p for s, p in zip(size, self.patch_size, strict=True)]
         # First, since one may refuse.
         for module in self.modules():

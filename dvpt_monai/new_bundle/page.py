@@ -126,6 +126,7 @@ def page(proposal: Proposal) -> str:
     of_classes = _counts(proposal)
     remedies = {note: OPTION.sub(r"`\g<0>`", note.option) for note in proposal.notes}
     classification = proposal.task == "classification"
+    cut = f"\nThe backbone ends after block {proposal.tap} (`tap`)." if proposal.tap else ""
     return PAGE.substitute(
         commands(proposal, "."),
         title=title(proposal),
@@ -142,7 +143,7 @@ def page(proposal: Proposal) -> str:
         table=CASES[proposal.task],
         assumed="\n".join(f"- {note.text}{f' ({remedy})' if remedy else ''}" for note, remedy in remedies.items()),
         preprocessing=_preprocessing(proposal),
-        method=proposal.strategy.page,
+        method=proposal.strategy.page + cut,
         channels=proposal.channels,
         size=_by(proposal.image_size),
         outputs=len(proposal.predicted),

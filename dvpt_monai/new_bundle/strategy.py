@@ -70,11 +70,11 @@ dvpt_monai cache` lists and clears them. Where there is no room for them, each s
 )
 FEW = Strategy(
     method={**DVPT, "gate": 0.1},
-    words="DVPT on the frozen backbone, as for tens of images",
+    words="DVPT(gate=0.1) on the frozen backbone, as for tens of images",
     page=f"""\
-The method is `DVPT`: prompts that each image makes of its own tokens, in the frozen backbone's blocks [1]. Its update
-starts at a tenth of its size, so that a rate can be high that lasts for few steps. That is for {MOST} images to train
-on or fewer: with more, `init` takes `SideDVPT`, which is faster and then as good.""",
+The method is `DVPT(gate=0.1)`: prompts that each image makes of its own tokens, in the frozen backbone's blocks [1].
+Its update starts at a tenth of its size, so that a rate can be high that lasts for few steps. That is for {MOST} images
+to train on or fewer: with more, `init` takes `SideDVPT`, which is faster and then as good, on larger images.""",
     training={"learning_rate": 9e-4, "head_learning_rate": 1.4e-2},
     batch=16,
 )

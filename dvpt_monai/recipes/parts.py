@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dvpt_monai.recipes.recipe import Config, Images, Network, Recipe, Steps, Task
 
 __all__ = [
@@ -105,15 +107,28 @@ def network_ids(network: Network) -> Config:
 
 
 def as_trained(recipe: Recipe, ids: Config) -> Config:
-    """Those of these ids that the header of an adapter tells, but for what an expression computes from others."""
+    """Those of these ids that the header of an adapter tells, but for what an expression computes from others.
+
+    MONAI reads ``@`` as a reference even inside a word of an expression, so the word spells it as Python can.
+    """
     told: Config = {
-        name: f"$bundle.trained({name!r}, @trained_files[0], {value!r})"
+        name: f"$bundle.trained({name!r}, @trained_files[0], {_literal(value)})"
         for name, value in ids.items()
         if name in _recorded(recipe) and not (isinstance(value, str) and value.startswith("$"))
     }
     if "method" in ids:
         told["method"] = f"$bundle.trained_method(@trained_files[0], {_spelled(ids['method'])!r})"
     return told
+
+
+def _literal(value: Any) -> str:
+    r"""A value as an expression of a config spells it.
+
+    Example:
+        >>> print(_literal(["a@b", "it's", 3]))
+        ['a\\x40b', "it's", 3]
+    """
+    return repr(value).replace("@", r"\x40")
 
 
 def _spelled(method: Config) -> str:

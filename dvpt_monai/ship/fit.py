@@ -11,10 +11,11 @@ from torch import Tensor
 
 from dvpt_monai.bundle_files import ADAPTER
 from dvpt_monai.errors import AdapterError
+from dvpt_monai.ship.contents import metadata_of
 from dvpt_monai.torch_file import finite
 from dvpt_monai.tuning import read_header
 
-__all__ = ["settings_of", "unfit"]
+__all__ = ["settings_of", "undescribed", "unfit"]
 
 
 def unfit(saved: Any, expected: Mapping[str, Tensor]) -> str:
@@ -52,3 +53,35 @@ def settings_of(root: Path) -> str:
     method = dict(header["method"])
     known = {"method": {"_target_": f"dvpt_monai.{method.pop('method')}", **method}, **header["settings"]}
     return f"{write}: {json.dumps(known)}"
+
+
+def undescribed(root: Path) -> str:
+    """What ``network_data_format`` says otherwise than the adapter was trained with, and the remedy; empty if nothing.
+
+    Raises:
+        BundleError: the metadata cannot be read.
+    """
+    try:
+        settings = read_header(root / ADAPTER)["settings"]
+    except AdapterError:
+        return ""
+    formats = metadata_of(root).get("network_data_format", {})
+    shape = formats.get("inputs", {}).get("image", {}).get("spatial_shape") or []
+    classes = formats.get("outputs", {}).get("pred", {}).get("num_channels")
+    size = settings.get("image_size")
+    described = {
+        "image_size": (shape, [size] * len(shape) if isinstance(size, int) else size),
+        "num_classes": (classes, settings.get("num_classes")),
+    }
+    for name, (told, trained) in described.items():
+        if told and trained and all(isinstance(each, int) for each in _all(told)) and told != trained:
+            place = "spatial_shape" if name == "image_size" else "num_channels of pred"
+            return (
+                f"configs/metadata.json has {place} {told}, the adapter was trained with --{name} {settings[name]}; "
+                "write that there and into configs/train.json, or train again without that option"
+            )
+    return ""
+
+
+def _all(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -15,7 +15,7 @@ from dvpt_monai.bundle_files import ADAPTER, MODEL, completion
 from dvpt_monai.errors import AdapterError, BundleError, CheckpointError
 from dvpt_monai.sha256 import sha256_of
 from dvpt_monai.ship.contents import contents, metadata_of
-from dvpt_monai.ship.fit import settings_of, unfit
+from dvpt_monai.ship.fit import settings_of, undescribed, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 from dvpt_monai.tuning import Method, read_header, trained_tensors
@@ -43,8 +43,8 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool
 
     Raises:
         BundleError: the bundle is not trained, has no version or a link out of its folder, or its weights are not those
-            of ``inference.json``, or its adapter is of a network that computes something else; or slim is asked of a
-            network without a pre-trained backbone.
+            of ``inference.json``, or its adapter is of a network that computes something else, or was trained on other
+            images or classes than its metadata say; or slim is asked of a network without a pre-trained backbone.
         AdapterError: the adapter is damaged.
         CheckpointError: the network is of another epoch than the adapter.
     """
@@ -58,6 +58,8 @@ def pack(folder: str | os.PathLike[str], out: str | os.PathLike[str], slim: bool
         names = [name for name in names if not name.startswith("models/") or name == ADAPTER]
     else:
         _check_model(root)
+    if problem := undescribed(root):
+        raise BundleError(f"{root}: {problem}")
     archive = Path(out) / f"{root.name}_v{version}.zip"
     with whole_file(archive) as part:
         _write(root, names, part)

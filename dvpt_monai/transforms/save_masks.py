@@ -10,6 +10,7 @@ from monai.config import KeysCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dvpt_monai.data.masks import distinct
 from dvpt_monai.errors import DataError
 from dvpt_monai.transforms.save import SavePNGd
 
@@ -30,7 +31,8 @@ class SaveImageMasksd(SavePNGd):
         allow_missing_keys: skip keys that a case does not have.
 
     Raises:
-        DataError: on another number of channels, or where two images would write to one file.
+        DataError: names that are not those of files, or twice the same; another number of channels; or two images that
+            would write to one file.
 
     Example:
         >>> import tempfile, torch
@@ -51,7 +53,7 @@ class SaveImageMasksd(SavePNGd):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, output_dir, allow_missing_keys)
-        self.structures = list(structures)
+        self.structures = distinct(structures)
 
     def pictures(self, mask: Tensor, source: str) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         """Each structure, 0 and 255."""

@@ -111,9 +111,9 @@ def _read(path: str | os.PathLike[str], tensors: bool) -> tuple[dict[str, Any], 
         intact = not tensors or (header["sha256"] == _digest(header, held) and header["tensors"] == _shapes(held))
         if header["format"] == 1:
             header, held = _from_format_1(header, held)
-        header["train"], header["backbone"]["fingerprint"]
+        header["train"], header["backbone"]["fingerprint"], header["settings"].keys()
         header["method"] = json.loads(json.dumps(Method.completed(header["method"])))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise AdapterError(f"read: {path} has no readable dvpt_monai header; it is no adapter, or damaged") from error
     if not known:
         raise AdapterError(f"read: {path} has adapter format {header['format']}, this version reads {FORMAT}; upgrade")

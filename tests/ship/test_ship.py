@@ -251,6 +251,29 @@ def test_a_method_of_some_blocks_is_packed(copy, tmp_path):
         assert pack(copy, tmp_path / "out", slim=True).is_file()
 
 
+@pytest.mark.parametrize("slim", [False, True])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("spatial_shape", r"shape \[70, 70\], .* --image_size 56; write"),
+        ("num_channels", "pred 4, .* 5; write"),
+    ],
+)
+def test_metadata_of_other_images_or_classes_are_refused(copy, tmp_path, slim, place, words):
+    """As they are after a training with another ``--image_size``, which the configs read in the adapter."""
+    path = copy / "configs" / "metadata.json"
+    content = json.loads(path.read_text())
+    formats = content["network_data_format"]
+    if place == "spatial_shape":
+        formats["inputs"]["image"][place] = [70, 70]
+    else:
+        formats["outputs"]["pred"][place] = 4
+    path.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=words):
+        pack(copy, tmp_path / "out", slim)
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_a_bundle(tmp_path):
     with pytest.raises(BundleError, match="no folder configs"):
         pack(tmp_path, tmp_path / "out")

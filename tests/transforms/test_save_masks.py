@@ -36,6 +36,13 @@ def test_what_would_be_lost_is_refused(tmp_path):
         save({"pred": mask("c.jpg", channels=3)})
 
 
+@pytest.mark.parametrize("names", [["../MA", "EX"], ["a\\b", "EX"], ["/MA", "EX"], ["", "EX"], ["MA", "MA"]])
+def test_a_name_that_leads_elsewhere_or_comes_twice_is_refused(tmp_path, names):
+    """An adapter tells them, and that may be a stranger's."""
+    with pytest.raises(DataError, match="structures"):
+        SaveImageMasksd("pred", tmp_path / "out", names)
+
+
 def test_tools_that_write_results_themselves_know_it():
     """MONAI Label looks at the class, MONAI Deploy at the name."""
     assert issubclass(SaveImageMasksd, SaveImaged) and "SaveImage" in SaveImageMasksd.__name__

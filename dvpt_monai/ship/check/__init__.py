@@ -37,9 +37,9 @@ CHECKS: dict[str, tuple[Check, tuple[str, ...]]] = {
     "properties, train": (lambda trial: workflows.properties(trial, "train"), ("files", "JSON")),
     "properties, evaluate": (lambda trial: workflows.properties(trial, "train", "evaluate"), ("files", "JSON")),
     "properties, inference": (lambda trial: workflows.properties(trial, "inference"), ("files", "JSON")),
-    "TorchScript": (network.torchscript, ("models/model.pt", "metadata")),
-    "torch.export": (network.exported, ("models/model.pt", "metadata")),
-    "ONNX": (network.onnx, ("models/model.pt", "metadata")),
+    "TorchScript": (network.torchscript, ("models/model.pt", "network, inference")),
+    "torch.export": (network.exported, ("models/model.pt", "network, inference")),
+    "ONNX": (network.onnx, ("models/model.pt", "network, inference")),
     "2 processes, train": (lambda trial: workflows.two_processes(trial, "train", "multi_gpu_train"), ("files", "JSON")),
     "2 processes, evaluate": (
         lambda trial: workflows.two_processes(trial, "train", "evaluate", "multi_gpu_evaluate"),

@@ -13,7 +13,7 @@ from dvpt_monai.bundle_files import ADAPTER, completion
 from dvpt_monai.errors import BundleError, CheckpointError, reason
 from dvpt_monai.ship.check.row import Failed, Skipped
 from dvpt_monai.ship.check.trial import Trial
-from dvpt_monai.ship.fit import settings_of, unfit
+from dvpt_monai.ship.fit import settings_of, undescribed, unfit
 from dvpt_monai.ship.network import network_of
 from dvpt_monai.torch_file import read_torch_file
 
@@ -51,7 +51,10 @@ def in_out(trial: Trial, config: str) -> str:
             bundle_root=str(trial.root),
         )
     except Exception as error:
-        raise Failed(_message(error), f"make configs/{config}.json and network_data_format agree") from error
+        raise Failed(
+            _message(error),
+            undescribed(trial.root) or f"make configs/{config}.json and network_data_format agree",
+        ) from error
     return ""
 
 

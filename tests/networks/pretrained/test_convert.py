@@ -181,7 +181,7 @@ def test_a_file_is_overwritten_only_if_asked_and_only_when_all_is_well(to, tmp_p
     [
         ("numpy", {}, "--to is monai or safetensors, not 'numpy'"),
         ("monai", {"tap": 1}, "no argument 'tap'; there are in_channels, img_size"),
-        ("monai", {"img_size": 15}, r"convert: ViTEncoder: img_size \(15, 15\) is not a multiple"),
+        ("monai", {"img_size": 15}, r"convert: ViTEncoder: img_size \(15, 15\) is no multiple"),
     ],
 )
 def test_other_arguments_are_refused(to, arguments, message, tmp_path):
