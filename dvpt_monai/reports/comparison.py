@@ -82,7 +82,7 @@ def draw_costs(
         if max(places) > WIDE * min(places):
             axes.set_xscale("log")
         else:
-            axes.set_xlim(left=0)
+            axes.set_xlim(0, 1.15 * max(places) or 1)  # room for the marker of the dearest
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(metric.replace("_", " "))
     handles, names = panels[0].get_legend_handles_labels()
