@@ -126,7 +126,7 @@ def _literal(value: Any) -> str:
 
     Example:
         >>> print(_literal(["a@b", "it's", 3]))
-        ['a\\x40b', "it's", 3]
+        ['a\x40b', "it's", 3]
     """
     return repr(value).replace("@", r"\x40")
 

@@ -19,6 +19,7 @@ from dvpt_monai.networks.pretrained.convert import convert
 from dvpt_monai.new_bundle import Options, account, init
 from dvpt_monai.new_bundle.backbone import suggested
 from dvpt_monai.ship import check
+from dvpt_monai.tuning.spelled import spelled
 from tests.small_data import AFFINE, series
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -197,8 +198,15 @@ def test_train_and_inference_fit_each_other(data, make):
                                                       "backbone", "network_def", "inferer", "normalization",
                                                       "initialize", "run", "cases", "note", "settings",
                                                       "table"}:  # fmt: skip
-            if key in ("volume", "slice_axes", "slice_step"):
-                assert inference[key] == f"$bundle.trained({key!r}, @trained_files[0], {train[key]!r})"
+            told = str(inference[key])
+            if key == "method":
+                method = spelled(re.fullmatch(r"\$bundle\.trained_method\(@trained_files\[0\], '(.+)'\)", told)[1])
+                given = {name: value for name, value in train["method"].items() if name != "_target_"}
+                assert (
+                    train["method"]["_target_"] == f"dvpt_monai.{type(method).__name__}" and method.changed() == given
+                )
+            elif told.startswith("$bundle.trained("):
+                assert key in train["settings"] and told.endswith(f"({key!r}, @trained_files[0], {train[key]!r})")
             else:
                 assert train[key] == inference[key], key
         assert train["settings"].items() >= inference["settings"].items()
@@ -472,7 +480,7 @@ def test_masks_beside_their_images_are_not_predicted(data, make):
     from monai.bundle import ConfigParser
 
     folder = make(data.pairs(10, "x{i}.jpg", "x{i}_mask.png"))
-    parser = ConfigParser(config(folder, "inference"))
+    parser = ConfigParser({**config(folder, "inference"), "bundle_root": str(folder)})
     images = [case["image"] for case in parser.get_parsed_content("cases")]
     assert sorted(images) == [str(data.root / f"x{i}.jpg") for i in range(10)]
 

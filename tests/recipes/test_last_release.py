@@ -49,7 +49,7 @@ def old(request, tmp_path):
     root = released(today.root.name, tmp_path)
     for config in ("train", "inference"):
         path = root / "configs" / f"{config}.json"
-        content, tiny = (json.loads(place.read_text()) for place in (path, today.root / "configs" / path.name))
+        content, tiny = (json.loads(place.read_text()) for place in (path, today.root / "configs" / "train.json"))
         sizes = ("hidden_size", "mlp_dim", "num_layers", "num_heads")
         content["backbone"].update({key: tiny["backbone"][key] for key in sizes})
         content.update({key: tiny[key] for key in SMALL if key in content})
