@@ -85,7 +85,7 @@ def strategy_of(task: str, dims: int, architecture: Architecture, learning: int)
 
     Photographs are classified from cached activations, which leaves time for the whole backbone at the size that most
     were trained at, as the bundle of the fundus does. Where they are few, prompts inside the blocks make more of them
-    (``fundus_few_gate`` and ``fundus_few_edema`` in docs/results.md).
+    (``fundus_few_gate``, and from ``fundus_few_edema`` to ``fundus_forty_edema``, in docs/results.md).
 
     Args:
         task: classification or segmentation.
