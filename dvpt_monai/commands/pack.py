@@ -25,12 +25,14 @@ def pack(folder: Path, out: Path, slim: bool, allow: Path | None, trust: bool) -
     Example: python -m dvpt_monai pack bundles/eyes --out dist --slim
     """
     from dvpt_monai.bundle_files import ADAPTER, completion
+    from dvpt_monai.ship.contents import local_paths
     from dvpt_monai.ship.pack import pack as write_archive
     from dvpt_monai.tuning import read_header
 
     check_trusted(folder, allow, trust)
     archive = write_archive(folder, out, slim)
     lines = [f"{archive}: {archive.stat().st_size:,} bytes, sha256 in {archive.name}.sha256"]
+    lines += [f"it tells of this machine: {place} is {path}" for place, path in local_paths(folder).items()]
     if slim:
         receipt = read_header(folder / ADAPTER)["backbone"]["receipt"]
         lines.append(f"needs the backbone {receipt['source']}, sha256 {receipt['sha256']}; after the download:")

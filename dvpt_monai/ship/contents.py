@@ -10,7 +10,7 @@ from typing import Any
 from dvpt_monai.bundle_files import ADAPTER, MODEL
 from dvpt_monai.errors import BundleError
 
-__all__ = ["contents", "metadata_of"]
+__all__ = ["contents", "local_paths", "metadata_of"]
 
 WEIGHTS = frozenset({MODEL, ADAPTER, "models/model.ts"})
 """What belongs to a bundle among its models; checkpoints to resume from do not."""
@@ -61,3 +61,23 @@ def metadata_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BundleError(f"{path} holds no object; a bundle's metadata are names and values")
     return values
+
+
+def local_paths(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """The paths of this machine at the top of a bundle's configs, by the config and the name that has them.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     Path(home, "configs").mkdir()
+        ...     _ = Path(home, "configs", "train.json").write_text('{"dataset_dir": "/data/eyes", "epochs": 3}')
+        ...     local_paths(home)
+        {'configs/train.json, dataset_dir': '/data/eyes'}
+    """
+    found = {}
+    for path in sorted(Path(folder, "configs").glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in content.items() if isinstance(content, dict) else ():
+            if isinstance(value, str) and Path(value).is_absolute():
+                found[f"configs/{path.name}, {name}"] = value
+    return found

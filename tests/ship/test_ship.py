@@ -373,7 +373,8 @@ def say(monkeypatch, *words):
 
 def test_the_commands(trained, tmp_path, monkeypatch, capsys, weights):
     say(monkeypatch, "pack", trained.root, "--out", tmp_path / "dist")
-    assert f"{trained.root.name}_v0.3.0.zip" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{trained.root.name}_v0.3.0.zip" in said and "tells of this machine" not in said
     say(monkeypatch, "pack", trained.root, "--out", tmp_path / "dist", "--slim")
     said = capsys.readouterr().out
     assert "backbone.pt" in said and f"python -m dvpt_monai complete {trained.root.name}" in said
@@ -385,6 +386,13 @@ def test_the_commands(trained, tmp_path, monkeypatch, capsys, weights):
     with pytest.raises(SystemExit):
         say(monkeypatch, "complete", tmp_path / trained.root.name)
     assert capsys.readouterr().err.startswith("error:")
+
+
+def test_what_an_archive_tells_of_the_machine_is_said(copy, tmp_path, monkeypatch, capsys):
+    path = copy / "configs" / "train.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset_dir": "/home/anna/eyes"}))
+    say(monkeypatch, "pack", copy, "--out", tmp_path / "dist")
+    assert "it tells of this machine: configs/train.json, dataset_dir is /home/anna/eyes" in capsys.readouterr().out
 
 
 # --- over HTTP, without the repository
