@@ -124,10 +124,8 @@ def check_trained(
     path = Path(adapter) if adapter else adapter_beside(checkpoint)
     if not path.is_file():
         if Path(checkpoint).is_file() and not adapter:
-            logger.warning(
-                "%s is not there to tell how %s was trained: its method and its images are taken to be as %s",
-                *(path, checkpoint, "inference.json and evaluate.json have them, or the options that are given"),
-            )
+            told = "is not there to tell how this was trained: method and images are those of the config, or of options"
+            logger.warning("%s: %s %s", checkpoint, path.name, told)
         return
     try:
         header = read_header(path)

@@ -30,9 +30,10 @@ def pack(folder: Path, out: Path, slim: bool, allow: Path | None, trust: bool) -
     from dvpt_monai.tuning import read_header
 
     check_trusted(folder, allow, trust)
+    paths = local_paths(folder)
     archive = write_archive(folder, out, slim)
     lines = [f"{archive}: {archive.stat().st_size:,} bytes, sha256 in {archive.name}.sha256"]
-    lines += [f"it tells of this machine: {place} is {path}" for place, path in local_paths(folder).items()]
+    lines += [f"it tells of this machine: {place} is {path}" for place, path in paths.items()]
     if slim:
         receipt = read_header(folder / ADAPTER)["backbone"]["receipt"]
         lines.append(f"needs the backbone {receipt['source']}, sha256 {receipt['sha256']}; after the download:")

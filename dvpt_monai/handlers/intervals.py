@@ -62,11 +62,8 @@ def intervals_of(
             result[name] = ends
     if partial:
         name = min(partial, key=partial.__getitem__)
-        more = (
-            f", as {len(partial) - 1} more scores in {max(partial.values())} or fewer"
-            if partial.keys() > {name}
-            else ""
-        )
+        rest = len(partial) - 1
+        more = f", as {rest} more scores in {max(partial.values())} or fewer" if rest else ""
         logger.warning(
             "few cases: %s has a value in %d of %d resamples%s; in the others no case of its class was drawn",
             *(name, partial[name], RESAMPLES, more),

@@ -54,10 +54,7 @@ def metadata_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
         BundleError: the file is missing or is no JSON object.
     """
     path = Path(folder) / "configs" / "metadata.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as JSON ({error}); a bundle needs it") from error
+    values = _read(path)
     if not isinstance(values, dict):
         raise BundleError(f"{path} holds no object; a bundle's metadata are names and values")
     return values
@@ -65,6 +62,9 @@ def metadata_of(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def local_paths(folder: str | os.PathLike[str]) -> dict[str, str]:
     """The paths of this machine at the top of a bundle's configs, by the config and the name that has them.
+
+    Raises:
+        BundleError: a config is no JSON.
 
     Example:
         >>> import tempfile
@@ -76,8 +76,15 @@ def local_paths(folder: str | os.PathLike[str]) -> dict[str, str]:
     """
     found = {}
     for path in sorted(Path(folder, "configs").glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _read(path)
         for name, value in content.items() if isinstance(content, dict) else ():
             if isinstance(value, str) and Path(value).is_absolute():
                 found[f"configs/{path.name}, {name}"] = value
     return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as JSON ({error}); a bundle needs it") from error

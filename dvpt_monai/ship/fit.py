@@ -69,19 +69,15 @@ def undescribed(root: Path) -> str:
     shape = formats.get("inputs", {}).get("image", {}).get("spatial_shape") or []
     classes = formats.get("outputs", {}).get("pred", {}).get("num_channels")
     size = settings.get("image_size")
-    described = {
-        "image_size": (shape, [size] * len(shape) if isinstance(size, int) else size),
-        "num_classes": (classes, settings.get("num_classes")),
-    }
-    for name, (told, trained) in described.items():
-        if told and trained and all(isinstance(each, int) for each in _all(told)) and told != trained:
-            place = "spatial_shape" if name == "image_size" else "num_channels of pred"
-            return (
-                f"configs/metadata.json has {place} {told}, the adapter was trained with --{name} {settings[name]}; "
-                "write that there and into configs/train.json, or train again without that option"
-            )
-    return ""
-
-
-def _all(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    sides = [size] * len(shape) if isinstance(size, int) else size
+    measured = all(isinstance(side, int) for side in shape)  # "*" is any
+    if shape and size and measured and shape != sides:
+        place, told, name = "spatial_shape", shape, "image_size"
+    elif classes and classes != settings.get("num_classes", classes):
+        place, told, name = "num_channels of pred", classes, "num_classes"
+    else:
+        return ""
+    return (
+        f"configs/metadata.json has {place} {told}, the adapter was trained with --{name} {settings[name]}; "
+        "write that there and into configs/train.json, or train again without that option"
+    )
