@@ -58,6 +58,22 @@ SIZES = {
         Entrant(LATE),
     ),
 }
+# What each part of SideDVPT is worth: one at a time, all else as the bundle has it.
+PROMPTLESS = (
+    "$[n := dvpt_monai.tune(@backbone(), @method, train=@train_patterns), "
+    "[m.from_prompts.requires_grad_(False).weight.data.zero_() for m in n.modules() if hasattr(m, 'from_prompts')]][0]"
+)
+SIDE_PARTS = {
+    **FUNDUS,
+    "entrants": (
+        Entrant(SideDVPT()),
+        Entrant(SideDVPT(), {"network_def": PROMPTLESS}, "without prompts"),
+        *(Entrant(SideDVPT(num_prompts=count)) for count in (4, 64)),
+        *(Entrant(SideDVPT(bottleneck=rank)) for rank in (8, 96)),
+        *(Entrant(SideDVPT(width=width)) for width in (32, 384)),
+        *(Entrant(SideDVPT(temperature=temperature)) for temperature in (0.2, 2.0)),
+    ),
+}
 # Every method as it comes, on the whole backbone and the same images, and as large a search for each.
 FIRST = ("SideDVPT", "DVPT", "LinearProbe", "FullFineTuning", "LoRA", "VPT", "EPT")
 METHODS_IN_TURN = (*FIRST, *(name for name in METHODS if name not in (*FIRST, "Stack")))
@@ -153,6 +169,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_saliency_folds": {**SALIENCY, "seeds": 1, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_sizes_folds": {**SIZES, "seeds": 1, "score": "folds"},
+    "fundus_side_parts": {**SIDE_PARTS, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
     "fundus_whole_labels": {**WHOLE, "seeds": 1, "score": "folds", "fractions": (0.4,)},
@@ -178,6 +195,12 @@ STUDIES: dict[str, dict[str, Any]] = {
         ),
         "seeds": 3,
         "options": {"epochs": 3},
+    },
+    "hippocampus_nnunet": {
+        **HIPPOCAMPUS,
+        "entrants": (Entrant(DVPT()),),
+        "seeds": 1,
+        "options": {"label_fraction": 0.25, "epochs": 40},
     },
     "hippocampus_folds": {
         **HIPPOCAMPUS,
