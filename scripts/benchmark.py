@@ -60,14 +60,14 @@ SIZES = {
 }
 # What each part of SideDVPT is worth: one at a time, all else as the bundle has it.
 PROMPTLESS = (
-    "$[n := dvpt_monai.tune(@backbone(), @method, train=@train_patterns), "
-    "[m.from_prompts.requires_grad_(False).weight.data.zero_() for m in n.modules() if hasattr(m, 'from_prompts')]][0]"
+    "$[n := dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device), "
+    "[m.from_prompts.requires_grad_(False).weight.zero_() for m in n.modules() if hasattr(m, 'from_prompts')]][0]"
 )
 SIDE_PARTS = {
     **FUNDUS,
     "entrants": (
         Entrant(SideDVPT()),
-        Entrant(SideDVPT(), {"network_def": PROMPTLESS}, "without prompts"),
+        Entrant(SideDVPT(), {"network": PROMPTLESS}, "without prompts"),
         *(Entrant(SideDVPT(num_prompts=count)) for count in (4, 64)),
         *(Entrant(SideDVPT(bottleneck=rank)) for rank in (8, 96)),
         *(Entrant(SideDVPT(width=width)) for width in (32, 384)),

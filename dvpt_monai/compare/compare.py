@@ -9,7 +9,7 @@ from typing import Any
 
 from dvpt_monai.compare.bundle import Bundle, logged
 from dvpt_monai.compare.entrants import Entrant
-from dvpt_monai.compare.printed import WIDTH, cells, command, failures, markdown, table
+from dvpt_monai.compare.printed import WIDTH, alike, cells, command, failures, markdown, table
 from dvpt_monai.compare.recommend import advice, chances, choice, scored_rows
 from dvpt_monai.compare.scores import Scores, scores
 from dvpt_monai.compare.study import Study
@@ -40,7 +40,8 @@ class Comparison:
     def table(self, colour: bool = False, width: int = WIDTH) -> str:
         """The tables, what failed, and what to type for the best method with the most labels."""
         parts = [table(self._titled(), colour, width)] if self.scores else []
-        parts += ["\n".join(self.failures)] if self.failures else []
+        said = [*alike(self.scores), *self.failures]
+        parts += ["\n".join(said)] if said else []
         if self.scores:
             parts.append(self._best())
         return "\n".join([*parts, f"{self.out}: {TABLE}, table.md and figures"])
@@ -58,7 +59,8 @@ class Comparison:
         else:
             best = max(several, key=lambda each: each.value)
             why = f"{best.method} has the highest score, of which no resamples tell how sure it is"
-        return f"{why}.\nWith the settings of {best.method}:\n  {command(self.config, best.row)}"
+        typed = command(self.config, best.row)
+        return f"{why}.\nWith the settings of {best.method}:\n  {typed}" if typed else f"{why}."
 
     def write(self) -> None:
         """Write ``table.md`` and the figures; nothing where no run was scored."""

@@ -7,9 +7,11 @@ import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +23,9 @@ from dvpt_monai.compare.runs import Row
 from dvpt_monai.compare.scores import Scores, difference
 from dvpt_monai.compare.study import number
 from dvpt_monai.metrics import Interval
+from dvpt_monai.tuning import METHODS
 
-__all__ = ["WIDTH", "cells", "command", "failures", "markdown", "recommendation", "table"]
+__all__ = ["WIDTH", "alike", "cells", "command", "failures", "markdown", "recommendation", "table"]
 
 WIDTH = 140
 """Of a table where no terminal tells."""
@@ -78,8 +81,22 @@ def failures(rows: Iterable[Row]) -> list[str]:
     return [f"{method}: {len(said)} runs failed, {said[0]}" for method, said in errors.items()]
 
 
+def alike(several: Sequence[Scores]) -> list[str]:
+    """A line for each two methods that no resample tells apart: what distinguishes one may have no effect."""
+    varied = [each for each in several if any(values.std() > 0 for values in each.resampled.values())]
+    return [
+        f"{one.method} and {other.method} have the same score in every resample: does what sets them apart take effect?"
+        for one, other in combinations(varied, 2)
+        if one.fraction == other.fraction
+        and one.resampled.keys() == other.resampled.keys()
+        and all(np.array_equal(values, other.resampled[seed]) for seed, values in one.resampled.items())
+    ]
+
+
 def command(config: Path, row: Row) -> str:
-    """What trains a bundle with the settings of a run."""
+    """What trains a bundle with the settings of a run; empty for what is no method of this package."""
+    if json.loads(row["arguments"])["method"] not in METHODS:
+        return ""
     settings: dict[str, Any] = {**json.loads(row["options"]), **json.loads(row["settings"])}
     words = ["python -m monai.bundle run training --config_file", shlex.quote(str(config))]
     words.append(method_option(json.loads(row["arguments"])))

@@ -33,18 +33,20 @@ def of(name, mean, spread=0.0, trained=100, cases=50):
 
 
 def test_a_paired_lead_is_sure_however_wide_the_intervals():
-    [first, second] = chances([of("probe", 0.70), of("DVPT", 0.75)])
+    [first, second] = chances([of("LinearProbe", 0.70), of("DVPT", 0.75)])
     assert (first.scores.method, first.best, second.best, second.near) == ("DVPT", 1.0, 0.0, 0.0)
     assert advice([first, second]) == "Take DVPT: it is the best in 100% of the resamples of 50 cases and 1 seed"
 
 
 def test_that_few_cases_decide_little_is_said():
-    few = chances([of("probe", 0.70, cases=9), of("DVPT", 0.75, cases=9)])
+    few = chances([of("LinearProbe", 0.70, cases=9), of("DVPT", 0.75, cases=9)])
     assert advice(few).endswith("of the resamples of 9 cases and 1 seed; so few cases decide little")
 
 
 def test_of_level_methods_the_one_that_trains_least():
-    ranked = chances([of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("probe", 0.60, trained=10)])
+    ranked = chances(
+        [of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("LinearProbe", 0.60, trained=10)]
+    )
     assert (
         "Take LoRA: it is within 0.01 of the best in 100% of the resamples of 50 cases and 1 seed, as DVPT"
         in advice(ranked)
@@ -52,18 +54,20 @@ def test_of_level_methods_the_one_that_trains_least():
 
 
 def test_a_draw_is_shared_and_the_one_that_trains_least_is_taken():
-    first, second = chances([of("DVPT", 0.75, trained=1000), of("probe", 0.75, trained=10)])
+    first, second = chances([of("DVPT", 0.75, trained=1000), of("LinearProbe", 0.75, trained=10)])
     assert (first.best, second.best) == (0.5, 0.5)
     text = advice([first, second])
-    assert text.startswith("Take probe: ") and text.endswith("as DVPT, and trains the least of these, which are level")
+    assert text.startswith("Take LinearProbe: ") and text.endswith(
+        "as DVPT, and trains the least of these, which are level"
+    )
 
 
-LEVEL = [of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("probe", 0.60, trained=10)]
+LEVEL = [of("DVPT", 0.750, 0.001, 1000), of("LoRA", 0.749, 0.001, 500), of("LinearProbe", 0.60, trained=10)]
 SEVERAL = {
     "level": (LEVEL, "LoRA", "DVPT"),
-    "a draw": ([of("DVPT", 0.75, trained=1000), of("probe", 0.75, trained=10)], "probe", "DVPT"),
+    "a draw": ([of("DVPT", 0.75, trained=1000), of("LinearProbe", 0.75, trained=10)], "LinearProbe", "DVPT"),
     "a draw of equals": ([of("EPT", 0.75), of("DVPT", 0.75)], "DVPT", "EPT"),
-    "sure": ([of("probe", 0.70, trained=10), of("DVPT", 0.75)], "DVPT", "DVPT"),
+    "sure": ([of("LinearProbe", 0.70, trained=10), of("DVPT", 0.75)], "DVPT", "DVPT"),
     "open": ([of("LoRA", 0.745, 0.05), of("DVPT", 0.75, 0.05)], None, "DVPT"),
 }
 """Methods, which of them is taken, where that is decided, and which has the highest score, the first of several."""
@@ -82,6 +86,24 @@ def test_compare_and_recommend_name_the_same_method(name, tmp_path):
     assert ("which are level" in shown) == (name in ("level", "a draw", "a draw of equals"))
 
 
+def test_two_that_no_resample_tells_apart_are_named(tmp_path):
+    """As where an option is misspelled into nothing; a score that never varies tells nothing."""
+    drawn = np.random.default_rng(0).normal(0.75, 0.01, 1000)
+    one, other, third = (replace(of(name, 0.75), resampled={0: drawn.copy()}) for name in ("DVPT", "LoRA", "EPT"))
+    third.resampled[0][0] += 0.01
+    shown = Comparison(tmp_path, tmp_path, [one, other, third], []).table()
+    assert "DVPT and LoRA have the same score in every resample" in shown and shown.count("in every resample") == 1
+    constant = [replace(each, resampled={0: np.zeros(1000)}) for each in (one, other)]
+    assert "in every resample" not in Comparison(tmp_path, tmp_path, constant, []).table()
+
+
+def test_no_command_is_told_for_what_is_no_method_of_ours(tmp_path):
+    best = of("nnU-Net", 0.9)
+    best = replace(best, row={**best.row, "arguments": '{"method": "nnU-Net"}'})
+    shown = Comparison(tmp_path, tmp_path, [best, LEVEL[2]], []).table()
+    assert "Take nnU-Net" in shown and "With the settings" not in shown and "--method" not in shown
+
+
 def test_compare_says_so_where_nothing_is_sure(tmp_path):
     """Without resamples the highest score, on different cases none."""
     shown = Comparison(tmp_path, tmp_path, [replace(each, resampled={}) for each in LEVEL], []).table()
@@ -92,7 +114,7 @@ def test_compare_says_so_where_nothing_is_sure(tmp_path):
 
 
 def test_what_is_open_is_said_to_be_open():
-    ranked = chances([of("DVPT", 0.75, 0.05), of("LoRA", 0.74, 0.05), of("probe", 0.5)])
+    ranked = chances([of("DVPT", 0.75, 0.05), of("LoRA", 0.74, 0.05), of("LinearProbe", 0.5)])
     text = advice(ranked)
     assert text.startswith("Not decided: DVPT is the best in") and "50 cases and 1 seed" in text
     assert sum(each.best for each in ranked) == pytest.approx(1)
