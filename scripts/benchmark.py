@@ -9,14 +9,15 @@ Studies: ``fundus`` (the official test split of IDRiD, which each run reads once
 ``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_sizes_folds`` (larger images there),
 ``fundus_saliency_folds`` (the same on another backbone), ``fundus_edema_folds`` (another question to the same
 photographs), ``fundus_inside`` and ``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side
-networks against each other), ``fundus_methods_folds`` (every method, with a search of the learning rates for each),
+networks against each other), ``fundus_side_parts`` (what each part of ``SideDVPT`` is worth), ``fundus_methods_folds`` (every method, with a search of the learning rates for each),
 ``fundus_whole`` (the first of them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels,
 in folds), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them,
 with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``fundus_few_edema`` (the same DVPT on the
 other question, without a search; ``fundus_twenty_edema`` and ``fundus_forty_edema`` with more), ``adrenal_folds``
 (5-fold cross-validation inside the training shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane),
 ``hippocampus`` (40 held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are
-worth, at equal and shorter time) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it,
+worth, at equal and shorter time), ``hippocampus_nnunet`` (forty volumes to train on, to which
+``scripts/benchmark_nnunet.py`` adds nnU-Net) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it,
 in 5-fold cross-validation inside the training volumes).
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.

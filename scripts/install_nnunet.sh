@@ -21,7 +21,7 @@ install_nnunet() {
     python -m pip install -c constraints.txt torch || die "torch could not be installed: pip's reason is above"
 
     stage "nnU-Net and what it needs"
-    python -m pip install -c constraints.txt -e . nnunetv2==2.8.1 ||
+    python -m pip install -c constraints.txt -e ".[nnunet]" ||
         die "nnU-Net could not be installed: pip's reason is above"
 
     stage "nnU-Net: does it start?"

@@ -29,7 +29,7 @@ DISTRIBUTION = {
 
 OPTIONAL = {
     "dvpt_monai": ("hub", "onnx", "dicom"),
-    "scripts": ("test",),  # what a benchmark compares with
+    "scripts": ("test", "nnunet"),  # what a benchmark compares with
     "tests": ("test", "tracking", "dicom"),
 }
 
@@ -55,7 +55,7 @@ def imported(folder):
                 yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", "tests"])
+@pytest.mark.parametrize("folder", ["dvpt_monai", "scripts", pytest.param("tests", marks=pytest.mark.slow)])
 def test_every_import_is_a_declared_requirement(options, folder):
     declared, extras = names(options["options"]["install_requires"]), options["options.extras_require"]
     declared |= names("".join(extras[name] for name in OPTIONAL[folder]))

@@ -18,8 +18,8 @@ from dvpt_monai.metrics.weighted import weighted_auc, weighted_kappa, weighted_m
 
 __all__ = ["ClassMeasures", "Measured"]
 
-AT_ONCE = 64
-"""Resamples that are scored together; memory is bounded by them."""
+AT_ONCE = 64 * 2048
+"""Cases times resamples that are scored together, or 64 resamples of many cases: memory is bounded by them."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class ClassMeasures:
 
     def reweighted(self, cases: Measured, weights: Tensor) -> dict[str, Tensor]:
         """The scores of weighted cases, **Shape** (resamples, cases) -> (resamples,) each."""
-        parts = [self._reweighted(cases, part) for part in weights.split(AT_ONCE)]
+        rows = max(64, AT_ONCE // max(1, weights.shape[1]))
+        parts = [self._reweighted(cases, part) for part in weights.split(rows)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def _reweighted(self, cases: Measured, weights: Tensor) -> dict[str, Tensor]:

@@ -147,6 +147,7 @@ def test_a_tap_a_patch_and_a_method_of_ones_own(adrenal, tmp_path):
     assert len(network.vit.blocks) == 1 and network.vit.grid == [2, 2, 1]
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize(
     ("way", "more"), [("slices", {"slice_step": 5, "slice_axes": [2]}), ("planes", {})], ids=["slices", "planes"]
 )

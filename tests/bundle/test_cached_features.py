@@ -45,6 +45,7 @@ def train(tmp_path):
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("hippocampus", "chest", "adrenal", "lesions")]
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("name", ["fundus", *SLOW])
 def test_a_bundle_trains_as_from_images(request, tmp_path, train, name):
     bundle = request.getfixturevalue(name)
@@ -65,6 +66,7 @@ def test_a_bundle_trains_as_from_images(request, tmp_path, train, name):
 SIDE = {"_target_": "dvpt_monai.SideDVPT", "num_prompts": 2, "bottleneck": 3, "width": 6}
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("method", [LATER, SIDE], ids=["LoRA", "SideDVPT"])
 def test_volumes_that_are_read_slice_by_slice(adrenal, train, method):
     options = {"volume": "slices", "slice_step": 5, "train_patterns": "$None", "epochs": 2, "val_interval": 1}

@@ -42,6 +42,7 @@ def good(fundus, tmp_path):
     return tmp_path
 
 
+@pytest.mark.bundle
 def test_a_full_disk_leaves_network_and_adapter(fundus, good):
     before = content(good / "m")
     with disk_of(30_000):
@@ -52,6 +53,7 @@ def test_a_full_disk_leaves_network_and_adapter(fundus, good):
     fundus.run("train", models_dir=str(good / "m"), output_dir=str(good / "o"), epochs=1)
 
 
+@pytest.mark.bundle
 def test_a_voxel_that_is_no_number_is_named_and_the_good_network_stays(hippocampus, tmp_path):
     hippocampus.run("train", models_dir=str(tmp_path / "m"), output_dir=str(tmp_path / "o"))
     before = content(tmp_path / "m")

@@ -27,6 +27,7 @@ def counted(function, seen, what):
     return call
 
 
+@pytest.mark.bundle
 def test_positions_are_interpolated_once(fundus, tmp_path, monkeypatch):
     """When the backbone is loaded, and by no step, validation, evaluation or inference behind it."""
     grids, channels = [], []

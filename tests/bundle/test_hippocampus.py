@@ -11,6 +11,7 @@ from dvpt_monai.errors import DvptError, reason
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("way", ["slices", pytest.param("planes", marks=pytest.mark.slow)])
 def test_what_comes_after_a_training_reads_volumes_as_it_did(hippocampus, tmp_path, caplog, way):
     folders = {"models_dir": str(tmp_path), "output_dir": str(tmp_path / "output")}

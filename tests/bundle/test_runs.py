@@ -295,7 +295,9 @@ def test_images_are_normalised_as_the_backbone_was_trained_and_so_they_stay(fund
     assert plain.get_parsed_content("image_mean") == (0.485, 0.456, 0.406)
 
 
-@pytest.mark.parametrize("method", ["LinearProbe", "BitFit", "FullFineTuning"])
+@pytest.mark.parametrize(
+    "method", ["LinearProbe", *(pytest.param(name, marks=pytest.mark.bundle) for name in ("BitFit", "FullFineTuning"))]
+)
 def test_another_method_is_one_override(fundus, tmp_path, method):
     override = {"method": {"_target_": f"dvpt_monai.{method}"}, "epochs": 1, "label_fraction": 0.5,
                 "models_dir": str(tmp_path), "output_dir": str(tmp_path)}  # fmt: skip
@@ -337,6 +339,7 @@ def test_options_for_few_cases_of_a_grade(fundus, tmp_path):
     assert read_header(tmp_path / "adapter.safetensors")["settings"]["decision"] == "expected"
 
 
+@pytest.mark.bundle
 def test_the_same_seed_gives_the_same_network(fundus, tmp_path):
     states = []
     for run, seed in enumerate((3, 3, 4)):

@@ -93,6 +93,7 @@ def test_train_evaluate_and_predict(trained, options, tmp_path, method, tap, siz
         torch.testing.assert_close(torch.export.export(network, (images,)).module()(images), expected)
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("method", ["SideDVPT", *(pytest.param(name, marks=pytest.mark.slow) for name in METHODS[1:])])
 def test_it_trains_as_from_images(trained, method):
     given = {"cache_features": 0, "train#dataloader#views": 2}

@@ -27,6 +27,7 @@ def test_mlflow_holds_what_the_curves_show(fundus, tmp_path):
     assert "train_loss" in run.data.metrics
 
 
+@pytest.mark.bundle
 def test_tensorboard_holds_loss_and_metrics_of_every_epoch(hippocampus, tmp_path):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="pip install dvpt_monai[tracking]"

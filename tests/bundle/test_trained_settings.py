@@ -45,6 +45,7 @@ def test_another_setting_is_warned_of(trained_fundus, configs, tmp_path, caplog)
     assert told.endswith("adapter.safetensors was trained with --decision expected; it is now argmax")
 
 
+@pytest.mark.bundle
 def test_a_method_by_its_name(fundus, tmp_path):
     """Trained with nothing but a name; evaluated with it, and refused with another."""
     where = {"models_dir": str(tmp_path / "models"), "output_dir": str(tmp_path / "output"), "epochs": 1}
@@ -56,6 +57,7 @@ def test_a_method_by_its_name(fundus, tmp_path):
     assert str(reason(raised.value)).endswith("add --method LoRA")
 
 
+@pytest.mark.bundle
 def test_what_a_training_changed_is_not_given_again(fundus, tmp_path, caplog):
     """The adapter tells evaluation and inference its method, its cut, its images, and how a grade is decided."""
     method = {"_target_": "dvpt_monai.DVPT", "gate": 0.1, "num_prompts": 3, "bottleneck": 2}

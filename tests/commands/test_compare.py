@@ -22,6 +22,7 @@ def words(fundus):
     return line
 
 
+@pytest.mark.bundle
 def test_a_comparison_and_a_recommendation(say, words, tmp_path):
     code, text, progress = say(*words(tmp_path))
     assert code == 0 and "20 cases to train on, 10 test cases" in text

@@ -39,7 +39,7 @@ def stages(out):
 @pytest.fixture(scope="module")
 def fundus_comparison(fundus, tmp_path_factory):
     out = tmp_path_factory.mktemp("comparison")
-    return run(fundus, out, seeds=2, fractions=(0.6, 1.0))
+    return run(fundus, out, seeds=2, fractions=(0.6, 1.0), options={"epochs": 1})
 
 
 # --- what comes out

@@ -29,6 +29,7 @@ def test_pixels_are_those_of_pydicom(name):
     np.testing.assert_allclose(image.array, expected)
 
 
+@pytest.mark.slow
 def test_every_image_in_pydicoms_wheel_is_read_right_or_refused_by_name():
     folder, right, refused = Path(pydicom.data.__file__).parent / "test_files", 0, 0
     for path in sorted(folder.glob("*.dcm")):

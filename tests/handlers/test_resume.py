@@ -280,6 +280,7 @@ def test_a_signal_for_the_whole_group_leaves_the_workers_alone():
     assert seen == list(range(6))
 
 
+@pytest.mark.slow
 def test_an_error_leaves_no_process_that_waits_for_its_workers(tmp_path):
     """The traceback of the error keeps the loader, and that its workers, until Python ends."""
     script = tmp_path / "script.py"

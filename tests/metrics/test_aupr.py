@@ -139,6 +139,7 @@ def test_arguments_out_of_range():
 # --- intervals
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_images_drawn_by_hand():
     said, truth = pixels(0, shape=(8, 2, 12, 12), prevalence=0.1)
     counts = scored(said, truth).get_buffer()

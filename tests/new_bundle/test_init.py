@@ -297,6 +297,7 @@ def test_decathlon(data, make):
     assert config(folder, "dataset")["training"][0].keys() == {"image", "label"}
 
 
+@pytest.mark.bundle
 def test_windows_of_large_volumes_show_the_structures(data, make):
     """Half of all windows are drawn around a structure, however small; without that, one in ten or so would show it."""
     for i in range(6):
@@ -447,6 +448,7 @@ def test_nrrd_with_segments_by_name(data, make):
     assert len(written) == 8 and list(read_segmentation(written[0]).masks) == ["liver", "gall"]
 
 
+@pytest.mark.bundle
 def test_segments_that_overlap(data, make):
     """A tumour inside a liver, as 3D Slicer saves it: learned as two channels, written as two layers."""
     from dvpt_monai.formats import read_segmentation
@@ -601,6 +603,7 @@ def test_graded_classes(data, make):
     assert list(plain["validate"]["key_metric"]) == ["auc"]
 
 
+@pytest.mark.bundle
 def test_metrics_are_right(data, make):
     """Against scikit-learn, from the table of predictions."""
     from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
@@ -627,6 +630,7 @@ def test_random_weights_train_whole(data, make):
     run(folder, "train")
 
 
+@pytest.mark.bundle
 def test_photographs_are_classified_from_activations(data, make, tmp_path, caplog):
     """Of all training cases and those that validate; a method that changes every block trains from images."""
     caplog.set_level("INFO", "dvpt_monai")
@@ -652,6 +656,7 @@ def test_few_photographs_are_classified_from_images(data, make, tmp_path):
     ).items()
 
 
+@pytest.mark.bundle
 def test_what_a_training_changed_is_predicted_with_by_the_checkpoint_and_by_the_adapter(data, make, tmp_path):
     from dvpt_monai.predict.command import run as predict
 
@@ -663,6 +668,7 @@ def test_what_a_training_changed_is_predicted_with_by_the_checkpoint_and_by_the_
     assert whole == adapter and len(whole.splitlines()) == 21
 
 
+@pytest.mark.bundle
 @pytest.mark.parametrize("classes", [["grade@1", "it's\\$2"], ["a@seed", "b"]])
 def test_names_of_classes_may_hold_what_a_config_gives_a_meaning(data, make, classes):
     """The bundle is evaluated and predicts, though an adapter tells these names to an expression of its configs."""

@@ -90,6 +90,7 @@ def test_a_second_run_does_only_what_is_missing_or_changed(tmp_path):
     assert rerun(spacing=(1.5, 1.5, 1.5))[0] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.product)])
 def test_killed_three_times_it_ends_as_if_never(tmp_path, count):
     """One in twenty is bad, and the process is killed wherever it happens to be."""

@@ -132,6 +132,7 @@ def test_methods_that_nothing_pairs_do_not_differ(benchmark):
         benchmark.difference("fundus_few:EPT", "adrenal_folds:linear probe")
 
 
+@pytest.mark.slow
 def test_what_is_kept_gives_its_table_without_a_run(benchmark, repository):
     kept = sorted(path.parent for path in (repository / "benchmarks").glob("*/runs.csv"))
     assert kept

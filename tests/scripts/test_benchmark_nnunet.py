@@ -78,5 +78,5 @@ def test_it_is_measured_as_the_bundle_measures_itself(script, case, tmp_path):
 
 def test_without_a_run_to_compare_with_it_says_which_command_makes_one(script, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["benchmark_nnunet.py", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit, match="benchmark.py run hippocampus_nnunet"):
+    with pytest.raises(SystemExit, match=r"benchmark\.py run hippocampus_nnunet"):
         script.main()

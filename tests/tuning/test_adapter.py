@@ -612,6 +612,7 @@ def test_a_failed_swap_keeps_the_very_tuners_that_were_there(held, failure, adap
 # --- the real backbone ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_resized_real_backbone_is_the_same_at_one_and_two_threads(backbone_file, tmp_path):
     def build():
         return UNETR.from_pretrained(

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dvpt_monai
 
 ROOMS = """
@@ -24,6 +26,7 @@ def imported(more=""):
     return run.stdout.strip()
 
 
+@pytest.mark.slow
 def test_tuning_and_methods_import_neither_monai_nor_ignite():
     assert imported() == "[]"
     assert imported("import ignite") == "['ignite']", "which would be seen"

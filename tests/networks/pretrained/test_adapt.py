@@ -54,6 +54,7 @@ def test_patches_of_14_by_16_and_back_are_close():
     assert not torch.allclose(found, expected, atol=1e-4), "resized, and not kept"
 
 
+@pytest.mark.slow
 def test_the_real_patches_of_14_by_16_and_back_are_close(backbone_file, tmp_path):
     """On smooth images the tokens move by less than a percent; what patches of 8 lose does not come back."""
     torch.manual_seed(0)
