@@ -5,20 +5,29 @@
     python scripts/benchmark.py table STUDY   # from benchmarks/, without a run
     python scripts/benchmark.py difference STUDY:METHOD[:FRACTION] STUDY:METHOD[:FRACTION]   # also of two studies
 
-Studies: ``fundus`` (the official test split of IDRiD, which each run reads once, after its training has ended),
-``fundus_folds`` (5-fold cross-validation inside the training split), ``fundus_sizes_folds`` (larger images there),
-``fundus_saliency_folds`` (the same on another backbone), ``fundus_edema_folds`` (another question to the same
-photographs), ``fundus_inside`` and ``fundus_inside_folds`` (methods inside the backbone), ``fundus_beside_folds`` (side
-networks against each other), ``fundus_side_parts`` (what each part of ``SideDVPT`` is worth), ``fundus_methods_folds`` (every method, with a search of the learning rates for each),
-``fundus_whole`` (the first of them on the official split), ``fundus_whole_labels`` (the same with 40 % of the labels,
-in folds), ``fundus_labels`` (shares of the labels), ``fundus_few`` (ten images of each grade, or ``--shots`` of them,
-with such a search), ``fundus_few_gate`` (DVPT there, its gate from 0.1), ``fundus_few_edema`` (the same DVPT on the
-other question, without a search; ``fundus_twenty_edema`` and ``fundus_forty_edema`` with more), ``adrenal_folds``
-(5-fold cross-validation inside the training shapes), ``adrenal_slices`` (the same, slice by slice and plane by plane),
-``hippocampus`` (40 held-out cases), ``hippocampus_controls`` (what the backbone, its pre-training and the tuner are
-worth, at equal and shorter time), ``hippocampus_nnunet`` (forty volumes to train on, to which
-``scripts/benchmark_nnunet.py`` adds nnU-Net) and ``hippocampus_folds`` (tuned inside the backbone, slice by slice, and beside it,
-in 5-fold cross-validation inside the training volumes).
+Studies::
+
+    fundus                grades on the official test split of IDRiD, read once by each run, after its training
+    fundus_folds          the same by cross-validation inside the training split
+    fundus_sizes_folds    larger images
+    fundus_saliency_folds another backbone
+    fundus_edema_folds    another question to the same photographs
+    fundus_labels         shares of the labels
+    fundus_side_parts     what each part of SideDVPT is worth; fundus_prompts_folds: its prompts, with more seeds
+    fundus_beside_folds   side networks against each other
+    fundus_inside         methods inside the backbone; fundus_inside_folds
+    fundus_methods_folds  every method, with a search of the learning rates for each
+    fundus_whole          the first of them on the official split
+    fundus_whole_labels   and with 40 % of the labels, in folds
+    fundus_few            ten images of each grade, or --shots of them, in folds, with such a search
+    fundus_few_gate       DVPT there, its gate from 0.1
+    fundus_few_edema      the same DVPT on the other question; fundus_twenty_edema, fundus_forty_edema with more
+    adrenal_folds         shapes of glands; adrenal_slices: slice by slice and plane by plane
+    hippocampus           40 held-out volumes
+    hippocampus_controls  what the backbone, its pre-training and the tuner are worth, at equal and shorter time
+    hippocampus_nnunet    forty volumes to train on, to which scripts/benchmark_nnunet.py adds nnU-Net
+    hippocampus_folds     inside the backbone, slice by slice, and beside it
+
 But for those searches, settings are fixed. Runs, table and figures lie under ``runs/STUDY``; a call that is repeated
 goes on, and prints the table of a study that is done.
 """
@@ -64,11 +73,14 @@ PROMPTLESS = (
     "$[n := dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device), "
     "[m.from_prompts.requires_grad_(False).weight.zero_() for m in n.modules() if hasattr(m, 'from_prompts')]][0]"
 )
+PROMPTS = {
+    **FUNDUS,
+    "entrants": (Entrant(SideDVPT()), Entrant(SideDVPT(), {"network": PROMPTLESS}, "without prompts")),
+}
 SIDE_PARTS = {
     **FUNDUS,
     "entrants": (
-        Entrant(SideDVPT()),
-        Entrant(SideDVPT(), {"network": PROMPTLESS}, "without prompts"),
+        *PROMPTS["entrants"],
         *(Entrant(SideDVPT(num_prompts=count)) for count in (4, 64)),
         *(Entrant(SideDVPT(bottleneck=rank)) for rank in (8, 96)),
         *(Entrant(SideDVPT(width=width)) for width in (32, 384)),
@@ -170,6 +182,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_saliency_folds": {**SALIENCY, "seeds": 1, "score": "folds"},
     "fundus_beside_folds": {**BESIDE, "seeds": 1, "score": "folds"},
     "fundus_sizes_folds": {**SIZES, "seeds": 1, "score": "folds"},
+    "fundus_prompts_folds": {**PROMPTS, "seeds": 3, "score": "folds"},
     "fundus_side_parts": {**SIDE_PARTS, "seeds": 1, "score": "folds"},
     "fundus_methods_folds": {**EVERY, "seeds": 1, "score": "folds", "trials": 3},
     "fundus_whole": {**WHOLE, "seeds": 1},
