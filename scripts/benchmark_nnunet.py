@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="in place of those of the study's first run")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    if given.seconds is not None and given.seconds <= 0:
+        parser.error(f"--seconds {given.seconds:g}: give some time to train")
     out = given.out or ROOT / "runs" / given.study
     scored = [row for row in read_rows(out / TABLE).values() if row["stage"] == "test" and not row["error"]]
     row = next((row for row in scored if not row["method"].startswith("nnU-Net")), None)

@@ -18,6 +18,8 @@ from dvpt_monai.metrics import resample
 
 METHODS = "DVPT(num_prompts=4, bottleneck=2),LinearProbe"
 BROKEN = "DVPT(layers=(99,))"
+SETTINGS = {"seeds": 2, "fractions": (0.6, 1.0), "options": {"epochs": 1}}
+"""Of the comparison that most tests read."""
 
 
 def run(bundle, out, methods=METHODS, **settings):
@@ -38,8 +40,7 @@ def stages(out):
 
 @pytest.fixture(scope="module")
 def fundus_comparison(fundus, tmp_path_factory):
-    out = tmp_path_factory.mktemp("comparison")
-    return run(fundus, out, seeds=2, fractions=(0.6, 1.0), options={"epochs": 1})
+    return run(fundus, tmp_path_factory.mktemp("comparison"), **SETTINGS)
 
 
 # --- what comes out
@@ -109,7 +110,7 @@ def test_table_figures_and_what_to_type(fundus_comparison, fundus):
 
 def test_nothing_is_made_twice(fundus_comparison, fundus, monkeypatch):
     monkeypatch.setattr(working, "train", None)  # which nobody may call
-    again = run(fundus, fundus_comparison.out, seeds=2, fractions=(0.6, 1.0))
+    again = run(fundus, fundus_comparison.out, **SETTINGS)
     assert again.table() == fundus_comparison.table()
 
 

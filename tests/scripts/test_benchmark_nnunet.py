@@ -80,3 +80,10 @@ def test_without_a_run_to_compare_with_it_says_which_command_makes_one(script, t
     monkeypatch.setattr("sys.argv", ["benchmark_nnunet.py", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"benchmark\.py run hippocampus_nnunet"):
         script.main()
+
+
+def test_no_time_is_refused(script, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmark_nnunet.py", "--seconds", "-1"])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert "--seconds -1: give some time to train" in capsys.readouterr().err
