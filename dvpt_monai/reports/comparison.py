@@ -10,12 +10,15 @@ from dvpt_monai.reports.canvas import new_figure, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["Point", "draw_costs", "draw_labels"]
 
 MARKERS = "osD^vP*X<>ph"
 WIDE = 20
 """How far apart costs lie that are drawn on a logarithmic axis."""
+MANY = 1e5
+"""Where costs are counted in thousands and millions."""
 
 
 class Point(NamedTuple):
@@ -70,6 +73,8 @@ def draw_costs(
         metric: its name.
         note: printed above.
     """
+    from matplotlib.ticker import EngFormatter
+
     figure = new_figure(5.5 * len(costs), 4.8)
     panels = figure.subplots(1, len(costs), squeeze=False, sharey=True)[0]
     methods = list(dict.fromkeys(method for points in costs.values() for method in points))
@@ -83,11 +88,21 @@ def draw_costs(
             axes.set_xscale("log")
         else:
             axes.set_xlim(0, 1.15 * max(places) or 1)  # room for the marker of the dearest
+            if max(places) >= MANY:
+                axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(metric.replace("_", " "))
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(5, len(methods)), fontsize=9)
+    _legend_below(figure, *panels[0].get_legend_handles_labels())
     write_figure(figure, path, note, dpi=120)
+
+
+def _legend_below(figure: Figure, handles: list[Any], names: list[str]) -> None:
+    """A legend in as many columns as the figure is wide enough for."""
+    for columns in range(min(5, len(names)), 0, -1):
+        legend = figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=9)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _bars(axes: Axes, number: int, method: str, points: Sequence[Point], line: str) -> None:

@@ -23,3 +23,11 @@ def test_costs_near_and_far(tmp_path, most):
     points = {f"method {number}": Point(10 + most * number, 0.5, 0.4, 0.6) for number in range(12)}
     draw_costs(tmp_path / "costs.png", {"memory": points, "parameters": points}, "dice")
     assert np.ptp(imread(tmp_path / "costs.png")) > 0.5
+
+
+def test_a_legend_of_long_names_is_whole(tmp_path):
+    points = {f"SideDVPT(num_prompts={number})": Point(2e5 + number, 0.5, 0.4, 0.6) for number in range(12)}
+    draw_costs(tmp_path / "costs.png", {"memory": points, "parameters": points}, "dice")
+    image = imread(tmp_path / "costs.png")
+    edges = image[:, [0, 1, -2, -1], :3]
+    assert np.all(edges == 1), "nothing reaches over the sides"
