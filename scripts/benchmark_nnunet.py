@@ -44,9 +44,8 @@ from dvpt_monai.metrics.structures import measure_structures
 ROOT = Path(__file__).resolve().parents[1]
 NUMBER = 4
 DATASET = f"Dataset{NUMBER:03d}_Compared"
-FOLDERS = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
-"""nnU-Net reads these variables when it is imported."""
-
+FOLDERS = {name: f"nnUNet_{name}" for name in ("raw", "preprocessed", "results")}
+"""Variables of the environment, which nnU-Net reads when it is imported."""
 PROCESSES = "nnUNet_n_proc_DA"
 
 Case = dict[str, Any]

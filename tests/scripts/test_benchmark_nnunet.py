@@ -2,7 +2,11 @@
 
 import importlib.util
 import json
+import os
+import shutil
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -10,7 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+from dvpt_monai.compare.runs import COLUMNS, add_row, read_rows
+
 STRUCTURES = ["anterior", "posterior"]
+RAW, PREPROCESSED, RESULTS, PROCESSES = (f"nnUNet_{name}" for name in ("raw", "preprocessed", "results", "n_proc_DA"))
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +94,77 @@ def test_no_time_is_refused(script, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         script.main()
     assert "--seconds -1: give some time to train" in capsys.readouterr().err
+
+
+class Trainer(SimpleNamespace):
+    """Of nnU-Net, as far as the script knows it; it learns nothing."""
+
+    def __init__(self, plans, configuration, fold, about, device):
+        assert configuration == "3d_fullres" and fold == "all" and not plans["continue_training"]
+        assert os.environ[PROCESSES] == "0"
+        super().__init__(
+            **{"device": device, "dataset_json": about, "network": torch.nn.Linear(2, 1), "initial_lr": 0.01},
+            **{"plans_manager": None, "configuration_manager": None, "inference_allowed_mirroring_axes": None},
+            **{"optimizer": SimpleNamespace(param_groups=[{}]), "dataloader_train": iter(int, 1)},
+            on_train_start=lambda: None,
+            set_deep_supervision_enabled=lambda enabled: None,
+            train_step=lambda batch: time.sleep(0.01) or {"loss": 0.0},
+        )
+
+
+class Predictor:
+    """Its masks are the truth, of the cases that it is given."""
+
+    def __init__(self, **settings):
+        pass
+
+    def manual_initialization(self, *parts):
+        pass
+
+    def predict_from_files_sequential(self, images, places):
+        for [image], place in zip(images, places, strict=True):
+            shutil.copyfile(image.replace("imagesTr", "labelsTr"), f"{place}.nii.gz")
+
+
+def prepared(numbers, **settings):
+    """What planning leaves behind, of the data that were written for it."""
+    folder = Path(os.environ[RAW], "Dataset004_Compared")
+    target = Path(os.environ[PREPROCESSED], folder.name)
+    target.mkdir(parents=True)
+    shutil.copyfile(folder / "dataset.json", target / "dataset.json")
+    (target / "nnUNetPlans.json").write_text("{}")
+
+
+@pytest.fixture
+def nnunet(monkeypatch):
+    """nnU-Net's modules, where the script looks for them."""
+    api = SimpleNamespace(extract_fingerprints=lambda *_, **__: None, plan_experiments=prepared)
+    api.preprocess = lambda *_, **__: None
+    modules = {
+        "nnunetv2.experiment_planning": SimpleNamespace(plan_and_preprocess_api=api),
+        "nnunetv2.training.nnUNetTrainer.nnUNetTrainer": SimpleNamespace(nnUNetTrainer=Trainer),
+        "nnunetv2.inference.predict_from_raw_data": SimpleNamespace(nnUNetPredictor=Predictor),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    for name in (RAW, PREPROCESSED, RESULTS, PROCESSES):
+        monkeypatch.setenv(name, "")  # what the script sets ends with the test
+
+
+def test_its_row_is_added_to_those_of_the_study(script, nnunet, hippocampus, tmp_path, monkeypatch):
+    options = {"dataset_dir": str(hippocampus.data), "backbone_weights": "random", **hippocampus.overrides}
+    first = dict.fromkeys(COLUMNS, "") | {"run": "a", "method": "DVPT", "stage": "test", "seed": "0", "seconds": "0.1"}
+    first |= {"options": json.dumps(options), "metric": "mean_dice", "training_cases": "10", "scored_cases": "3"}
+    add_row(tmp_path / "runs.csv", first)
+    monkeypatch.setattr(script, "version", lambda name: "1")
+    words = ["benchmark_nnunet.py", "--out", str(tmp_path), "--bundle", str(hippocampus.root)]
+    monkeypatch.setattr("sys.argv", words)
+    script.main()
+    before, added = read_rows(tmp_path / "runs.csv").values()
+    assert before == first and added["method"] == "nnU-Net" and float(added["value"]) == 1
+    assert json.loads(added["arguments"])["steps"] > 1 and added["options"] == first["options"]
+    resampled = np.load(tmp_path / "runs" / added["run"] / "resampled.npy")
+    assert len(resampled) == 1000 and set(resampled) == {1.0}
+    add_row(tmp_path / "runs.csv", {**first, "training_cases": "9"})
+    with pytest.raises(SystemExit, match=r"10 and 3 cases, which the runs of .* had not"):
+        script.main()
