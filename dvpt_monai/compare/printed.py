@@ -95,11 +95,12 @@ def alike(several: Sequence[Scores]) -> list[str]:
 
 def command(config: Path, row: Row) -> str:
     """What trains a bundle with the settings of a run; empty for what is no method of this package."""
-    if json.loads(row["arguments"])["method"] not in METHODS:
+    arguments = json.loads(row["arguments"])
+    if arguments["method"] not in METHODS:
         return ""
     settings: dict[str, Any] = {**json.loads(row["options"]), **json.loads(row["settings"])}
     words = ["python -m monai.bundle run training --config_file", shlex.quote(str(config))]
-    words.append(method_option(json.loads(row["arguments"])))
+    words.append(method_option(arguments))
     words += [f"--{name} {shlex.quote(str(value))}" for name, value in settings.items()]
     return " ".join(words)
 
