@@ -11,6 +11,7 @@ from dvpt_monai.bundle.lock import lock
 from dvpt_monai.bundle.normalization import normalization
 from dvpt_monai.bundle.options import check_options
 from dvpt_monai.bundle.plain_errors import plain_errors
+from dvpt_monai.bundle.processes import leave_processes
 from dvpt_monai.bundle.replaced import warn_of_replacing
 from dvpt_monai.bundle.root import root
 from dvpt_monai.bundle.trained_settings import check_trained, trained, trained_method
@@ -29,6 +30,7 @@ __all__ = [
     "find_channels",
     "find_images",
     "interval",
+    "leave_processes",
     "load_backbone",
     "lock",
     "normalization",

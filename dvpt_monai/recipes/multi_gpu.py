@@ -8,8 +8,6 @@ from dvpt_monai.recipes.start import LOCK, STARTING
 
 __all__ = ["multi_gpu_evaluate", "multi_gpu_train"]
 
-LEAVE = ["$dist.destroy_process_group()"]
-
 
 def multi_gpu_train() -> list[Config]:
     """The paragraphs of every bundle's ``multi_gpu_train.json``."""
@@ -28,7 +26,7 @@ def multi_gpu_train() -> list[Config]:
         {
             "initialize": _initialize("@seed + @rank"),
             "training": [LOCK, *STARTING, "$@train#trainer.run()"],
-            "finalize": LEAVE,
+            "finalize": ["$bundle.leave_processes(@parallel)"],
         },
     ]
 
@@ -41,7 +39,7 @@ def multi_gpu_evaluate() -> list[Config]:
         {
             "initialize": _initialize("@seed"),
             "evaluating": [CHECK_TRAINED, "$@validate#evaluator.run()"],
-            "finalize": LEAVE,
+            "finalize": ["$dist.destroy_process_group()"],
         },
     ]
 

@@ -90,8 +90,9 @@ USED = {
         abs all any bool dict enumerate float int len list max min print range round set sorted str sum tuple zip""",
     "dvpt_monai": "parameter_groups report tune untune load_adapter load_pretrained",
     "dvpt_monai.bundle": """
-        check_options check_trained check_writable find_channels find_images interval load_backbone lock normalization
-        one_cycle plain_errors root shows_phantoms trained trained_files trained_method warn_of_replacing written""",
+        check_options check_trained check_writable find_channels find_images interval leave_processes load_backbone lock
+        normalization one_cycle plain_errors root shows_phantoms trained trained_files trained_method warn_of_replacing
+        written""",
     "dvpt_monai.data": """
         balanced_sampler class_weights count_parts find_data find_medmnist holdout label_fraction medfmc_labels
         medfmc_shots positive_weights read_csv read_decathlon read_masks read_medfmc recorded_test shots split
