@@ -21,6 +21,8 @@ Studies::
     fundus_whole_labels   and with 40 % of the labels, in folds
     fundus_few            ten images of each grade, or --shots of them, in folds, with such a search
     fundus_few_gate       DVPT there, its gate from 0.1
+    fundus_few_adapters   adapters and SSF there
+    fundus_few_parts      what each part of DVPT is worth there; fundus_few_ept: of EPT
     fundus_few_edema      the same DVPT on the other question; fundus_twenty_edema, fundus_forty_edema with more
     adrenal_folds         shapes of glands; adrenal_slices: slice by slice and plane by plane
     hippocampus           40 held-out volumes
@@ -33,12 +35,27 @@ goes on, and prints the table of a study that is done.
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import fire
 
-from dvpt_monai import DTL, DVPT, EPT, LST, METHODS, VPT, FPTPlus, FullFineTuning, LinearProbe, LoRA, SideDVPT
+from dvpt_monai import (
+    DTL,
+    DVPT,
+    EPT,
+    LST,
+    METHODS,
+    SSF,
+    VPT,
+    AdaptFormer,
+    FPTPlus,
+    FullFineTuning,
+    LinearProbe,
+    LoRA,
+    SideDVPT,
+)
 from dvpt_monai.compare import Entrant, compare, compared
 from dvpt_monai.compare.recommend import scored_rows
 from dvpt_monai.compare.scores import Scores, scores
@@ -133,6 +150,29 @@ FEW = {
 # DVPT alone there: its update at a tenth of its size, and at its whole size with the settings that won.
 WON = {"learning_rate": 9.14e-4, "head_learning_rate": 0.0137}
 GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT(), WON, "DVPT(), the same settings"))}
+ADAPTERS = {**FEW, "entrants": (Entrant(AdaptFormer()), Entrant(SSF()))}
+# What each part of DVPT is worth there, and of EPT: one at a time, at the settings that won.
+GATED = DVPT(gate=0.1)
+PARTS = {
+    **FEW,
+    "entrants": (
+        Entrant(GATED),
+        Entrant(replace(GATED, share=3)),
+        Entrant(replace(GATED, aggregate="prefix")),
+        Entrant(replace(GATED, layers=(3, 4, 5))),
+        Entrant(replace(GATED, num_prompts=10)),
+        Entrant(replace(GATED, temperature=0.2)),
+        Entrant(replace(GATED, bottleneck=8)),
+        Entrant(replace(GATED, bottleneck=64)),
+        Entrant(replace(GATED, aggregate="tokens")),
+    ),
+    "options": {**FEW["options"], **WON},
+}
+EPT_PARTS = {
+    **FEW,
+    "entrants": tuple(Entrant(method) for method in (EPT(), EPT(init_gate=0.95), EPT(deep=False), EPT(num_prompts=20))),
+    "options": {**FEW["options"], "learning_rate": 1.56e-3, "head_learning_rate": 9.62e-3},
+}
 # Few images of each level of another question, which chose none of these settings, and the 40 epochs of `init`.
 FEW_EDEMA = {
     **EDEMA,
@@ -193,6 +233,9 @@ STUDIES: dict[str, dict[str, Any]] = {
     "fundus_edema_folds": {**EDEMA, "seeds": 1, "score": "folds"},
     "fundus_few": {**FEW, "seeds": 1, "score": "folds", "trials": 4},
     "fundus_few_gate": {**GATE, "seeds": 1, "score": "folds", "trials": 4},
+    "fundus_few_adapters": {**ADAPTERS, "seeds": 1, "score": "folds", "trials": 4},
+    "fundus_few_parts": {**PARTS, "seeds": 1, "score": "folds"},
+    "fundus_few_ept": {**EPT_PARTS, "seeds": 1, "score": "folds"},
     "fundus_few_edema": {**FEW_EDEMA, "seeds": 1, "score": "folds"},
     "fundus_twenty_edema": {**TWENTY_EDEMA, "seeds": 1, "score": "folds"},
     "fundus_forty_edema": {**FORTY_EDEMA, "seeds": 1, "score": "folds"},
