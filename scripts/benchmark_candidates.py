@@ -190,6 +190,7 @@ def candidates(key: str) -> dict[str, tuple[type[Candidate], Method]]:
     forms: dict[str, tuple[type[Candidate], Method]] = {
         f"{name}()": (Candidate, cls()) for name, cls in METHODS.items() if name not in ("Stack", "FullFineTuning")
     }
+    some: dict[str, Method] = {}
     if key != "unetr-3d":  # whose rounds take many minutes on a CPU
         forms |= {
             "DVPT(share=3)": (Candidate, DVPT(share=3)),
@@ -200,17 +201,15 @@ def candidates(key: str) -> dict[str, tuple[type[Candidate], Method]]:
             "EPT(deep=False)": (Candidate, EPT(deep=False)),
             "VPT(deep=False)": (Candidate, VPT(deep=False)),
         }
-        some: dict[str, Method] = {
-            f"{name}(layers={late})": cls(layers=late) for name, cls in (("DVPT", DVPT), ("LoRA", LoRA))
-        }
+        some |= {f"{name}(layers={late})": cls(layers=late) for name, cls in (("DVPT", DVPT), ("LoRA", LoRA))}
         every_second = range(1, depth, 2)
         some |= {f"LST(layers={every_second})": LST(layers=every_second), "LST(num_heads=3)": LST(num_heads=3)}
         forms |= {name: (Candidate, method) for name, method in some.items()}
-        some |= {f"{cls.__name__}()": cls() for cls in (DTL, FPTPlus, LinearProbe, LST, SideDVPT)}
-        forms |= {f"{name} cached": (Cached, method) for name, method in some.items()}
-        forms["the floor"] = (Floor, LinearProbe())
-        if find_spec("peft") is not None:
-            forms["LoRA() of peft"] = (Peft, LoRA())
+    some |= {f"{cls.__name__}()": cls() for cls in (DTL, FPTPlus, LinearProbe, LST, SideDVPT)}
+    forms |= {f"{name} cached": (Cached, method) for name, method in some.items()}
+    forms["the floor"] = (Floor, LinearProbe())
+    if find_spec("peft") is not None:
+        forms["LoRA() of peft"] = (Peft, LoRA())
     return {
         **dict(sorted(forms.items(), key=lambda item: item[0].lower())),
         FULL: (Candidate, METHODS["FullFineTuning"]()),

@@ -1,15 +1,17 @@
 """What each method costs, on three networks: parameters, adapter, time, memory, and the forms it deploys in.
 
     python scripts/benchmark_methods.py [--networks vit,unetr-2d,unetr-3d] [--rounds 5] [--only EPT,LoRA] [--out DIR]
+                                        [--alone False]
 
 Weights are random: values change neither time nor memory. All candidates live in one process and on the same weights;
 every round runs each of them once, in a shuffled order, so that a machine that slows down slows them all. A step is
 compared with the step of full fine-tuning in the same round, an inference with one of the plain network right after it.
 Memory is what torch's allocator holds at most during a step, with the network's own tensors and the optimizer's; with
-``--out`` also what a process that does nothing else takes. There, the table is `costs.csv`, every round `rounds.csv`,
-and a figure `NETWORK.png`.
+``--out`` also what a process that does nothing else takes, if not ``--alone False``. There, the table is `costs.csv`,
+every round `rounds.csv`, and a figure `NETWORK.png`; rows of other networks that are there stay.
 """
 
+import csv
 import io
 import json
 import os
@@ -239,7 +241,17 @@ def draw(path: Path, title: str, rows: list[dict[str, Any]]) -> None:
     write_figure(figure, path)
 
 
-def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 5, only: str = "", out: str = "") -> None:
+def rows_of_others(path: Path, key: str) -> list[dict[str, Any]]:
+    """The rows of a table that are of other networks; none where there is no table."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["network"] != key]
+
+
+def main(
+    networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 5, only: str = "", out: str = "", alone: bool = True
+) -> None:
     """Print docs/methods.md; into ``out`` also the tables and figures, and what a process of its own takes."""
     random.seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -249,20 +261,16 @@ def main(networks: str = "vit,unetr-2d,unetr-3d", rounds: int = 5, only: str = "
     names = [name for name in ([*only] if isinstance(only, tuple) else only.split(",")) if name]
     print("# What each method costs\n")
     print(EXPLAINED)
-    every: list[dict[str, Any]] = []
-    every_round: list[dict[str, Any]] = []
     for key in keys:
-        rows, by_round = costs(key, rounds, names, device, process=bool(out) and device.type == "cpu")
+        rows, by_round = costs(key, rounds, names, device, process=alone and bool(out) and device.type == "cpu")
         command = f"python scripts/benchmark_methods.py --networks {key} --rounds {rounds}"
         command += f" --only '{','.join(names)}'" if names else ""
         print("\n" + table(key, rows, command, where), flush=True)
-        every += rows
-        every_round += by_round
         if out:
             title, batch, _ = NETWORKS[key]
             draw(Path(out, f"{key}.png"), f"{title}, batch {batch}; {where}, {rounds} rounds, quartiles", rows)
-            write_table(Path(out, "costs.csv"), every)
-            write_table(Path(out, "rounds.csv"), every_round)
+            for name, new in (("costs.csv", rows), ("rounds.csv", by_round)):
+                write_table(Path(out, name), [*rows_of_others(Path(out, name), key), *new])
 
 
 if __name__ == "__main__":

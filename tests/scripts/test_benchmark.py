@@ -13,15 +13,18 @@ from dvpt_monai.compare.runs import read_rows
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
 
-DEEP = {"fundus_sizes_folds": {"tap": "$None", "backbone#num_layers": 11}}
+DEEP = {"fundus_sizes_folds": {"tap": "$None", "backbone#num_layers": 11}, "fundus_few_parts": {"tap": 6}}
 """Studies that read blocks which TINY has not."""
 
 
 def loaded():
-    script = Path(__file__).parents[2] / "scripts" / "benchmark.py"
-    spec = importlib.util.spec_from_file_location("benchmark", script)
+    scripts = Path(__file__).parents[2] / "scripts"
+    spec = importlib.util.spec_from_file_location("benchmark", scripts / "benchmark.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(scripts)
+        spec.loader.exec_module(module)
+    module.STUDIES = {name: dict(settings) for name, settings in module.STUDIES.items()}
     return module
 
 
