@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         TunedResidual,
         Tuner,
         attach,
+        cast_frozen,
         is_tuned,
         load_adapter,
         match_budget,
@@ -70,8 +71,8 @@ else:
             "networks.dvpt": "DVPTUNETR DVPTViT",
             "optimizers": "parameter_groups",
             "tuning": (
-                "METHODS Ensemble Method Report Stack Tuned TunedResidual Tuner attach disabled is_tuned load_adapter "
-                "match_budget merge read_header report save_adapter swap_adapter tune untune"
+                "METHODS Ensemble Method Report Stack Tuned TunedResidual Tuner attach cast_frozen disabled is_tuned "
+                "load_adapter match_budget merge read_header report save_adapter swap_adapter tune untune"
             ),
         },
     )
@@ -122,6 +123,7 @@ __all__ = [
     "VisualPrompt",
     "attach",
     "attention_entropy",
+    "cast_frozen",
     "collapse",
     "disabled",
     "is_tuned",

@@ -26,6 +26,7 @@ from dvpt_monai import (
     Method,
     SideDVPT,
     ViTClassifier,
+    cast_frozen,
     parameter_groups,
     report,
     save_adapter,
@@ -146,6 +147,14 @@ class Cached(Candidate):
         return answer
 
 
+class Narrow(Candidate):
+    """The same training with the frozen matrices in float16."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        cast_frozen(self.network, torch.float16)
+
+
 class Floor(Candidate):
     """What no method that changes the first block can go below: forward, the gradient of every activation, a head."""
 
@@ -207,6 +216,8 @@ def candidates(key: str) -> dict[str, tuple[type[Candidate], Method]]:
         forms |= {name: (Candidate, method) for name, method in some.items()}
     some |= {f"{cls.__name__}()": cls() for cls in (DTL, FPTPlus, LinearProbe, LST, SideDVPT)}
     forms |= {f"{name} cached": (Cached, method) for name, method in some.items()}
+    narrow = (cls() for cls in (DVPT, FPTPlus, LST, SideDVPT))
+    forms |= {f"{type(method).__name__}() in float16": (Narrow, method) for method in narrow}
     forms["the floor"] = (Floor, LinearProbe())
     if find_spec("peft") is not None:
         forms["LoRA() of peft"] = (Peft, LoRA())

@@ -48,8 +48,9 @@ EXPLAINED = """\
 - *memory*: the most that torch's allocator holds during a step, weights, gradients and optimizer included; *process*:
   by how much a process that does nothing else grows, its program aside.
 - *cached*: from a file with the activations in float16, which each step reads; the weights of the frozen blocks, which
-  none reads, lie in a file too. *the floor*: forward and the gradient of every activation, with no weight's but the
-  head's: what no method that changes the first block goes below.
+  none reads, lie in a file too. *in float16*: the frozen matrices (`--frozen_dtype float16`). *the floor*: forward and
+  the gradient of every activation, with no weight's but the head's: what no method that changes the first block goes
+  below.
 - *merges*, *scripts*, *exports*: into plain weights, TorchScript and `torch.export`; tried, with equal outputs."""
 SMALL = {"in_channels": 1, "img_size": 64, "patch_size": 8, "hidden_size": 48, "mlp_dim": 96, "num_layers": 4}
 OWN_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536"}

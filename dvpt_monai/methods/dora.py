@@ -68,6 +68,8 @@ class Decomposed(LowRank):
 class TunedLinear(Tuned):
     """A frozen linear layer whose tuner reads its weight."""
 
+    reads_weight = True
+
     def forward(self, x: Tensor) -> Tensor:
         return self.tuner.decomposed(x, self.base(x), self.base.weight, self.base.bias)  # type: ignore[operator]
 

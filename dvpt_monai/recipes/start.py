@@ -37,6 +37,7 @@ RESUMPTION: Config = {
         "learning_rate": "@learning_rate",
         "head_learning_rate": "@head_learning_rate",
         "precision": "@precision",
+        "frozen_dtype": "$@frozen_dtype if @frozen_dtype != 'float32' else None",
         "cache_features": "$@feature_cache.views or None",
         "cache_dtype": "$@cache_dtype if @feature_cache.views else None",
         "ema": "@ema",

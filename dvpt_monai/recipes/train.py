@@ -96,6 +96,7 @@ def _changed(recipe: Recipe) -> Config:
         seed=0,
         device=DEVICE,
         precision="float32",
+        frozen_dtype="float32",
     )
 
 
@@ -126,7 +127,8 @@ def _network(network: Network, name: str) -> Config:
             "trained": "$@models_dir + '/model.pt'",
             **resize,
         },
-        "network": "$dvpt_monai.tune(@pretrained, @method, @train_patterns).to(@device)",
+        "tuned": "$dvpt_monai.tune(@pretrained, @method, @train_patterns)",
+        "network": "$dvpt_monai.cast_frozen(@tuned, @frozen_dtype).to(@device)",
         "parallel": taking_features(),
         "feature_cache": {**FEATURES, "name": name},
     }

@@ -8,6 +8,7 @@ from dvpt_monai.tuning.ensemble import Ensemble
 from dvpt_monai.tuning.frozen import from_activations, frozen_activations, frozen_cut, map_frozen
 from dvpt_monai.tuning.header import read_header
 from dvpt_monai.tuning.method import METHODS, Method, Space, Stack
+from dvpt_monai.tuning.narrow import cast_frozen
 from dvpt_monai.tuning.trains import Report, is_tuned, report, trained_tensors
 from dvpt_monai.tuning.tune import disabled, merge, rebase, tune, untune
 from dvpt_monai.tuning.tuned import Tuned, TunedResidual, Tuner, attach
@@ -24,6 +25,7 @@ __all__ = [
     "TunedResidual",
     "Tuner",
     "attach",
+    "cast_frozen",
     "disabled",
     "from_activations",
     "frozen_activations",

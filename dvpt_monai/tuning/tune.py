@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
+from dvpt_monai.tuning.narrow import widen
 from dvpt_monai.tuning.originals import Originals
 from dvpt_monai.tuning.spelled import spelled
 from dvpt_monai.tuning.trains import Tuning, in_tuner, matches, recorded, tuning_of
@@ -165,6 +166,7 @@ def merge(network: Network) -> Network:
     """
     tuning_of(network, "merge")
     merged = copy.deepcopy(unwrap_model(network))
+    widen(merged)
     for _, holder, child in list(walk(merged)):
         module = getattr(holder, child)
         if isinstance(module, Tuned):
@@ -206,6 +208,7 @@ def untune(network: Network) -> Network:
     tuning = tuning_of(network, "untune")
     inner = unwrap_model(network, changes="untune")
     _check_sizes(inner, tuning.originals)
+    widen(inner)
     detach(inner)
     _write(inner, tuning.originals)
     _forget(inner)

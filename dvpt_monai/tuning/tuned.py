@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -66,6 +66,9 @@ class Tuned(nn.Module):
         >>> sorted(Tuned(nn.Linear(2, 2), Tuner()).state_dict())
         ['bias', 'weight']
     """
+
+    reads_weight: ClassVar[bool] = False
+    """Whether it reads the weight of ``base``, and not what that gives alone."""
 
     def __init__(self, base: nn.Module, tuner: Tuner) -> None:
         super().__init__()

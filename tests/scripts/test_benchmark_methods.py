@@ -32,7 +32,7 @@ def rows(path):
 def test_every_candidate_is_compared_in_every_round(written):
     table = {row["method"]: row for row in rows(written[1] / "costs.csv")}
     names = {"DVPT(layers=range(4, 6))", "DVPT(layers=range(4, 6)) cached", "LoRA()", "SideDVPT()", "SideDVPT() cached",
-             "the floor", "FullFineTuning()"}  # fmt: skip
+             "SideDVPT() in float16", "the floor", "FullFineTuning()"}  # fmt: skip
     assert names <= table.keys() <= names | {"LoRA() of peft"}
     by_round = rows(written[1] / "rounds.csv")
     for name, row in table.items():
@@ -43,6 +43,7 @@ def test_every_candidate_is_compared_in_every_round(written):
         cached = name.endswith("cached")  # where the frozen weights lie in a file
         assert int(row["memory_bytes"]) > (0 if cached else 4 * 123936) and int(row["process_bytes"]) > 0
         assert not cached or int(row["memory_bytes"]) < int(table[name.removesuffix(" cached")]["memory_bytes"])
+    assert int(table["SideDVPT() in float16"]["memory_bytes"]) < int(table["SideDVPT()"]["memory_bytes"])
     full = table["FullFineTuning()"]
     assert float(full["step"]) == float(full["memory_of_full"]) == float(full["process_of_full"]) == 1
     late = table["DVPT(layers=range(4, 6))"]

@@ -56,7 +56,7 @@ MONAI = {
 """MONAI's classes by the module that has them; a bundle may also write a class without its module."""
 
 BUILT = {
-    "dvpt_monai": "[A-Z]* tune untune merge load_adapter load_pretrained parameter_groups",
+    "dvpt_monai": "[A-Z]* cast_frozen tune untune merge load_adapter load_pretrained parameter_groups",
     "dvpt_monai.bundle": (
         "[A-Z]* check_options checks_weights load_backbone plain_errors volume_classifier volume_unetr with_adapters"
     ),
@@ -88,7 +88,7 @@ IMPORTED = {
 USED = {
     "": """
         abs all any bool dict enumerate float int len list max min print range round set sorted str sum tuple zip""",
-    "dvpt_monai": "parameter_groups report tune untune load_adapter load_pretrained",
+    "dvpt_monai": "cast_frozen parameter_groups report tune untune load_adapter load_pretrained",
     "dvpt_monai.bundle": """
         check_options check_trained check_writable find_channels find_images interval leave_processes load_backbone lock
         normalization one_cycle plain_errors root shows_phantoms trained trained_files trained_method warn_of_replacing
