@@ -25,6 +25,7 @@ from dvpt_monai import (
     tune,
     untune,
 )
+from dvpt_monai.tuning import from_activations, frozen_activations, map_frozen
 from dvpt_monai.tuning.narrow import NarrowLinear
 
 SIZES = {"img_size": 32, "patch_size": 8, "hidden_size": 48, "mlp_dim": 96, "num_layers": 4, "num_heads": 4}
@@ -187,3 +188,12 @@ def test_what_cannot_be_is_refused_and_changes_nothing(images):
     with pytest.raises(TuningError, match="cast_frozen"):
         cast_frozen(ViTClassifier(num_classes=3, in_channels=1, **SIZES), "float16")
     assert not any(each.dtype != torch.float32 for each in cast_frozen(tuned(FullFineTuning()), "float16").parameters())
+
+
+def test_from_activations_and_a_file(tmp_path, images):
+    network = cast_frozen(tuned(DVPT(layers=[2, 3])), "float16")
+    expected = network(images)
+    kept = frozen_activations(network, images)
+    assert map_frozen(network, tmp_path) > 0
+    assert torch.allclose(from_activations(network, kept), expected, atol=1e-6)
+    assert torch.equal(network(images), expected)
