@@ -27,6 +27,7 @@ def leave_processes(parallel: nn.Module) -> None:
         >>> dist.is_initialized()
         False
     """
+    parallel = getattr(parallel, "_orig_mod", parallel)  # of a compiled one
     for tie in ("reducer", "logger", "process_group"):
         vars(parallel).pop(tie, None)
     dist.destroy_process_group()

@@ -96,13 +96,13 @@ def _changed(recipe: Recipe) -> Config:
         seed=0,
         device=DEVICE,
         precision="float32",
-        frozen_dtype="float32",
     )
 
 
 def _course(recipe: Recipe) -> Config:
     """How the training goes, beside its rates."""
     return dict(
+        frozen_dtype="float32",
         weight_decay=0.0001,
         warmup=0.2,
         max_gradient_norm=1.0,

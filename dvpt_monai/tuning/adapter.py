@@ -21,7 +21,7 @@ from dvpt_monai.tuning.fingerprint import check_backbone, check_depth, fingerpri
 from dvpt_monai.tuning.header import as_settings_and_result, read_adapter, write_adapter
 from dvpt_monai.tuning.method import Method
 from dvpt_monai.tuning.trains import is_tuned, trained_tensors, tuning_of
-from dvpt_monai.tuning.tune import remember, take_out, tune, untune
+from dvpt_monai.tuning.tune import remember, take_off, take_out, tune
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = ["adapter_beside", "load_adapter", "save_adapter", "swap_adapter"]
@@ -121,7 +121,7 @@ def load_adapter(network: Network, path: str | os.PathLike[str]) -> Network:
         check_depth(inner, expected, path)
         _check_fit(inner, tensors, path)
     except BaseException:
-        untune(inner)
+        take_off(inner)
         restore()
         raise
     with torch.no_grad():

@@ -153,4 +153,4 @@ def _cut(member: nn.Module, path: str | os.PathLike[str]) -> int:
     try:
         return frozen_cut(member)
     except TuningError as error:
-        raise TuningError(f"Ensemble: {path} leaves nothing to share ({error})") from error
+        raise TuningError(f"Ensemble: {path} leaves nothing to share ({error}), or give sharing=False") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -13,7 +14,7 @@ from dvpt_monai.tuning.trains import in_tuner, tuning_of
 from dvpt_monai.tuning.tuned import Tuned
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["cast_frozen", "widen"]
+__all__ = ["cast_frozen", "check_whole", "widen"]
 
 Network = TypeVar("Network", bound=nn.Module)
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -22,37 +23,50 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 class _Product(torch.autograd.Function):
     """x W^T + b of a narrow W, which is widened once more for the gradient of x and not kept wide until then."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(weight)
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return functional.linear(x, weight.to(x.dtype), bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor | None]:  # type: ignore[override]
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(inputs[1])
+        ctx.save_for_forward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor | None]:
         (weight,) = ctx.saved_tensors
-        of_bias = gradient.flatten(0, -2).sum(0) if ctx.needs_input_grad[2] else None
+        of_bias = gradient.reshape(-1, gradient.shape[-1]).sum(0) if ctx.needs_input_grad[2] else None
         return gradient @ weight.to(gradient.dtype), None, of_bias
+
+    @staticmethod
+    def jvp(ctx: Any, x: Tensor, weight: None, bias: Tensor | None) -> Tensor:
+        (kept,) = ctx.saved_tensors
+        return functional.linear(x, kept.to(x.dtype), bias)
 
 
 class NarrowLinear(nn.Linear):
     """A linear layer whose frozen weight is in half precision and becomes what its input is where they meet.
 
     Shape:
-        As ``nn.Linear``; the result has the dtype of the input.
+        As ``nn.Linear``; the result has the dtype of the input, under autocast that of autocast.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return functional.linear(x, self.weight.to(x.dtype), self.bias)
-        return self._product(x)
+        return self._product(x, self.bias)
 
     @torch.jit.unused
-    def _product(self, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled(x.device.type):  # which narrows both
-            return functional.linear(x, self.weight, self.bias)
-        if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and x.requires_grad):
-            return functional.linear(x, self.weight.to(x.dtype), self.bias)
-        return _Product.apply(x, self.weight, self.bias)  # type: ignore[no-any-return]
+    def _product(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+            bias = None if bias is None else bias.to(x.dtype)
+        written = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+        if written or self.weight.requires_grad or not (torch.is_grad_enabled() and x.requires_grad):
+            return functional.linear(x, self.weight.to(x.dtype), bias)
+        return _Product.apply(x, self.weight, bias)
 
 
 def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
@@ -62,17 +76,18 @@ def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
     that everything is computed in the precision of the input as before, from weights that are rounded: to 11 bits by
     ``float16``, to 8 by ``bfloat16``, which is what autocast rounds them to in any case. Names in the state dict and
     adapters are what they were, and an adapter goes to a network of either kind. :func:`~dvpt_monai.merge` gives whole
-    weights, :func:`~dvpt_monai.untune` leaves them, both from what was rounded.
+    weights from what was rounded. There is no other way back: what rounding took is gone.
 
     Args:
-        network: tuned. Layers whose weight a method reads (``DoRA``) stay as they are.
-        dtype: float16, bfloat16, or float32 to widen them again.
+        network: tuned. Layers whose weight something else reads stay whole: ``DoRA``, PyTorch's own transformer layers.
+        dtype: float16 or bfloat16; float32 leaves a network as it is that was never narrow.
 
     Returns:
         The same network.
 
     Raises:
-        TuningError: it is not tuned, the dtype is another one, or a weight does not fit into it; nothing has changed.
+        TuningError: it is not tuned, the dtype is another one, a weight does not fit into it, or what is narrow should
+            be float32; nothing has changed.
 
     Example:
         >>> from dvpt_monai import SideDVPT, ViTClassifier, cast_frozen, tune
@@ -88,9 +103,11 @@ def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
     tuning_of(network, "cast_frozen")
     inner = unwrap_model(network)
     if name == "float32":
-        widen(inner)
+        check_whole(inner, "cast_frozen")
         return network
     read = {id(each.base) for each in inner.modules() if isinstance(each, Tuned) and each.reads_weight}
+    theirs = [each for each in inner.modules() if isinstance(each, nn.TransformerEncoderLayer)]
+    read |= {id(part) for each in theirs for part in each.children()}
     chosen = {
         key: each
         for key, each in inner.named_modules()
@@ -99,10 +116,11 @@ def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
         and not (in_tuner(f"{key}.weight") or each.weight.requires_grad or id(each) in read)
     }
     for key, each in chosen.items():
-        most = each.weight.abs().max().item() if each.weight.numel() else 0.0
+        most = each.weight.abs().max().item() if each.weight.numel() and not each.weight.is_meta else 0.0
         if most > torch.finfo(DTYPES[name]).max:
+            other = "; take bfloat16" if name == "float16" else ""
             key = key.replace(".base", "")
-            raise TuningError(f"cast_frozen: {key}.weight reaches {most:.3g}, which {name} cannot hold; take bfloat16")
+            raise TuningError(f"cast_frozen: {key}.weight reaches {most:.3g}, which {name} cannot hold{other}")
     for each in chosen.values():
         each.weight.data = each.weight.data.to(DTYPES[name])
         each.__class__ = NarrowLinear
@@ -110,8 +128,29 @@ def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
 
 
 def widen(network: nn.Module) -> None:
-    """Hold every narrow matrix in float32 again, in place."""
+    """Hold every narrow matrix as the bias beside it, in place; without one in float32."""
     for each in network.modules():
         if isinstance(each, NarrowLinear):
-            each.weight.data = each.weight.data.float()
-            each.__class__ = nn.Linear
+            each.weight.data = each.weight.data.to(torch.float32 if each.bias is None else each.bias.dtype)
+            each.__class__ = nn.Linear  # type: ignore[assignment]
+
+
+def check_whole(network: nn.Module, stage: str, concerns: Callable[[str], bool] = lambda name: True) -> None:
+    """Refuse a network with narrow matrices where whole ones are needed.
+
+    Args:
+        network: the network.
+        stage: who needs them, for the message.
+        concerns: whether it needs the tensor of this name.
+
+    Raises:
+        TuningError: one of them was rounded.
+    """
+    for key, each in network.named_modules():
+        name = f"{key.replace('.base', '')}.weight"
+        if isinstance(each, NarrowLinear) and concerns(name):
+            held = str(each.weight.dtype).removeprefix("torch.")
+            raise TuningError(
+                f"{stage}: {name} was rounded to {held} by cast_frozen, and what that took is gone; build the network "
+                "and load its backbone anew"
+            )

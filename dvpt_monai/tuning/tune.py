@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from dvpt_monai.errors import TuningError
 from dvpt_monai.tuning.method import Method
-from dvpt_monai.tuning.narrow import widen
+from dvpt_monai.tuning.narrow import check_whole, widen
 from dvpt_monai.tuning.originals import Originals
 from dvpt_monai.tuning.spelled import spelled
 from dvpt_monai.tuning.trains import Tuning, in_tuner, matches, recorded, tuning_of
 from dvpt_monai.tuning.tuned import Tuned, detach, unwrapped, walk
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
-__all__ = ["disabled", "merge", "rebase", "remember", "take_out", "tune", "untune"]
+__all__ = ["disabled", "merge", "rebase", "remember", "take_off", "take_out", "tune", "untune"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -78,6 +78,9 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
     if not method.spares_blocks:
         patterns += tuple(key for key in keys if key.endswith("depth_embedding") and not matches(key, patterns))
 
+    tuning = Tuning(method, patterns, chosen)
+    check_whole(inner, f"tune: {method} trains what is not whole", tuning.covers)
+
     restore = remember(inner)
     inner.requires_grad_(False)
     try:
@@ -86,7 +89,6 @@ def tune(network: Network, method: Method | str, train: Sequence[str] | None = N
         detach(inner)
         restore()
         raise
-    tuning = Tuning(method, patterns, chosen)
     for key, value in inner.state_dict(keep_vars=True).items():
         if isinstance(value, nn.Parameter):
             value.requires_grad_(in_tuner(key) or tuning.covers(key))
@@ -203,16 +205,22 @@ def untune(network: Network) -> Network:
     gradient again.
 
     Raises:
-        TuningError: the network is not tuned, or is in a ``DistributedDataParallel``.
+        TuningError: the network is not tuned, is in a ``DistributedDataParallel``, or :func:`~dvpt_monai.cast_frozen`
+            rounded its backbone.
     """
+    check_whole(unwrap_model(network, changes="untune"), "untune")
+    take_off(network)
+    return network
+
+
+def take_off(network: nn.Module) -> None:
+    """As :func:`untune`, and a backbone that was rounded stays so."""
     tuning = tuning_of(network, "untune")
     inner = unwrap_model(network, changes="untune")
     _check_sizes(inner, tuning.originals)
-    widen(inner)
     detach(inner)
     _write(inner, tuning.originals)
     _forget(inner)
-    return network
 
 
 def take_out(network: nn.Module) -> Callable[[], None]:

@@ -11,13 +11,18 @@ from dvpt_monai import (
     DVPT,
     METHODS,
     UNETR,
+    AdapterError,
+    BackboneMismatchError,
+    BitFit,
     DoRA,
     FullFineTuning,
     LoRA,
+    PartialFineTuning,
     SideDVPT,
     TuningError,
     ViTClassifier,
     cast_frozen,
+    is_tuned,
     load_adapter,
     merge,
     save_adapter,
@@ -138,13 +143,72 @@ def test_merging_gives_whole_weights(method, images):
     assert any(isinstance(each, NarrowLinear) for each in narrow.modules())
 
 
-def test_untuning_and_float32_widen(images):
-    for ends in (untune, lambda network: cast_frozen(network, "float32")):
-        network = ends(cast_frozen(tuned(LoRA()), "bfloat16"))
-        assert {each.dtype for each in network.parameters()} == {torch.float32}
-        assert not any(isinstance(each, NarrowLinear) for each in network.modules())
-    torch.manual_seed(0)
-    assert all(each.requires_grad for each in untune(network).parameters())
+def test_there_is_no_way_back_from_what_was_rounded(images, tmp_path):
+    """Its values are those of another backbone, which no adapter would fit that was trained on the true one."""
+    network = cast_frozen(tuned(LoRA()), "float16")
+    before = network(images)
+    for back in (untune, lambda net: cast_frozen(net, "float32")):
+        with pytest.raises(TuningError, match=r"vit\.\S+\.weight was rounded to float16 by cast_frozen.* anew"):
+            back(network)
+    save_adapter(tuned(PartialFineTuning()), tmp_path / "partial.safetensors")
+    with pytest.raises(AdapterError, match=r"PartialFineTuning\(.*\) trains what is not whole: vit\.blocks\.3"):
+        swap_adapter(network, tmp_path / "partial.safetensors")
+    assert torch.equal(network(images), before) and is_tuned(network)
+    whole = tuned(LoRA())
+    assert cast_frozen(whole, "float32") is whole and untune(whole) is whole  # the control
+
+
+def test_a_swap_that_fails_leaves_it_narrow(images, tmp_path):
+    save_adapter(tune(ViTClassifier(num_classes=4, in_channels=1, **SIZES), LoRA()), tmp_path / "other.safetensors")
+    network = cast_frozen(tuned(LoRA()), "bfloat16")
+    before = network(images)
+    with pytest.raises((AdapterError, BackboneMismatchError)):
+        swap_adapter(network, tmp_path / "other.safetensors")
+    assert torch.equal(network(images), before)
+
+
+@pytest.mark.parametrize("held", HALVES)
+def test_autocast_keeps_no_copy_either(held, images):
+    network, seen = cast_frozen(tuned(LoRA()), held), []
+    frozen = {each.data_ptr() for each in network.parameters() if not each.requires_grad}
+    keep = torch.autograd.graph.saved_tensors_hooks(lambda value: seen.append(value) or value, lambda value: value)
+    with keep, torch.autocast("cpu", torch.bfloat16):
+        network(images)
+    matrices = {(48, 144), (144, 48), (48, 48), (48, 96), (96, 48)}
+    copies = [value for value in seen if value.shape in matrices and value.data_ptr() not in frozen]
+    trained = [each for each in network.parameters() if each.requires_grad]
+    assert len(copies) <= len(trained)
+    assert sum(value.data_ptr() in frozen for value in seen) > 8  # the control: the weights themselves are kept
+
+
+def test_traced_and_differentiated_by_functions(images):
+    """What works on whole weights: traces, torch.func, forward mode."""
+    network = cast_frozen(tuned(LoRA()), "float16")
+    assert torch.allclose(torch.jit.trace(network, images)(images), network(images), atol=1e-6)
+    values = dict(network.named_parameters())
+
+    def loss(trained):
+        return torch.func.functional_call(network, {**values, **trained}, (images,)).square().sum()
+
+    chosen = {key: value for key, value in values.items() if value.requires_grad}
+    by_function = torch.func.grad(loss)({key: value.detach() for key, value in chosen.items()})
+    loss({}).backward()
+    assert all(torch.allclose(by_function[key], value.grad, rtol=1e-4, atol=1e-5) for key, value in chosen.items())
+    linear = next(each for each in network.modules() if isinstance(each, NarrowLinear))
+    x = torch.rand(3, linear.in_features)
+    _, forward = torch.func.jvp(linear, (x,), (torch.ones_like(x),))
+    assert torch.allclose(forward, torch.ones_like(x) @ linear.weight.float().T, rtol=1e-4, atol=1e-5)
+    rows = torch.func.vmap(torch.func.grad(lambda row: linear(row).sum()))(x)
+    assert torch.allclose(rows, linear.weight.float().sum(0).expand_as(x), rtol=1e-4, atol=1e-5)
+
+
+def test_layers_whose_weights_pytorch_reads_stay_whole():
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    network = tune(nn.Sequential(nn.TransformerEncoder(layer, 2), nn.Linear(16, 3)), BitFit(), train=[]).eval()
+    network = cast_frozen(network, "float16")
+    assert isinstance(network[1], NarrowLinear) and isinstance(network[0].layers[0].linear1, nn.Linear)
+    with torch.no_grad():
+        assert network(torch.rand(2, 4, 16)).isfinite().all()
 
 
 def test_it_is_cast_again_and_copied(images):
