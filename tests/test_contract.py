@@ -61,6 +61,7 @@ from dvpt_monai import (
     tune,
     untune,
 )
+from dvpt_monai.bundle import leave_processes
 from dvpt_monai.tuning import trained_tensors
 
 SMALL = {"hidden_size": 12, "mlp_dim": 24, "num_heads": 2, "patch_size": 8}
@@ -649,8 +650,8 @@ def test_distributed_data_parallel_finds_every_parameter_used(network):
     # DDP raises in the second step if a parameter that requires a gradient had none in the first.
     tuned = tune(build(network), DVPT(num_prompts=4, bottleneck=3))
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    parallel = nn.parallel.DistributedDataParallel(tuned)
     try:
-        parallel = nn.parallel.DistributedDataParallel(tuned)
         optimizer = torch.optim.SGD([p for p in parallel.parameters() if p.requires_grad], lr=0.1)
         x = image(tuned)
         for _ in range(2):
@@ -660,7 +661,7 @@ def test_distributed_data_parallel_finds_every_parameter_used(network):
         modes = [module.training for module in tuned.modules()]
         assert modes == [module.training for module in tuned.train().modules()], "DDP's train() follows the rule"
     finally:
-        torch.distributed.destroy_process_group()
+        leave_processes(parallel)
 
 
 # --- the list of methods ---------------------------------------------------------------------------------------------
