@@ -15,9 +15,9 @@ def leave_processes(parallel: nn.Module) -> None:
     of them lets go of a tensor of Python's while the interpreter ends, the process aborts ("terminate called without
     an active exception") and ``torchrun`` calls the whole training failed
     (https://github.com/pytorch/pytorch/pull/179291). So what ties the network to the group goes first, which is what
-    PyTorch itself leaves out of a pickled one. In this order, whatever held the group last is a Python object, which lets
-    the threads finish as it goes: a ``DistributedDataParallel`` that is freed after its group waits for such a thread
-    while that waits for Python, and hangs for good.
+    PyTorch itself leaves out of a pickled one. In this order a Python object holds the group last, which lets the
+    threads finish as it goes: a ``DistributedDataParallel`` that is freed after its group waits for such a thread,
+    which waits for Python, and hangs.
 
     Args:
         parallel: the network that was trained; it cannot be trained after.
