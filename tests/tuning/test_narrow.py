@@ -261,3 +261,10 @@ def test_from_activations_and_a_file(tmp_path, images):
     assert map_frozen(network, tmp_path) > 0
     assert torch.allclose(from_activations(network, kept), expected, atol=1e-6)
     assert torch.equal(network(images), expected)
+
+
+def test_a_weight_that_someone_lets_train_after_all_has_a_gradient(images):
+    network = cast_frozen(tuned(LoRA()), "float16")
+    weight = network.vit.blocks[2].mlp.linear1.weight.requires_grad_(True)
+    network(images).sum().backward()
+    assert weight.grad is not None and weight.grad.abs().sum() > 0
