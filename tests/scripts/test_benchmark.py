@@ -13,8 +13,11 @@ from dvpt_monai.compare.runs import read_rows
 TINY = {"epochs": 1, "tap": 1, **{f"backbone#{name}": value for name, value in
         {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 2}.items()}}  # fmt: skip
 
-DEEP = {"fundus_sizes_folds": {"tap": "$None", "backbone#num_layers": 11}, "fundus_few_parts": {"tap": 6}}
-"""Studies that read blocks which TINY has not."""
+DEEP = {
+    "fundus_sizes_folds": {"tap": "$None", "backbone#num_layers": 11},
+    "fundus_few_parts": {"tap": 6, "image_size": 112},
+}
+"""Studies that read blocks, or put prompts into places, which TINY has not."""
 
 
 def loaded():
