@@ -135,10 +135,11 @@ FEW = {
 }
 # DVPT alone there: its update at a tenth of its size, and at its whole size with the settings that won.
 WON = {"learning_rate": 9.14e-4, "head_learning_rate": 0.0137}
-GATE = {**FEW, "entrants": (Entrant(DVPT(gate=0.1)), Entrant(DVPT(), WON, "DVPT(), the same settings"))}
+GATED = DVPT(gate=0.1)
+GATE = {**FEW, "entrants": (Entrant(GATED), Entrant(DVPT(), WON, "DVPT(), the same settings"))}
+# Adapters and SSF there, with such a search.
 ADAPTERS = {**FEW, "entrants": (Entrant(AdaptFormer()), Entrant(SSF()))}
 # What each part of DVPT is worth there, and of EPT: one at a time, at the settings that won.
-GATED = DVPT(gate=0.1)
 PARTS = {
     **FEW,
     "entrants": (
@@ -163,7 +164,7 @@ EPT_PARTS = {
 FEW_EDEMA = {
     **EDEMA,
     "entrants": (
-        Entrant(DVPT(gate=0.1), {**INSIDE["options"], **WON, "epochs": 40, "batch_size": 16, "precision": "float32"}),
+        Entrant(GATED, {**INSIDE["options"], **WON, "epochs": 40, "batch_size": 16, "precision": "float32"}),
         Entrant(SideDVPT()),
         Entrant(LinearProbe(), {"head_learning_rate": 5e-3}, "linear probe"),
     ),

@@ -23,13 +23,11 @@ def leave_processes(parallel: nn.Module) -> None:
         parallel: the network that was trained; it cannot be trained after.
 
     Example:
-        >>> import torch
         >>> dist.init_process_group("gloo", rank=0, world_size=1, store=dist.HashStore())
-        >>> leave_processes(nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2)))
+        >>> leave_processes(nn.parallel.DistributedDataParallel(nn.Linear(2, 2)))
         >>> dist.is_initialized()
         False
     """
-    parallel = getattr(parallel, "_orig_mod", parallel)  # of a compiled one
     for tie in ("reducer", "logger", "process_group"):
         vars(parallel).pop(tie, None)
     dist.destroy_process_group()

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dvpt_monai.errors import TuningError
-from dvpt_monai.tuning.trains import in_tuner, tuning_of
-from dvpt_monai.tuning.tuned import Tuned
+from dvpt_monai.tuning.trains import tuning_of
+from dvpt_monai.tuning.tuned import Tuned, unwrapped, walk
 from dvpt_monai.tuning.unwrap_model import unwrap_model
 
 __all__ = ["cast_frozen", "check_whole", "widen"]
@@ -105,26 +105,32 @@ def cast_frozen(network: Network, dtype: str | torch.dtype) -> Network:
     if name == "float32":
         check_whole(inner, "cast_frozen")
         return network
-    read = {id(each.base) for each in inner.modules() if isinstance(each, Tuned) and each.reads_weight}
-    theirs = [each for each in inner.modules() if isinstance(each, nn.TransformerEncoderLayer)]
-    read |= {id(part) for each in theirs for part in each.children()}
-    chosen = {
-        key: each
-        for key, each in inner.named_modules()
-        if type(each) in (nn.Linear, NarrowLinear)
-        and each.weight.dtype in DTYPES.values()
-        and not (in_tuner(f"{key}.weight") or each.weight.requires_grad or id(each) in read)
-    }
-    for key, each in chosen.items():
+    frozen = _frozen(inner)
+    for key, each in frozen.items():
         most = each.weight.abs().max().item() if each.weight.numel() and not each.weight.is_meta else 0.0
         if most > torch.finfo(DTYPES[name]).max:
             other = "; take bfloat16" if name == "float16" else ""
-            key = key.replace(".base", "")
             raise TuningError(f"cast_frozen: {key}.weight reaches {most:.3g}, which {name} cannot hold{other}")
-    for each in chosen.values():
+    for each in frozen.values():
         each.weight.data = each.weight.data.to(DTYPES[name])
         each.__class__ = NarrowLinear
     return network
+
+
+def _frozen(network: nn.Module) -> dict[str, nn.Linear]:
+    """The linear layers whose weight does not train, and which nothing else reads, by their names without wrappers."""
+    found: dict[str, nn.Linear] = {}
+    for name, holder, child in walk(network):
+        each: nn.Module = getattr(holder, child)
+        read = isinstance(holder, nn.TransformerEncoderLayer)
+        while isinstance(each, Tuned):
+            read = read or type(each).reads_weight
+            each = each.base
+        if read or not isinstance(each, nn.Linear) or type(each) not in (nn.Linear, NarrowLinear):
+            continue  # a subclass may do something else with its weight
+        if each.weight.dtype in DTYPES.values() and not each.weight.requires_grad:
+            found[name] = each
+    return found
 
 
 def widen(network: nn.Module) -> None:
@@ -146,11 +152,11 @@ def check_whole(network: nn.Module, stage: str, concerns: Callable[[str], bool] 
     Raises:
         TuningError: one of them was rounded.
     """
-    for key, each in network.named_modules():
-        name = f"{key.replace('.base', '')}.weight"
-        if isinstance(each, NarrowLinear) and concerns(name):
+    for name, holder, child in walk(network):
+        each = unwrapped(getattr(holder, child))
+        if isinstance(each, NarrowLinear) and concerns(f"{name}.weight"):
             held = str(each.weight.dtype).removeprefix("torch.")
             raise TuningError(
-                f"{stage}: {name} was rounded to {held} by cast_frozen, and what that took is gone; build the network "
-                "and load its backbone anew"
+                f"{stage}: {name}.weight was rounded to {held} by cast_frozen, and what that took is gone; build the "
+                "network and load its backbone anew"
             )

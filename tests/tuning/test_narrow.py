@@ -176,8 +176,7 @@ def test_autocast_keeps_no_copy_either(held, images):
         network(images)
     matrices = {(48, 144), (144, 48), (48, 48), (48, 96), (96, 48)}
     copies = [value for value in seen if value.shape in matrices and value.data_ptr() not in frozen]
-    trained = [each for each in network.parameters() if each.requires_grad]
-    assert len(copies) <= len(trained)
+    assert not copies
     assert sum(value.data_ptr() in frozen for value in seen) > 8  # the control: the weights themselves are kept
 
 
