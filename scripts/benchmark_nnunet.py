@@ -146,12 +146,11 @@ def main() -> None:
     if row is None:
         raise SystemExit(f"{out} has no run that was scored; python scripts/benchmark.py run {given.study} makes one")
     seconds, seed = given.seconds or float(row["seconds"]), int(row["seed"])
-    bundle = Bundle(given.bundle, {})
-    options = {**json.loads(row["options"]), **bundle.whole, "seed": seed}
+    bundle = Bundle(given.bundle, json.loads(row["options"]))
     key = sha256(f"nnU-Net {given.configuration} {row['run']}".encode()).hexdigest()[:12]
     folder = out / "runs" / key
     with logged(folder / "bundle.txt"):
-        read = bundle.workflow(options, test=True).parser.get_parsed_content
+        read = bundle.workflow({**bundle.whole, "seed": seed}, test=True).parser.get_parsed_content
         training, test, structures = read("train_cases"), read("test_cases"), list(read("structures"))
     if (len(training), len(test)) != (int(row["training_cases"]), int(row["scored_cases"])):
         raise SystemExit(
